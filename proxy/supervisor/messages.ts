@@ -1,0 +1,89 @@
+/**
+ * The messages between the supervisor and an executor (Node IPC, `serialization: 'advanced'`), both directions.
+ *
+ * Why the schemas sit here: an executor has handled a tenant's bytes, so the supervisor trusts it less than itself. Every
+ * message of an executor is parsed by `executorMessage` before it is looked at; what does not fit ends that executor.
+ * The executor trusts the supervisor and takes `SupervisorMessage` by its type alone.
+ */
+import { z } from 'zod';
+
+/** A count or a number of bytes: a whole number that a double holds exactly. */
+const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+
+/** The limits of a zone. Bytes: `memory` (device memory of all its clients together), `staging` (bulk-copy staging of all its regions). */
+export const zoneLimits = z.strictObject({
+  memory: whole,
+  clients: whole,
+  allocations: whole,
+  handles: whole,
+  staging: whole,
+});
+export type ZoneLimits = z.infer<typeof zoneLimits>;
+
+/** What a zone uses at the moment; `memoryPeak`, `calls` and `refused` (requests refused by a quota) only grow during an executor's life. */
+export const zoneUsage = z.strictObject({
+  memory: whole,
+  memoryPeak: whole,
+  clients: whole,
+  allocations: whole,
+  handles: whole,
+  staging: whole,
+  calls: whole,
+  refused: whole,
+});
+export type ZoneUsage = z.infer<typeof zoneUsage>;
+
+export const noUsage: Readonly<ZoneUsage> = Object.freeze({
+  memory: 0, memoryPeak: 0, clients: 0, allocations: 0, handles: 0, staging: 0, calls: 0, refused: 0,
+});
+
+/** 1 to 40 characters that are safe in a path, a table and an object's name: lower-case letters, digits, `-` and `_`, a letter or digit first. */
+export const zoneName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,39}$/);
+
+/** A zone as it is kept and as its executor gets it. `device` is the driver's ordinal; `uid` owns the socket (null: the daemon's own). */
+export const zoneRecord = z.strictObject({
+  name: zoneName,
+  device: z.number().int().min(0).max(1023),
+  limits: zoneLimits,
+  token: z.string().min(1).max(128).nullable(),
+  uid: z.number().int().min(0).max(0xffff_fffe).nullable(),
+});
+export type ZoneRecord = z.infer<typeof zoneRecord>;
+
+export const deviceInfo = z.strictObject({
+  ordinal: z.number().int().min(0).max(1023),
+  name: z.string().max(256),
+  uuid: z.string().regex(/^[0-9a-f]{32}$/),
+  totalMemory: whole,
+});
+export type DeviceInfo = z.infer<typeof deviceInfo>;
+
+export const driverInfo = z.strictObject({
+  path: z.string().max(4096),
+  /** As `cuDriverGetVersion` gives it: 13000 for 13.0. */
+  version: z.number().int().nonnegative(),
+  /** True for the software GPU (`stub-driver/`). */
+  software: z.boolean(),
+});
+export type DriverInfo = z.infer<typeof driverInfo>;
+
+/** Supervisor to executor. `client` is sent with the accepted socket's handle: see `proxy/executor/adopt.ts`. */
+export type SupervisorMessage =
+  | { type: 'adopt'; zone: ZoneRecord }
+  | { type: 'client'; id: number }
+  | { type: 'limits'; limits: ZoneLimits }
+  | { type: 'stop' };
+
+/** Executor to supervisor. */
+export const executorMessage = z.discriminatedUnion('type', [
+  /** The driver is loaded, `cuInit` has succeeded: the executor can adopt a zone. */
+  z.strictObject({ type: z.literal('ready'), driver: driverInfo, devices: z.array(deviceInfo).max(1024) }),
+  /** The executor cannot go on and will exit. `code` is a row of `proxy/errors.ts`. */
+  z.strictObject({ type: z.literal('failed'), code: z.string().max(64), message: z.string().max(4096) }),
+  z.strictObject({ type: z.literal('adopted') }),
+  z.strictObject({ type: z.literal('client-gone'), id: whole }),
+  z.strictObject({ type: z.literal('usage'), usage: zoneUsage }),
+  /** No client for the linger time: the supervisor ends this executor. */
+  z.strictObject({ type: z.literal('idle') }),
+]);
+export type ExecutorMessage = z.infer<typeof executorMessage>;
