@@ -1,0 +1,31 @@
+// Devices: identity, attributes, peers. The columns are explained in ../table.ts.
+import { local, refused, row } from '../table.ts'
+
+export const device = [
+  row('cuDeviceGet', 2000, 'CUdevice *device, int ordinal', local()),
+  row('cuDeviceGetCount', 2000, 'int *count', local()),
+  row('cuDeviceGetName', 2000, 'char *name, int len, CUdevice dev', local()),
+  row('cuDeviceGetUuid', 9020, 'CUuuid *uuid, CUdevice dev', local()),
+  row('cuDeviceGetUuid_v2', 11040, 'CUuuid *uuid, CUdevice dev', local()),
+  row('cuDeviceGetLuid', 10000, 'char *luid, unsigned int *deviceNodeMask, CUdevice dev', refused()),
+  row('cuDeviceTotalMem', 2000, 'unsigned int *bytes, CUdevice dev', local()),
+  row('cuDeviceTotalMem_v2', 3020, 'size_t *bytes, CUdevice dev', local()),
+  row('cuDeviceGetTexture1DLinearMaxWidth', 11010, 'size_t *maxWidthInElements, CUarray_format format, unsigned numChannels, CUdevice dev', local()),
+  row('cuDeviceGetAttribute', 2000, 'int *pi, CUdevice_attribute attrib, CUdevice dev', local()),
+  row('cuDeviceGetHostAtomicCapabilities', 13000, 'unsigned int *capabilities, const CUatomicOperation *operations, unsigned int count, CUdevice dev', refused()),
+  row('cuDeviceGetNvSciSyncAttributes', 10020, 'void *nvSciSyncAttrList, CUdevice dev, int flags', refused()),
+  row('cuDeviceGetExecAffinitySupport', 11040, 'int *pi, CUexecAffinityType type, CUdevice dev', local()),
+  row('cuFlushGPUDirectRDMAWrites', 11030, 'CUflushGPUDirectRDMAWritesTarget target, CUflushGPUDirectRDMAWritesScope scope', refused()),
+  row('cuDeviceGetProperties', 2000, 'CUdevprop *prop, CUdevice dev', local()),
+  row('cuDeviceComputeCapability', 2000, 'int *major, int *minor, CUdevice dev', local()),
+  row('cuDeviceRegisterAsyncNotification', 12040, 'CUdevice device, CUasyncCallback callbackFunc, void *userData, CUasyncCallbackHandle *callback', refused()),
+  row('cuDeviceUnregisterAsyncNotification', 12040, 'CUdevice device, CUasyncCallbackHandle callback', refused()),
+  row('cuDeviceGetByPCIBusId', 4010, 'CUdevice *dev, const char *pciBusId', local()),
+  row('cuDeviceGetPCIBusId', 4010, 'char *pciBusId, int len, CUdevice dev', local()),
+  row('cuDeviceGraphMemTrim', 11040, 'CUdevice device', refused()),
+  row('cuDeviceGetGraphMemAttribute', 11040, 'CUdevice device, CUgraphMem_attribute attr, void *value', refused()),
+  row('cuDeviceSetGraphMemAttribute', 11040, 'CUdevice device, CUgraphMem_attribute attr, void *value', refused()),
+  row('cuDeviceCanAccessPeer', 4000, 'int *canAccessPeer, CUdevice dev, CUdevice peerDev', local()),
+  row('cuDeviceGetP2PAttribute', 8000, 'int *value, CUdevice_P2PAttribute attrib, CUdevice srcDevice, CUdevice dstDevice', local()),
+  row('cuDeviceGetP2PAtomicCapabilities', 13000, 'unsigned int *capabilities, const CUatomicOperation *operations, unsigned int count, CUdevice srcDevice, CUdevice dstDevice', refused()),
+]

@@ -1,0 +1,30 @@
+// Initialisation, versions, error names, entry points and process-wide tools. The columns are explained in ../table.ts.
+import { early, local, refused, row } from '../table.ts'
+
+export const driver = [
+  row('cuGetErrorString', 6000, 'CUresult error, const char **pStr', local(), early),
+  row('cuGetErrorName', 6000, 'CUresult error, const char **pStr', local(), early),
+  row('cuInit', 2000, 'unsigned int Flags', local(), early),
+  row('cuDriverGetVersion', 2020, 'int *driverVersion', local(), early),
+  row('cuGetProcAddress', 11030, 'const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags', local(), early),
+  row('cuGetProcAddress_v2', 12000, 'const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *symbolStatus', local(), early),
+  row('cuCoredumpGetAttribute', 12010, 'CUcoredumpSettings attrib, void *value, size_t *size', refused()),
+  row('cuCoredumpGetAttributeGlobal', 12010, 'CUcoredumpSettings attrib, void *value, size_t *size', refused()),
+  row('cuCoredumpSetAttribute', 12010, 'CUcoredumpSettings attrib, void *value, size_t *size', refused()),
+  row('cuCoredumpSetAttributeGlobal', 12010, 'CUcoredumpSettings attrib, void *value, size_t *size', refused()),
+  row('cuGetExportTable', 3000, 'const void **ppExportTable, const CUuuid *pExportTableId', local(), early),
+  row('cuLogsRegisterCallback', 12090, 'CUlogsCallback callbackFunc, void *userData, CUlogsCallbackHandle *callback_out', refused()),
+  row('cuLogsUnregisterCallback', 12090, 'CUlogsCallbackHandle callback', refused()),
+  row('cuLogsCurrent', 12090, 'CUlogIterator *iterator_out, unsigned int flags', refused()),
+  row('cuLogsDumpToFile', 12090, 'CUlogIterator *iterator, const char *pathToFile, unsigned int flags', refused()),
+  row('cuLogsDumpToMemory', 12090, 'CUlogIterator *iterator, char *buffer, size_t *size, unsigned int flags', refused()),
+  row('cuCheckpointProcessGetRestoreThreadId', 12080, 'int pid, int *tid', refused()),
+  row('cuCheckpointProcessGetState', 12080, 'int pid, CUprocessState *state', refused()),
+  row('cuCheckpointProcessLock', 12080, 'int pid, CUcheckpointLockArgs *args', refused()),
+  row('cuCheckpointProcessCheckpoint', 12080, 'int pid, CUcheckpointCheckpointArgs *args', refused()),
+  row('cuCheckpointProcessRestore', 12080, 'int pid, CUcheckpointRestoreArgs *args', refused()),
+  row('cuCheckpointProcessUnlock', 12080, 'int pid, CUcheckpointUnlockArgs *args', refused()),
+  row('cuProfilerInitialize', 4000, 'const char *configFile, const char *outputFile, CUoutput_mode outputMode', refused()),
+  row('cuProfilerStart', 4000, '', local()),
+  row('cuProfilerStop', 4000, '', local()),
+]

@@ -1,0 +1,34 @@
+// docs/COVERAGE.md: what Ringfence does with each function of the CUDA 13.0 driver API.
+import { AREAS } from '../calls/index.ts'
+import type { Call } from '../table.ts'
+import { BANNER } from './model.ts'
+
+const service = (c: Call): [string, string] => {
+  switch (c.serve.how) {
+    case 'local': return ['implemented', 'local']
+    case 'generated': return ['implemented', c.serve.cost]
+    case 'hand': return ['implemented', `${c.serve.cost}: ${c.serve.messages.join(', ')}`]
+    case 'refused': return ['refused', `\`${c.serve.error}\``]
+  }
+}
+
+export function coverage(): string {
+  const all = Object.values(AREAS).flat()
+  const exported = all.reduce((n, c) => n + 1 + (c.twin ? 1 : 0), 0)
+  const served = all.filter((c) => c.serve.how !== 'refused')
+  const local = served.filter((c) => c.serve.how === 'local').length
+  const out = [`<!-- ${BANNER} -->`, '# Coverage of the CUDA 13.0 driver API', '',
+    `libvgpu exports ${exported} symbols: ${all.length} functions, ${exported - all.length} of them with a per-thread twin.`,
+    `${served.length} functions are implemented (${local} of them answered in the client without a message), ${all.length - served.length} are refused.`, '',
+    '*local*: no message. *posted*: written to the ring and not waited for. *waited*: answered. Names in capitals are the', 'messages of `idm/messages.ts` that the call sends; without one, the call is a message of its own.', '']
+  for (const [area, calls] of Object.entries(AREAS)) {
+    const done = calls.filter((c) => c.serve.how !== 'refused').length
+    out.push(`## ${area} (${done} of ${calls.length})`, '', '| function | since | twin | | how |', '| --- | --- | --- | --- | --- |')
+    for (const c of calls) {
+      const [what, how] = service(c)
+      out.push(`| ${c.symbol} | ${c.since / 1000 | 0}.${(c.since % 1000) / 10} | ${c.twin ? `_${c.twin.suffix}` : ''} | ${what} | ${how} |`)
+    }
+    out.push('')
+  }
+  return out.join('\n')
+}

@@ -1,0 +1,39 @@
+// `npm run generate`: writes every file that the call table makes. `--check` writes nothing and fails if one is stale.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as c from './c.ts'
+import { coverage } from './coverage.ts'
+import * as ts from './typescript.ts'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+
+export const FILES: Record<string, () => string> = {
+  'idm/generated/messages.h': c.messagesHeader,
+  'idm/generated/cuda.h': c.prototypes,
+  'libvgpu/generated/hand.h': c.handHeader,
+  'libvgpu/generated/entries.c': c.entries,
+  'idm/generated/procs.inc': c.procs,
+  'idm/generated/exports.inc': c.exportsList,
+  'stub-driver/generated/fallbacks.c': c.fallbacks,
+  'proxy/generated/messages.ts': ts.messages,
+  'proxy/generated/prototypes.ts': ts.prototypes,
+  'proxy/generated/handlers.ts': ts.handlers,
+  'docs/COVERAGE.md': coverage,
+}
+
+const check = process.argv.includes('--check')
+let stale = 0
+for (const [file, make] of Object.entries(FILES)) {
+  const path = join(root, file)
+  const text = make()
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
+  stale++
+  if (check) console.error(`stale: ${file}; run npm run generate`)
+  else {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text)
+    console.log(`wrote ${file}`)
+  }
+}
+if (check && stale) process.exit(1)

@@ -1,0 +1,82 @@
+// The messages that hand-written calls send: what crosses the ring when one message serves many CUDA functions.
+// Every generated call adds a message of its own, with its symbol's name. Fields lie in the order given, each aligned to
+// its size; the payload starts right behind the 32-byte record header (ring.h), a reply's at the slot's payload.
+//
+//   message(name, cost, request, reply)       fields as 'name:kind', kinds: u32 i32 u64 f32 device address handle(type)
+//
+// `address` is a device address; `handle(type)` an opaque handle; `u64` a size or a number. `tail` says that raw bytes follow.
+import { type Field, fieldSize } from './table.ts'
+
+export interface Message {
+  name: string
+  cost: 'posted' | 'waited' | 'either'
+  request: Field[]
+  reply: Field[]
+  what: string
+}
+
+function fields(text: string): Field[] {
+  return text.split(/\s+/).filter(Boolean).map((part) => {
+    const m = /^(\w+):(\w+)(?:\((\w+)\))?$/.exec(part)
+    if (!m) throw new Error(`messages: cannot read field '${part}'`)
+    const kind = m[2] as Field['kind']
+    return { name: m[1], kind, size: fieldSize(kind, Number(m[3] ?? 0)), ...(kind === 'handle' ? { handle: m[3] } : {}) }
+  })
+}
+
+const message = (name: string, cost: Message['cost'], request: string, reply: string, what: string): Message => ({
+  name, cost, request: fields(request), reply: fields(reply), what,
+})
+
+/** One end of a copy. `place` is enum rf_place (generate/main.ts): where `base` points.
+ *  base: device address, array handle, staging offset (from the start of staging), or pinned memory's id.
+ *  x, y, z: start, x in bytes; lod: mipmap level; pitch, height: of the whole box (bytes, rows) for y and z. */
+const end = (p: string) => `${p}_place:u32 ${p}_lod:u32 ${p}_base:u64 ${p}_x:u64 ${p}_y:u64 ${p}_z:u64 ${p}_pitch:u64 ${p}_height:u64`
+
+export const PLACES = ['device', 'array', 'staging', 'inline', 'pinned'] as const
+export const SYNC_SCOPES = ['context', 'stream', 'event'] as const
+export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async'] as const
+
+export const MESSAGES: Message[] = [
+  message('PING', 'either', '', '', 'nothing: a waited null call'),
+  message('CTX_PRIMARY_RETAIN', 'waited', 'device:device flags:u32', 'context:handle(context)', 'activate the primary context; the handle is the one in the info block'),
+  message('CTX_PRIMARY_RESET', 'waited', 'device:device', '', 'destroy all the primary context holds; its handle stays'),
+  message('CTX_CREATE', 'waited', 'device:device flags:u32', 'context:handle(context)', ''),
+  message('CTX_DESTROY', 'waited', 'target:handle(context)', '', ''),
+  message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64', 'device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream'),
+  message('GPU_FREE', 'either', 'address:address stream:handle(stream) async:u32 pad:u32', '', 'async 1: in the order of `stream`'),
+  message('MEM_INFO', 'waited', '', 'free:u64 total:u64', "the zone's numbers"),
+  message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; CUDA_ERROR_INVALID_VALUE if none'),
+  message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; inline source bytes follow; waited: answered when done; posted: in stream order, staging chunks [chunk, chunk+chunks) are freed when done'),
+  message('GPU_SET', 'either', 'address:address pitch:u64 width:u64 rows:u64 value:u32 element:u32 stream:handle(stream)', '', 'width elements of `element` bytes (1, 2, 4) x rows; waited: answered when done'),
+  message('GPU_SYNC', 'waited', 'scope:u32 pad:u32 target:u64', '', 'SYNC_SCOPES; target: context, stream or event handle'),
+  message('STREAM_DESTROY', 'waited', 'stream:handle(stream)', '', ''),
+  message('EVENT_DESTROY', 'waited', 'event:handle(event)', '', ''),
+  message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 offset:u64 size:u64', 'pinned memory; its descriptor comes as a notice, sent before this reply'),
+  message('HOST_FREE', 'waited', 'id:u64', '', ''),
+  message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)'),
+  message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned: the stream goes on'),
+  message('THREAD_GONE', 'posted', 'gone:u32 pad:u32', '', "a client thread ended: its per-thread default streams go"),
+  message('ADDRESS_RESERVE', 'waited', 'size:u64 alignment:u64 hint:address flags:u64', 'address:address', ''),
+  message('ADDRESS_FREE', 'waited', 'address:address size:u64', '', ''),
+  message('MEM_CREATE', 'waited', 'size:u64 flags:u64 type:u32 handle_types:u32 location_type:u32 location:i32', 'allocation:handle(allocation)', ''),
+  message('MEM_RELEASE', 'waited', 'allocation:handle(allocation)', '', ''),
+  message('MEM_MAP', 'waited', 'address:address size:u64 offset:u64 allocation:handle(allocation) flags:u64', '', ''),
+  message('MEM_UNMAP', 'waited', 'address:address size:u64', '', ''),
+  message('MEM_SET_ACCESS', 'waited', 'address:address size:u64 location_type:u32 location:i32 flags:u32 pad:u32', '', ''),
+  message('MEM_GET_ACCESS', 'waited', 'address:address location_type:u32 location:i32', 'flags:u64', ''),
+  message('MEM_RETAIN', 'waited', 'address:address', 'allocation:handle(allocation)', ''),
+  message('MEM_PROPERTIES', 'waited', 'allocation:handle(allocation)', 'type:u32 handle_types:u32 location_type:u32 location:i32 size:u64', ''),
+  message('POOL_CREATE', 'waited', 'type:u32 handle_types:u32 location_type:u32 location:i32 max_size:u64', 'pool:handle(pool)', ''),
+  message('POOL_DESTROY', 'waited', 'pool:handle(pool)', '', ''),
+  message('POOL_TRIM', 'waited', 'pool:handle(pool) keep:u64', '', ''),
+  message('POOL_SET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32 value:u64', '', ''),
+  message('POOL_GET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32', 'value:u64', ''),
+  message('POOL_OF_DEVICE', 'waited', 'device:device which:u32 pool:handle(pool)', 'pool:handle(pool)', 'which 0: the default pool, 1: the current pool, 2: make `pool` current'),
+  message('ARRAY_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 pad:u32', 'array:handle(array)', ''),
+  message('ARRAY_DESCRIBE', 'waited', 'array:handle(array)', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 pad:u32', ''),
+  message('ARRAY_DESTROY', 'waited', 'array:handle(array)', '', ''),
+  message('MIPMAP_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 levels:u32', 'mipmap:handle(mipmappedArray)', ''),
+  message('MIPMAP_LEVEL', 'waited', 'mipmap:handle(mipmappedArray) level:u32 pad:u32', 'array:handle(array)', ''),
+  message('MIPMAP_DESTROY', 'waited', 'mipmap:handle(mipmappedArray)', '', ''),
+]

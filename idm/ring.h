@@ -1,0 +1,235 @@
+/* ring.h - the request ring between one client and its executor: this header is the protocol's specification.
+ *
+ * Many threads of a client write records, one executor reads them. The ring lies in the region that region.h lays out.
+ * `idm/ring.ts` is the same protocol in TypeScript; `tests/idm` holds each against the other, byte for byte.
+ *
+ * POSITIONS are free-running 32-bit counts of 8-byte units (they wrap at 32 GiB; only differences mean anything).
+ * The ring's capacity is a power of two of units; a position's place in the data is `position & (capacity - 1)`.
+ *
+ *   field              written by    read by     meaning
+ *   tail               producers     producers   next position to claim; moved only by compare-and-swap
+ *   head               consumer      producers   everything before it may be claimed again; also the futex that producers sleep on
+ *   asleep             both          both        consumer sets 1 before it sleeps; the producer that turns it to 0 rings the doorbell
+ *   producers_waiting  both          consumer    producers set 1 before they sleep on `head`; the consumer clears it and wakes them
+ *
+ * A RECORD is claimed (tail moved by its size, then `length` = -size stored), filled, and committed (`length` = +size stored,
+ * release). It never wraps: where it would, the producer claims the rest of the ring too and commits that as PADDING
+ * (call id 0). The consumer takes records in position order and stops at the first length <= 0.
+ * A record's `length` word is 0 from the moment the consumer has taken it until it is claimed again: the consumer zeroes
+ * what it takes before it moves `head`. Order across a client's threads is the order of their claims.
+ *
+ * ORDERING. commit: release; consumer's read of length: acquire; the consumer's zeroes before its store to head: release;
+ * a producer's read of head: acquire. Sleeping is Dekker's pattern on both sides, so each side has a full barrier between
+ * its own write (length, or asleep/waiting) and its read of the other's word.
+ *
+ * WHEN THE OTHER SIDE LIES OR DIES
+ *   A producer that lies (a length that is negative for ever, too small, unaligned, over the record limit, beyond the end;
+ *   a wrong sequence; a tail from nowhere): the consumer never reads `tail` and never trusts `length` twice: it walks the
+ *   committed lengths, copies that span out, zeroes it, and works on the copy, checking every length again there. A record
+ *   that cannot be is a protocol violation and ends that client alone. Indices stay inside the mapping by masking.
+ *   A producer that dies between claim and commit: with its process, the socket hangs up and the region goes. If only the
+ *   thread died, the ring is stuck at its record while others queue behind it; a consumer that has seen the same claimed
+ *   record at the head for RF_UNBLOCK_NANOSECONDS while the tail moved on turns it into padding (rf_ring_unblock).
+ *   A consumer that lies can only stall or feed wrong sizes to its own clients: producers bound every claim by capacity.
+ *   A consumer that dies: the socket hangs up; the client's listener wakes every sleeper (libvgpu/connection.c).
+ */
+#ifndef RINGFENCE_RING_H
+#define RINGFENCE_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RF_RECORD_HEADER 32u        /* bytes */
+#define RF_RECORD_MAX    16384u     /* bytes, header included */
+#define RF_CALL_PADDING  0u
+#define RF_SLOT_POSTED   0xffffu    /* `slot` of a record that nobody waits for */
+#define RF_FLAG_PER_THREAD 1u       /* the call came by a _ptds/_ptsz name: stream 0 is the thread's own */
+#define RF_UNBLOCK_NANOSECONDS 5000000000ull
+
+/* One record. All fields little-endian, at these offsets; the payload follows, and the next record starts at the next
+ * multiple of 8. Only `length` is accessed atomically. */
+struct rf_record {
+    _Atomic int32_t length;  /*  0 commit word: 0 empty, < 0 claimed, > 0 committed; bytes, header included */
+    uint16_t call;           /*  4 message id of the call table; RF_CALL_PADDING: skip */
+    uint16_t slot;           /*  6 reply slot, or RF_SLOT_POSTED */
+    uint32_t sequence;       /*  8 position of this record: nothing lost, nothing replayed */
+    uint32_t ticket;         /* 12 waited calls: the value that the slot's state takes with the reply; never 0 */
+    uint64_t context;        /* 16 opaque handle of the calling thread's current context; 0: none */
+    uint32_t thread;         /* 24 the client's own number of the calling thread (per-thread default streams) */
+    uint32_t flags;          /* 28 RF_FLAG_* */
+};
+
+/* The shared words, each group on cache lines of its own. Part of struct rf_region. */
+struct rf_ring_shared {
+    _Alignas(64) _Atomic uint32_t tail;
+    _Alignas(64) _Atomic uint32_t head;
+    _Alignas(64) _Atomic uint32_t asleep;
+    _Alignas(64) _Atomic uint32_t producers_waiting;
+};
+
+/* A process's own view. `capacity` is in units and was checked once to be a power of two within the mapping. */
+struct rf_ring {
+    struct rf_ring_shared *shared;
+    uint8_t *data;
+    uint32_t capacity;
+};
+
+_Static_assert(sizeof(struct rf_record) == RF_RECORD_HEADER, "the record header is 32 bytes");
+_Static_assert(sizeof(struct rf_ring_shared) == 256, "four cache lines");
+
+enum rf_ring_status { RF_RING_OK = 0, RF_RING_FULL = 1, RF_RING_TOO_LARGE = 2 };
+
+static inline uint32_t rf_units(uint32_t bytes) { return (bytes + 7u) >> 3; }
+
+static inline struct rf_record *rf_ring_at(const struct rf_ring *ring, uint32_t position)
+{
+    return (struct rf_record *)(ring->data + ((size_t)(position & (ring->capacity - 1)) << 3));
+}
+
+/* ---- producers ---- */
+
+/* Claims room for a record of `bytes` (header included). On RF_RING_OK *out is the caller's to fill, from `call` on, and
+ * must be committed or aborted. RF_RING_FULL: nothing changed; wait on `head` (see rf_ring_head_before_sleep). */
+static inline enum rf_ring_status rf_ring_claim(struct rf_ring *ring, uint32_t bytes, struct rf_record **out)
+{
+    if (bytes < RF_RECORD_HEADER || bytes > RF_RECORD_MAX) return RF_RING_TOO_LARGE;
+    uint32_t need = rf_units(bytes), capacity = ring->capacity;
+    uint32_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+    for (;;) {
+        uint32_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
+        uint32_t to_end = capacity - (tail & (capacity - 1));
+        uint32_t padding = need > to_end ? to_end : 0;
+        if (tail - head > capacity || capacity - (tail - head) < padding + need) {
+            /* An old tail beside a new head looks full too: believe it only if tail stood still. */
+            uint32_t now = atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
+            if (now == tail) return RF_RING_FULL;
+            tail = now;
+            continue;
+        }
+        if (!atomic_compare_exchange_weak_explicit(&ring->shared->tail, &tail, tail + padding + need,
+                                                   memory_order_relaxed, memory_order_relaxed))
+            continue;
+        if (padding) {
+            /* Padding can be as small as 8 bytes: only length, call and slot are sure to fit. */
+            struct rf_record *gap = rf_ring_at(ring, tail);
+            gap->call = RF_CALL_PADDING;
+            gap->slot = RF_SLOT_POSTED;
+            atomic_store_explicit(&gap->length, (int32_t)(padding << 3), memory_order_release);
+            tail += padding;
+        }
+        struct rf_record *record = rf_ring_at(ring, tail);
+        /* From here a stuck ring can be unblocked: the consumer knows how long the hole is. */
+        atomic_store_explicit(&record->length, -(int32_t)bytes, memory_order_release);
+        record->sequence = tail;
+        *out = record;
+        return RF_RING_OK;
+    }
+}
+
+/* Publishes a claimed record and returns whether the caller must ring the doorbell. */
+static inline int rf_ring_commit(struct rf_ring *ring, struct rf_record *record)
+{
+    int32_t bytes = -atomic_load_explicit(&record->length, memory_order_relaxed);
+    /* Sequentially consistent: this store before the look at `asleep`, as the consumer stores `asleep` before it looks here. */
+    atomic_store_explicit(&record->length, bytes, memory_order_seq_cst);
+    if (atomic_load_explicit(&ring->shared->asleep, memory_order_seq_cst) == 0) return 0;
+    return atomic_exchange_explicit(&ring->shared->asleep, 0, memory_order_seq_cst) != 0;
+}
+
+/* Gives a claimed record up: the consumer skips it. Returns as rf_ring_commit. */
+static inline int rf_ring_abort(struct rf_ring *ring, struct rf_record *record)
+{
+    record->call = RF_CALL_PADDING;
+    record->slot = RF_SLOT_POSTED;
+    return rf_ring_commit(ring, record);
+}
+
+/* Announces a sleeper and returns the value of `head` to futex-wait on; claim once more in between. */
+static inline uint32_t rf_ring_head_before_sleep(struct rf_ring *ring)
+{
+    uint32_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
+    atomic_store_explicit(&ring->shared->producers_waiting, 1, memory_order_seq_cst);
+    return head;
+}
+
+/* ---- the consumer (C: conformance tests and brokers for other transports; the daemon's is ring.ts) ---- */
+
+struct rf_ring_reader {
+    struct rf_ring ring;
+    uint32_t head;            /* private: the shared one is only ever written */
+    uint32_t stuck_at;        /* rf_ring_unblock: position last seen blocked, and since when */
+    uint64_t stuck_since;
+    int stuck;
+};
+
+/* Takes committed records into `out` (at most `room` bytes, room >= RF_RECORD_MAX), zeroes and frees their place.
+ * Returns bytes taken, 0 for none, -1 for a record that cannot be. Padding comes along: skip it by `call`.
+ * *wake is set when producers sleep on `head` and must be woken. */
+static inline int64_t rf_ring_take(struct rf_ring_reader *reader, uint8_t *out, uint32_t room, int *wake)
+{
+    struct rf_ring *ring = &reader->ring;
+    uint32_t start = reader->head & (ring->capacity - 1), end = start;
+    *wake = 0;
+    while (end < ring->capacity) {
+        struct rf_record *record = (struct rf_record *)(ring->data + ((size_t)end << 3));
+        int32_t length = atomic_load_explicit(&record->length, memory_order_acquire);
+        if (length <= 0) break;
+        uint32_t units = rf_units((uint32_t)length);
+        if (units > ring->capacity - end) return -1;
+        if (((end - start + units) << 3) > room) {
+            if (end == start && record->call == RF_CALL_PADDING) { end += units; break; } /* padding is never copied whole */
+            if (end == start) return -1;
+            break;
+        }
+        end += units;
+    }
+    if (end == start) return 0;
+    uint32_t bytes = (end - start) << 3;
+    uint32_t copied = bytes > room ? 0 : bytes;
+    uint8_t *from = ring->data + ((size_t)start << 3);
+    memcpy(out, from, copied);
+    memset(from, 0, bytes);
+    reader->head += end - start;
+    atomic_store_explicit(&ring->shared->head, reader->head, memory_order_seq_cst);
+    if (atomic_load_explicit(&ring->shared->producers_waiting, memory_order_seq_cst))
+        *wake = atomic_exchange_explicit(&ring->shared->producers_waiting, 0, memory_order_seq_cst) != 0;
+    return copied ? (int64_t)copied : rf_ring_take(reader, out, room, wake);
+}
+
+/* Called when rf_ring_take found nothing: turns a record that has been claimed and not committed for too long, while the
+ * tail moved on, into padding. Returns whether it did. `now` in nanoseconds of any steady clock. */
+static inline int rf_ring_unblock(struct rf_ring_reader *reader, uint64_t now)
+{
+    struct rf_ring *ring = &reader->ring;
+    struct rf_record *record = rf_ring_at(ring, reader->head);
+    int32_t length = atomic_load_explicit(&record->length, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+    if (length > 0 || tail == reader->head) { reader->stuck = 0; return 0; }
+    if (!reader->stuck || reader->stuck_at != reader->head) {
+        reader->stuck = 1; reader->stuck_at = reader->head; reader->stuck_since = now;
+        return 0;
+    }
+    uint32_t room = ring->capacity - (reader->head & (ring->capacity - 1));
+    uint32_t units;
+    if (length < 0) {
+        units = rf_units((uint32_t)-length);
+    } else {
+        /* Died before it could say its length: the hole ends where the next record begins. Payload words cannot fool the
+         * walk, for nothing but zeroes lies in a hole of which not even the length was written. */
+        units = 1;
+        while (units < room && units < tail - reader->head &&
+               atomic_load_explicit(&((struct rf_record *)(ring->data + ((size_t)((reader->head & (ring->capacity - 1)) + units) << 3)))->length,
+                                    memory_order_acquire) == 0)
+            units++;
+    }
+    if (units > room || units > tail - reader->head || units == tail - reader->head) return 0; /* nobody queues behind it */
+    if (now - reader->stuck_since < RF_UNBLOCK_NANOSECONDS) return 0;
+    record->call = RF_CALL_PADDING;
+    record->slot = RF_SLOT_POSTED;
+    atomic_store_explicit(&record->length, (int32_t)(units << 3), memory_order_release);
+    reader->stuck = 0;
+    return 1;
+}
+
+#endif
