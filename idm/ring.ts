@@ -1,0 +1,209 @@
+// The ring in TypeScript: ring.h is the specification (fields, ordering, what a liar can do); names are the same there.
+// The reader is the executor's hot path: one pass over the committed lengths, one copy, one clearing, no allocation.
+import { type Geometry, PACKAGE_BYTES, Region } from './region.ts'
+
+export const RECORD_HEADER = 32
+export const RECORD_MAX = 16384
+export const CALL_PADDING = 0
+export const SLOT_POSTED = 0xffff
+export const FLAG_PER_THREAD = 1
+export const UNBLOCK_MS = 5000
+
+/** struct rf_record, in 32-bit words. `callAndSlot` holds call (low half) and slot (high half). */
+export enum RecordWord { length = 0, callAndSlot = 1, sequence = 2, ticket = 3, contextLow = 4, contextHigh = 5, thread = 6, flags = 7, payload = 8 }
+
+/** A record that cannot be: the client that wrote it is ended. */
+export class RingViolation extends Error {
+  override name = 'RingViolation'
+}
+
+const HEADER_WORDS = RECORD_HEADER >> 2
+
+/** How many bytes one take() copies at most. */
+export const BATCH_BYTES = 65536
+
+/** The shared words as an Int32Array over the object's buffer: index = (object offset - 8) / 4. */
+export const wordAt = (objectOffset: number): number => (objectOffset - PACKAGE_BYTES) >> 2
+
+/** The consumer. Views are over shm-typed-array's buffer (`words`: all of it as Int32Array). */
+export class RingReader {
+  /** The private copy that take() fills; records lie in it back to back. */
+  readonly batch = new Int32Array(BATCH_BYTES >> 2)
+  readonly batchBytes = new Uint8Array(this.batch.buffer)
+  /** Position of the first record in `batch`. */
+  batchPosition = 0
+  head = 0
+
+  private readonly data: number // word index of the ring's first word
+  private readonly mask: number // over units
+  private readonly units: number
+  private readonly tailWord = wordAt(Region.tail)
+  private readonly headWord = wordAt(Region.head)
+  private readonly asleepWord = wordAt(Region.asleep)
+  private readonly waitingWord = wordAt(Region.producersWaiting)
+  private stuckAt = -1
+  private stuckSince = 0
+
+  constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>) {
+    this.data = wordAt(geometry.ring)
+    this.units = geometry.ringUnits
+    this.mask = geometry.ringUnits - 1
+  }
+
+  /** Whether a committed record waits. */
+  ready(): boolean {
+    return Atomics.load(this.words, this.data + ((this.head & this.mask) << 1)) > 0
+  }
+
+  /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none).
+   *  Throws RingViolation. Call producersSleep() afterwards when it returned more than 0. */
+  take(maxBytes = BATCH_BYTES): number {
+    const words = this.words
+    const start = this.head & this.mask
+    let end = start
+    const limit = Math.min(this.units, start + (maxBytes >> 3))
+    while (end < this.units) {
+      const length = Atomics.load(words, this.data + (end << 1))
+      if (length <= 0) break
+      const next = end + ((length + 7) >>> 3)
+      if (next > this.units) throw new RingViolation(`record of ${length} bytes at position ${this.head + end - start} runs past the ring's end`)
+      if (next > limit) {
+        if (end !== start) break
+        // Only padding may be larger than a batch: skip it without a copy.
+        if ((words[this.data + (end << 1) + 1] & 0xffff) !== CALL_PADDING) throw new RingViolation(`record of ${length} bytes exceeds the limit of ${RECORD_MAX}`)
+        this.release(start, next)
+        return this.take(maxBytes)
+      }
+      end = next
+    }
+    if (end === start) return 0
+    const from = this.data + (start << 1)
+    const count = (end - start) << 1
+    if (count <= 64) for (let i = 0; i < count; i++) this.batch[i] = words[from + i]
+    else this.batch.set(words.subarray(from, from + count))
+    this.batchPosition = this.head
+    this.release(start, end)
+    return count << 2
+  }
+
+  private release(start: number, end: number): void {
+    const from = this.data + (start << 1)
+    this.words.fill(0, from, this.data + (end << 1))
+    this.head = (this.head + end - start) >>> 0
+    Atomics.store(this.words, this.headWord, this.head | 0)
+  }
+
+  /** Whether producers sleep on `head` and must be woken now (futex at object offset Region.head). */
+  producersSleep(): boolean {
+    return Atomics.load(this.words, this.waitingWord) !== 0 && Atomics.exchange(this.words, this.waitingWord, 0) !== 0
+  }
+
+  /** Before sleeping: from now on a producer rings the doorbell. Check ready() once more afterwards. */
+  announceSleep(): void {
+    Atomics.store(this.words, this.asleepWord, 1)
+  }
+
+  /** Awake again: no doorbell needed. */
+  awake(): void {
+    Atomics.store(this.words, this.asleepWord, 0)
+  }
+
+  /** Length of the record at word index `at` of the batch, checked against what is left of `bytes`, as the copy has it:
+   *  the client may have changed the original since. */
+  lengthAt(at: number, bytes: number): number {
+    const length = this.batch[at]
+    if (length < 8 || length > bytes - (at << 2) || (length < RECORD_HEADER && (this.batch[at + 1] & 0xffff) !== CALL_PADDING) || (length > RECORD_MAX && (this.batch[at + 1] & 0xffff) !== CALL_PADDING))
+      throw new RingViolation(`record of ${length} bytes at position ${this.batchPosition + (at >> 1)}`)
+    return length
+  }
+
+  /** Whether the record's sequence is its position. */
+  inSequence(at: number): boolean {
+    return this.batch[at + RecordWord.sequence] >>> 0 === (this.batchPosition + (at >> 1)) >>> 0
+  }
+
+  /** Call now and then when take() found nothing: a record claimed and never committed (its thread died), with others
+   *  queued behind it for UNBLOCK_MS, becomes padding. Returns whether it did. `now` in ms of a steady clock. */
+  unblock(now: number): boolean {
+    const words = this.words
+    const start = this.head & this.mask
+    const at = this.data + (start << 1)
+    const length = Atomics.load(words, at)
+    const ahead = ((Atomics.load(words, this.tailWord) >>> 0) - this.head) >>> 0
+    if (length > 0 || ahead === 0 || ahead > this.units) {
+      this.stuckAt = -1
+      return false
+    }
+    if (this.stuckAt !== this.head) {
+      this.stuckAt = this.head
+      this.stuckSince = now
+      return false
+    }
+    const room = this.units - start
+    let hole: number
+    if (length < 0) hole = (-length + 7) >>> 3
+    else {
+      hole = 1
+      while (hole < room && hole < ahead && Atomics.load(words, this.data + ((start + hole) << 1)) === 0) hole++
+    }
+    if (hole > room || hole >= ahead || now - this.stuckSince < UNBLOCK_MS) return false
+    words[at + 1] = CALL_PADDING | (SLOT_POSTED << 16)
+    Atomics.store(words, at, hole << 3)
+    this.stuckAt = -1
+    return true
+  }
+}
+
+export enum ClaimStatus { full = -1, tooLarge = -2 }
+
+/** A producer: for conformance tests and TypeScript clients. Semantics of rf_ring_claim/commit/abort. */
+export class RingWriter {
+  private readonly data: number
+  private readonly units: number
+
+  constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>) {
+    this.data = wordAt(geometry.ring)
+    this.units = geometry.ringUnits
+  }
+
+  /** Claims a record of `bytes` (header included); returns its word index in `words`, or a ClaimStatus. */
+  claim(bytes: number): number {
+    if (bytes < RECORD_HEADER || bytes > RECORD_MAX) return ClaimStatus.tooLarge
+    const words = this.words
+    const need = (bytes + 7) >>> 3
+    const tailWord = wordAt(Region.tail)
+    for (;;) {
+      const tail = Atomics.load(words, tailWord) >>> 0
+      const head = Atomics.load(words, wordAt(Region.head)) >>> 0
+      const toEnd = this.units - (tail & (this.units - 1))
+      const padding = need > toEnd ? toEnd : 0
+      if (this.units - ((tail - head) >>> 0) < padding + need) return ClaimStatus.full
+      if (Atomics.compareExchange(words, tailWord, tail | 0, (tail + padding + need) | 0) !== (tail | 0)) continue
+      let position = tail
+      if (padding) {
+        const gap = this.data + ((tail & (this.units - 1)) << 1)
+        words[gap + 1] = CALL_PADDING | (SLOT_POSTED << 16)
+        Atomics.store(words, gap, padding << 3)
+        position = (tail + padding) >>> 0
+      }
+      const at = this.data + ((position & (this.units - 1)) << 1)
+      Atomics.store(words, at, -bytes)
+      words[at + RecordWord.sequence] = position | 0
+      return at
+    }
+  }
+
+  /** Publishes; returns whether the doorbell must be rung. */
+  commit(at: number): boolean {
+    Atomics.store(this.words, at, -this.words[at])
+    const asleep = wordAt(Region.asleep)
+    return Atomics.load(this.words, asleep) !== 0 && Atomics.exchange(this.words, asleep, 0) !== 0
+  }
+
+  abort(at: number): boolean {
+    this.words[at + 1] = CALL_PADDING | (SLOT_POSTED << 16)
+    return this.commit(at)
+  }
+}
+
+export { HEADER_WORDS }
