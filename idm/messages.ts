@@ -30,7 +30,15 @@ const message = (name: string, cost: Message['cost'], request: string, reply: st
 
 /** One end of a copy. `place` is enum rf_place (generate/main.ts): where `base` points.
  *  base: device address, array handle, staging offset (from the start of staging), or pinned memory's id.
- *  x, y, z: start, x in bytes; lod: mipmap level; pitch, height: of the whole box (bytes, rows) for y and z. */
+ *  x, y, z: start, x in bytes; lod: mipmap level; pitch, height: of the whole box (bytes, rows) for y and z.
+ *  Every place but an array is linear: its first byte is base + (z * height + y) * pitch + x. Pinned memory counts from its
+ *  first usable byte (`offset` of its notice), so a plain pointer into it is x alone. One row of one slice is sent with
+ *  pitch >= width and height 1.
+ *  inline, source:       the bytes follow the request, packed (pitch = width, height = rows).
+ *  inline, destination:  only in a waited copy of at most 1008 bytes: they are the reply's payload, packed.
+ *  staging, source:      chunks [chunk, chunk + chunks) belong to the executor from the commit on; it frees them when done,
+ *                        also when the copy was refused, waited or posted.
+ *  staging, destination: always waited, with chunks 0: the client reads the bytes after the reply and frees the chunk itself. */
 const end = (p: string) => `${p}_place:u32 ${p}_lod:u32 ${p}_base:u64 ${p}_x:u64 ${p}_y:u64 ${p}_z:u64 ${p}_pitch:u64 ${p}_height:u64`
 
 export const PLACES = ['device', 'array', 'staging', 'inline', 'pinned'] as const
@@ -46,8 +54,8 @@ export const MESSAGES: Message[] = [
   message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64', 'device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream'),
   message('GPU_FREE', 'either', 'address:address stream:handle(stream) async:u32 pad:u32', '', 'async 1: in the order of `stream`'),
   message('MEM_INFO', 'waited', '', 'free:u64 total:u64', "the zone's numbers"),
-  message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; CUDA_ERROR_INVALID_VALUE if none'),
-  message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; inline source bytes follow; waited: answered when done; posted: in stream order, staging chunks [chunk, chunk+chunks) are freed when done'),
+  message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; kind: ALLOC_KINDS, 4 for a mapping of the virtual memory calls; CUDA_ERROR_INVALID_VALUE if none'),
+  message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; waited: answered when done; posted: in stream order; what becomes of inline bytes and staging chunks: see idm/messages.ts'),
   message('GPU_SET', 'either', 'address:address pitch:u64 width:u64 rows:u64 value:u32 element:u32 stream:handle(stream)', '', 'width elements of `element` bytes (1, 2, 4) x rows; waited: answered when done'),
   message('GPU_SYNC', 'waited', 'scope:u32 pad:u32 target:u64', '', 'SYNC_SCOPES; target: context, stream or event handle'),
   message('STREAM_DESTROY', 'waited', 'stream:handle(stream)', '', ''),
@@ -79,4 +87,5 @@ export const MESSAGES: Message[] = [
   message('MIPMAP_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 levels:u32', 'mipmap:handle(mipmappedArray)', ''),
   message('MIPMAP_LEVEL', 'waited', 'mipmap:handle(mipmappedArray) level:u32 pad:u32', 'array:handle(array)', ''),
   message('MIPMAP_DESTROY', 'waited', 'mipmap:handle(mipmappedArray)', '', ''),
+  message('STREAM_CONTEXT', 'waited', 'stream:handle(stream)', 'context:handle(context)', 'the context that the stream belongs to; never asked about the default streams'),
 ]

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xbedb1bf5u
+#define RF_TABLE_HASH 0x0319d9e2u
 
 enum rf_message {
     RF_PING = 1,
@@ -49,37 +49,38 @@ enum rf_message {
     RF_MIPMAP_CREATE = 39,
     RF_MIPMAP_LEVEL = 40,
     RF_MIPMAP_DESTROY = 41,
-    RF_cuCtxSetLimit = 42,
-    RF_cuCtxGetLimit = 43,
-    RF_cuCtxGetCacheConfig = 44,
-    RF_cuCtxSetCacheConfig = 45,
-    RF_cuCtxGetStreamPriorityRange = 46,
-    RF_cuCtxResetPersistingL2Cache = 47,
-    RF_cuCtxRecordEvent = 48,
-    RF_cuCtxWaitEvent = 49,
-    RF_cuCtxGetSharedMemConfig = 50,
-    RF_cuCtxSetSharedMemConfig = 51,
-    RF_cuStreamCreate = 52,
-    RF_cuStreamCreateWithPriority = 53,
-    RF_cuStreamGetPriority = 54,
-    RF_cuStreamGetFlags = 55,
-    RF_cuStreamGetId = 56,
-    RF_cuStreamWaitEvent = 57,
-    RF_cuStreamQuery = 58,
-    RF_cuStreamCopyAttributes = 59,
-    RF_cuStreamGetAttribute = 60,
-    RF_cuStreamSetAttribute = 61,
-    RF_cuStreamWaitValue32_v2 = 62,
-    RF_cuStreamWaitValue64_v2 = 63,
-    RF_cuStreamWriteValue32_v2 = 64,
-    RF_cuStreamWriteValue64_v2 = 65,
-    RF_cuEventCreate = 66,
-    RF_cuEventRecord = 67,
-    RF_cuEventRecordWithFlags = 68,
-    RF_cuEventQuery = 69,
-    RF_cuEventElapsedTime = 70,
-    RF_cuEventElapsedTime_v2 = 71,
-    RF_MESSAGES = 72
+    RF_STREAM_CONTEXT = 42,
+    RF_cuCtxSetLimit = 43,
+    RF_cuCtxGetLimit = 44,
+    RF_cuCtxGetCacheConfig = 45,
+    RF_cuCtxSetCacheConfig = 46,
+    RF_cuCtxGetStreamPriorityRange = 47,
+    RF_cuCtxResetPersistingL2Cache = 48,
+    RF_cuCtxRecordEvent = 49,
+    RF_cuCtxWaitEvent = 50,
+    RF_cuCtxGetSharedMemConfig = 51,
+    RF_cuCtxSetSharedMemConfig = 52,
+    RF_cuStreamCreate = 53,
+    RF_cuStreamCreateWithPriority = 54,
+    RF_cuStreamGetPriority = 55,
+    RF_cuStreamGetFlags = 56,
+    RF_cuStreamGetId = 57,
+    RF_cuStreamWaitEvent = 58,
+    RF_cuStreamQuery = 59,
+    RF_cuStreamCopyAttributes = 60,
+    RF_cuStreamGetAttribute = 61,
+    RF_cuStreamSetAttribute = 62,
+    RF_cuStreamWaitValue32_v2 = 63,
+    RF_cuStreamWaitValue64_v2 = 64,
+    RF_cuStreamWriteValue32_v2 = 65,
+    RF_cuStreamWriteValue64_v2 = 66,
+    RF_cuEventCreate = 67,
+    RF_cuEventRecord = 68,
+    RF_cuEventRecordWithFlags = 69,
+    RF_cuEventQuery = 70,
+    RF_cuEventElapsedTime = 71,
+    RF_cuEventElapsedTime_v2 = 72,
+    RF_MESSAGES = 73
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -158,7 +159,7 @@ struct rf_MEM_INFO_reply {
 };
 _Static_assert(sizeof(struct rf_MEM_INFO_reply) == 16, "rf_MEM_INFO_reply");
 
-/* POINTER_QUERY: the allocation around an address; CUDA_ERROR_INVALID_VALUE if none */
+/* POINTER_QUERY: the allocation around an address; kind: ALLOC_KINDS, 4 for a mapping of the virtual memory calls; CUDA_ERROR_INVALID_VALUE if none */
 struct rf_POINTER_QUERY {
     uint64_t address;
 };
@@ -175,7 +176,7 @@ struct rf_POINTER_QUERY_reply {
 };
 _Static_assert(sizeof(struct rf_POINTER_QUERY_reply) == 48, "rf_POINTER_QUERY_reply");
 
-/* GPU_COPY: width bytes x rows x depth; inline source bytes follow; waited: answered when done; posted: in stream order, staging chunks [chunk, chunk+chunks) are freed when done */
+/* GPU_COPY: width bytes x rows x depth; waited: answered when done; posted: in stream order; what becomes of inline bytes and staging chunks: see idm/messages.ts */
 struct rf_GPU_COPY {
     uint32_t dst_place;
     uint32_t dst_lod;
@@ -501,6 +502,17 @@ struct rf_MIPMAP_DESTROY {
     uint64_t mipmap;
 };
 _Static_assert(sizeof(struct rf_MIPMAP_DESTROY) == 8, "rf_MIPMAP_DESTROY");
+
+/* STREAM_CONTEXT: the context that the stream belongs to; never asked about the default streams */
+struct rf_STREAM_CONTEXT {
+    uint64_t stream;
+};
+_Static_assert(sizeof(struct rf_STREAM_CONTEXT) == 8, "rf_STREAM_CONTEXT");
+
+struct rf_STREAM_CONTEXT_reply {
+    uint64_t context;
+};
+_Static_assert(sizeof(struct rf_STREAM_CONTEXT_reply) == 8, "rf_STREAM_CONTEXT_reply");
 
 struct rf_cuCtxSetLimit {
     uint32_t limit;
