@@ -1342,6 +1342,12 @@ typedef enum { CU_GREEN_CTX_DEFAULT_STREAM = 1 } CUgreenCtxCreate_flags;
 typedef enum { CU_DEV_RESOURCE_TYPE_INVALID = 0, CU_DEV_RESOURCE_TYPE_SM = 1, CU_DEV_RESOURCE_TYPE_MAX = 2 } CUdevResourceType;
 typedef enum CUlogLevel_enum { CU_LOG_LEVEL_ERROR = 0, CU_LOG_LEVEL_WARNING = 1 } CUlogLevel;
 typedef void (*CUlogsCallback)(void *data, CUlogLevel logLevel, char *message, size_t length);
+typedef enum CUoutput_mode_enum { CU_OUT_KEY_VALUE_PAIR = 0, CU_OUT_CSV = 1 } CUoutput_mode;
+typedef enum CUGLDeviceList_enum {
+  CU_GL_DEVICE_LIST_ALL = 1,
+  CU_GL_DEVICE_LIST_CURRENT_FRAME = 2,
+  CU_GL_DEVICE_LIST_NEXT_FRAME = 3
+} CUGLDeviceList;
 typedef enum CUeglFrameType_enum { CU_EGL_FRAME_TYPE_ARRAY = 0, CU_EGL_FRAME_TYPE_PITCH = 1 } CUeglFrameType;
 typedef enum CUeglColorFormat_enum { CU_EGL_COLOR_FORMAT_YUV420_PLANAR = 0 } CUeglColorFormat;
 

@@ -18,7 +18,7 @@ function enumerators(): string[] {
   for (const match of text.matchAll(/\b((?:CU|CIG)_[A-Za-z0-9_]+)\s*=/g)) names.add(match[1]!)
   for (const match of text.matchAll(/X\((CUDA_[A-Z0-9_]+),/g)) names.add(match[1]!)
   for (const match of text.matchAll(/#define\s+((?:CU|CUDA)_(?:MEMHOST|ARRAY3D_|MEM_CREATE_|MEM_POOL_)\w+)\s/g)) names.add(match[1]!)
-  return [...names].filter((name) => !name.startsWith('CU_EGL')) // cudaEGL.h wants EGL's own headers
+  return [...names].filter((name) => !/^CU_(EGL|GL|OUT)_/.test(name)) // not in cuda.h; cudaEGL.h and cudaGL.h want others' headers
 }
 
 function types(): string[] {
@@ -26,7 +26,7 @@ function types(): string[] {
   for (const match of text.matchAll(/\}\s*(CU\w+);/g)) names.add(match[1]!)
   for (const match of text.matchAll(/RF_OPAQUE\((CU\w+),/g)) names.add(match[1]!)
   for (const match of text.matchAll(/typedef [\w ]+?\s(CU\w+);/g)) names.add(match[1]!)
-  return [...names].filter((name) => !name.startsWith('CUegl'))
+  return [...names].filter((name) => !/^CU(egl|GL|output)/.test(name))
 }
 
 /** Members of the outer level of each struct that we declare in full. */
