@@ -1,0 +1,66 @@
+/**
+ * The CUDA driver through koffi: the real `libcuda.so.1` and the software GPU alike, only the path differs.
+ *
+ * Every function is bound under its exported name with pointers, handles and sizes as `uintptr_t`, passed as JS numbers
+ * (below 2^53: the driver's pointers are user-space addresses). So a call allocates nothing on either side; out-parameters
+ * point into memory whose address the caller took once with `addressOf`.
+ */
+import koffi from 'koffi';
+import { type DriverCalls, PROTOTYPES } from '../generated/prototypes.ts';
+import { errorName } from './errors.ts';
+
+/** koffi types by letter of PROTOTYPES. Calls that take structures by value (B, L) are not bound: nothing needs them. */
+const TYPES: Readonly<Record<string, string>> = {
+  p: 'uintptr_t', i: 'int', u: 'uint32_t', U: 'uint64_t', f: 'float', b: 'uint8_t', h: 'uint16_t',
+};
+
+/** A driver call that runs on one of libuv's threads, where no context is current; `done` gets the CUresult. */
+export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, status: number) => void]) => void;
+
+/** A loaded driver: the functions that it exports, plus where it came from. */
+export type Driver = DriverCalls & { readonly path: string };
+
+/** The driver cannot be used; the message is a sentence. */
+export class DriverError extends Error {
+  override name = 'DriverError';
+}
+
+/** Loads the driver at `path` and binds what it exports. A function that it lacks answers CUDA_ERROR_NOT_FOUND (500), so that
+ *  an older driver fails in the call and not at load. Does not call cuInit. Throws DriverError. */
+export function loadDriver(path: string): Driver {
+  let library: koffi.LibraryHandle;
+  try {
+    library = koffi.load(path);
+  } catch (error) {
+    throw new DriverError(`the driver ${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const calls: Record<string, unknown> = {};
+  for (const [name, letters] of Object.entries(PROTOTYPES)) {
+    if (/[BL]/.test(letters)) continue;
+    try {
+      calls[name] = library.func(name, 'int', [...letters].map((letter) => TYPES[letter]));
+    } catch {
+      calls[name] = () => 500;
+    }
+  }
+  if (!hasAsync(calls.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
+  return Object.assign(calls, { path }) as unknown as Driver;
+}
+
+const hasAsync = (call: unknown): boolean => typeof (call as { async?: unknown } | undefined)?.async === 'function';
+
+/** The same function on another thread, for calls that may take long. Answers at once when the driver lacks it. */
+export function asyncCall(call: (...args: never[]) => number): AsyncCall {
+  const bound = (call as unknown as { async?: AsyncCall }).async;
+  return bound ?? ((...args) => (args[args.length - 1] as unknown as (error: unknown, status: number) => void)(null, 500));
+}
+
+/** Native address of a buffer's first byte, as a number. The buffer must outlive its use and must not be a pooled one. */
+export function addressOf(buffer: ArrayBufferView): number {
+  return Number(koffi.address(buffer));
+}
+
+/** Throws DriverError naming the call unless it succeeded. */
+export function must(call: string, status: number): void {
+  if (status !== 0) throw new DriverError(`${call} failed with ${errorName(status)}`);
+}

@@ -1,0 +1,51 @@
+/**
+ * A client's contexts, streams and events as the executor knows them: the driver's values and the work that is under way.
+ */
+import type { Client } from './client.ts';
+import { Queue } from './pending.ts';
+
+/** One stream of the driver. The legacy default stream of a context and per-thread streams have one too. */
+export class Stream {
+  /** Batches of work whose end somebody waits for, in stream order. */
+  readonly queue = new Queue();
+  /** In the client's list of streams that may have work under way: see Client.used. */
+  listed = false;
+  /** Row of its handle; -1: default streams, which have none. */
+  row = -1;
+  destroyed = false;
+
+  constructor(readonly context: Context, readonly native: number) {}
+}
+
+/** One event of the client. */
+export class Event {
+  /** Calls that wait for it (cuEventSynchronize): it is destroyed when they are answered. */
+  waiters = 0;
+  destroyed = false;
+
+  constructor(readonly context: Context, readonly native: number) {}
+}
+
+export class Context {
+  /** The driver's context; 0: not active (a primary context before its first retain or after its reset). */
+  native = 0;
+  /** Result of the first posted call that failed since the last waited one; 0: none. */
+  posted = 0;
+  /** The legacy default stream; null while the context is not active. */
+  legacy: Stream | null = null;
+  /** Per-thread default streams by the client's thread number. */
+  readonly perThread = new Map<number, Stream>();
+  /** Streams made by the client. */
+  readonly streams = new Set<Stream>();
+  readonly events = new Set<Event>();
+  /** Idle driver events of this context, for batches. */
+  readonly spareEvents: number[] = [];
+  /** Calls that wait while the driver makes this context. */
+  waiting: ((status: number) => void)[] | null = null;
+  /** Host functions: one pinned word each (hostcalls.ts). */
+  flags: { words: Int32Array; host: number; device: number; free: number[] } | null = null;
+  /** Incremented at each reset: what was under way for an older life is not of this one. */
+  life = 0;
+
+  constructor(readonly client: Client, readonly primary: boolean, public row: number) {}
+}
