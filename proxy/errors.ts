@@ -51,12 +51,11 @@ export const errors = rows({
   // API and command line
   REQUEST_INVALID: { sentence: 'the request cannot be understood: {why}', fix: 'use the "ringfence" command of the same version as the daemon' },
   NOT_FOUND: { sentence: 'the daemon has no {method} {path}', fix: 'use the "ringfence" command of the same version as the daemon' },
+  STOPPING: { sentence: 'the daemon is stopping', fix: 'start it again with "ringfence serve"' },
   INTERNAL: { sentence: 'the daemon made a mistake: {why}', fix: 'report this with the daemon\'s log' },
   NO_DAEMON: { sentence: 'no daemon answers in the run directory {path}', fix: 'start one with "ringfence serve", or point RINGFENCE_RUN_DIR (or --run-dir) at its directory' },
   DAEMON_DIED: { sentence: 'the private daemon did not start: {why}', fix: 'run "ringfence serve" to see what it says' },
   DEFAULT_ZONE_MISSING: { sentence: 'the daemon in {path} has no zone "default", and neither --zone nor --memory was given', fix: 'name a zone with --zone, or ask for a temporary one with --memory SIZE' },
-  ZONE_AND_LIMITS: { sentence: '--memory makes a temporary zone and cannot be combined with --zone', fix: 'give one of the two; change a zone\'s limits with "ringfence zone set"' },
-  FLAG_INVALID: { sentence: '{flag} cannot be "{value}"{why}', fix: '{expected}' },
   COMMAND_NOT_FOUND: { sentence: 'cannot run "{command}": it is not there', fix: 'check the spelling, or give its path' },
   COMMAND_NOT_EXECUTABLE: { sentence: 'cannot run "{command}": {why}', fix: 'make it executable (chmod +x), or name the interpreter' },
   CLIENT_LIBRARY_MISSING: { sentence: 'the client library {path} is missing', fix: 'run "node scripts/build.mjs"' },

@@ -1,5 +1,7 @@
 /**
- * The messages between the supervisor and an executor (Node IPC, `serialization: 'advanced'`), both directions.
+ * The messages between the supervisor and an executor (Node IPC), both directions. All of them are plain JSON, and the channel is
+ * JSON (`serialization: 'json'`): its parser makes nothing but plain data of whatever a subverted executor sends, which V8's
+ * structured-clone reader was not made for.
  *
  * Why the schemas sit here: an executor has handled a tenant's bytes, so the supervisor trusts it less than itself. Every
  * message of an executor is parsed by `executorMessage` before it is looked at; what does not fit ends that executor.
@@ -67,6 +69,12 @@ export const driverInfo = z.strictObject({
 });
 export type DriverInfo = z.infer<typeof driverInfo>;
 
+/**
+ * What the names of a process's shared-memory objects begin with (in `/dev/shm`; `shm_open` wants a `/` before it). The process
+ * id in it lets the supervisor remove what an executor left when it was killed between creating and unlinking an object.
+ */
+export const shmPrefix = (pid: number): string => `ringfence-${pid}-`;
+
 /** Supervisor to executor. `client` is sent with the accepted socket's handle: see `proxy/executor/adopt.ts`. */
 export type SupervisorMessage =
   | { type: 'adopt'; zone: ZoneRecord }
@@ -83,7 +91,10 @@ export const executorMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('adopted') }),
   z.strictObject({ type: z.literal('client-gone'), id: whole }),
   z.strictObject({ type: z.literal('usage'), usage: zoneUsage }),
-  /** No client for the linger time: the supervisor ends this executor. */
+  /**
+   * No client for the linger time: the supervisor ends this executor with `stop`. Not if it has sent a client meanwhile: then
+   * the executor goes on, and says `idle` again after that client's linger time.
+   */
   z.strictObject({ type: z.literal('idle') }),
 ]);
 export type ExecutorMessage = z.infer<typeof executorMessage>;

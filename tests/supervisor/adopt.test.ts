@@ -12,7 +12,7 @@ import { sendSocket } from '../../proxy/supervisor/hand-over.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rf-adopt-'));
 const path = join(folder, 's.sock');
-const child = fork(fileURLToPath(new URL('./adopt-child.mjs', import.meta.url)), { serialization: 'advanced', execArgv: ['--import', 'tsx'] });
+const child = fork(fileURLToPath(new URL('./adopt-child.mjs', import.meta.url)), { execArgv: ['--import', 'tsx'] });
 const server = net.createServer({ pauseOnConnect: true }, (socket) => {
   sendSocket(child, { type: 'client', id: 1 }, socket).catch((error: unknown) => { throw error; });
 });

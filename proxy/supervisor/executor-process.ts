@@ -1,0 +1,217 @@
+/**
+ * One executor as the supervisor sees it: a forked process, its messages (validated: it has handled tenants' bytes), its end.
+ *
+ * `child_process.fork` and not Tinypool: Tinypool runs tasks, request and answer; an executor is a partner for hours that is handed
+ * sockets and speaks by itself, and Tinypool's children can be given no handles.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { RingfenceError } from '../errors.ts';
+import { sendSocket } from './hand-over.ts';
+import { executorMessage, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage } from './messages.ts';
+import { sweepSharedMemory } from './run-dir.ts';
+import { describeIssue } from './state.ts';
+
+/** A real driver may take seconds to initialise; one that takes a minute does not work. */
+const START_TIMEOUT_MS = 60_000;
+/** A well-behaved executor says far less (usage is limited to 20 a second); one that floods us is ended. */
+const MESSAGES_PER_SECOND = 5_000;
+
+export interface ExecutorOptions {
+  /** The program to fork. */
+  readonly program: string;
+  /** What the executor gives to dlopen. */
+  readonly driver: string;
+  /** The software GPU's memory (a descriptor of ours), null for a real GPU. */
+  readonly card: number | null;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Logger;
+}
+
+export interface ReadyInfo {
+  readonly driver: DriverInfo;
+  readonly devices: readonly DeviceInfo[];
+}
+
+export interface ExitInfo {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+type Later = Exclude<ExecutorMessage, { type: 'ready' | 'failed' }>;
+
+export class ExecutorProcess {
+  readonly pid: number;
+  /** Resolves when the driver answers; rejects with EXECUTOR_FAILED or DRIVER_FAILED when it does not. */
+  readonly ready: Promise<ReadyInfo>;
+  /** Resolves when the process is gone; never rejects. */
+  readonly exited: Promise<ExitInfo>;
+  /** Messages after `ready`. Set by whoever leases the executor. */
+  onMessage: ((message: Later) => void) | null = null;
+
+  readonly #child: ChildProcess;
+  readonly #log: Logger;
+  readonly #driver: string;
+  /** Sockets whose descriptor the kernel does not hold yet. */
+  readonly #underway = new Set<Socket>();
+  #resolveReady!: (info: ReadyInfo) => void;
+  #rejectReady!: (error: Error) => void;
+  #isReady = false;
+  #isGone = false;
+  #isEnding = false;
+  #failure: RingfenceError | null = null;
+  #second = 0;
+  #inSecond = 0;
+
+  /** Forks. Throws EXECUTOR_MISSING, or the system's error when no process can be made. */
+  constructor(options: ExecutorOptions) {
+    if (!existsSync(options.program)) throw new RingfenceError('EXECUTOR_MISSING', { path: options.program });
+    this.#driver = options.driver;
+    /** The place of `card` in `stdio` below is its number in the executor. */
+    const CARD_FD = 4;
+    const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver };
+    // An executor is nobody's client, even when the daemon was started inside a zone.
+    for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD']) delete env[name];
+    if (options.card !== null) env['RINGFENCE_STUB_CARD_FD'] = String(CARD_FD);
+    this.#child = fork(options.program, [], {
+      env,
+      // Not the daemon's own: tsx or a debugger in a test must not follow into the executor.
+      execArgv: [],
+      // Its own process group: Ctrl-C at a terminal is for the daemon, which ends executors in order.
+      detached: true,
+      stdio: options.card === null ? ['ignore', 2, 2, 'ipc'] : ['ignore', 2, 2, 'ipc', options.card],
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#log = options.log.child({ executor: this.pid });
+
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    // Nobody may be waiting when a spare executor fails; the pool learns of it from `exited`.
+    this.ready.catch(() => {});
+    const timer = setTimeout(() => this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it was not ready after ${START_TIMEOUT_MS / 1000} s` })), START_TIMEOUT_MS);
+    this.ready.finally(() => clearTimeout(timer)).catch(() => {});
+
+    this.exited = new Promise((resolve) => {
+      const gone = (code: number | null, signal: NodeJS.Signals | null, why?: string) => {
+        if (this.#isGone) return;
+        this.#isGone = true;
+        for (const socket of this.#underway) socket.destroy();
+        this.#underway.clear();
+        sweepSharedMemory(this.pid);
+        this.#rejectReady(this.#failure ?? new RingfenceError('EXECUTOR_FAILED', { why: why ?? `it ended with ${describeExit({ code, signal })} before it was ready` }));
+        resolve({ code, signal });
+      };
+      this.#child.on('exit', (code, signal) => gone(code, signal));
+      this.#child.on('error', (error) => {
+        // Either the process could not be made (then there will be no 'exit'), or a message could not be sent (then there will be).
+        if (this.#child.pid === undefined) gone(null, null, error.message);
+        else this.#log.debug({ error: error.message }, 'a message to the executor was lost');
+      });
+    });
+    this.#child.on('message', (message) => this.#receive(message));
+  }
+
+  get isReady(): boolean {
+    return this.#isReady && !this.#isGone && !this.#isEnding;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Messages to an executor that has just died are dropped: `exited` tells. */
+  send(message: SupervisorMessage): void {
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  /**
+   * Hands a client's socket over. Our copy is closed in any case; false when it did not go out, and then the client sees a hang-up.
+   */
+  async hand(id: number, socket: Socket): Promise<boolean> {
+    if (this.#isGone || !this.#child.connected) {
+      socket.destroy();
+      return false;
+    }
+    this.#underway.add(socket);
+    try {
+      await sendSocket(this.#child, { type: 'client', id }, socket);
+      return true;
+    } catch (error) {
+      this.#log.debug({ client: id, error: (error as Error).message }, 'a client could not be handed over');
+      return false;
+    } finally {
+      this.#underway.delete(socket);
+    }
+  }
+
+  /** Clients that wait for this executor to take their socket. */
+  get underway(): number {
+    return this.#underway.size;
+  }
+
+  /** Asks the executor to stop, kills it after `graceMs`. Resolves when it is gone. */
+  end(graceMs: number): Promise<ExitInfo> {
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      this.send({ type: 'stop' });
+      const timer = setTimeout(() => this.kill(), graceMs);
+      void this.exited.then(() => clearTimeout(timer));
+    }
+    return this.exited;
+  }
+
+  kill(): void {
+    this.#isEnding = true;
+    if (!this.#isGone) this.#child.kill('SIGKILL');
+  }
+
+  #receive(message: unknown): void {
+    const now = Math.trunc(performance.now() / 1000);
+    if (now !== this.#second) {
+      this.#second = now;
+      this.#inSecond = 0;
+    }
+    if (this.#isEnding && this.#failure) return;
+    if (++this.#inSecond > MESSAGES_PER_SECOND) {
+      this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it sent more than ${MESSAGES_PER_SECOND} messages in a second` }));
+      return;
+    }
+    const parsed = executorMessage.safeParse(message);
+    if (!parsed.success) {
+      this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it sent a message that does not fit (${describeIssue(parsed.error)})` }));
+      return;
+    }
+    if (parsed.data.type === 'failed') {
+      this.#condemn(new RingfenceError('DRIVER_FAILED', { path: this.#driver, why: `${parsed.data.message} (${parsed.data.code})` }));
+    } else if (parsed.data.type === 'ready') {
+      if (this.#isReady) {
+        this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: 'it said "ready" twice' }));
+        return;
+      }
+      this.#isReady = true;
+      this.#resolveReady({ driver: parsed.data.driver, devices: parsed.data.devices });
+    } else if (!this.#isReady) {
+      this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it said "${parsed.data.type}" before "ready"` }));
+    } else {
+      this.onMessage?.(parsed.data);
+    }
+  }
+
+  /** Ends an executor that broke the contract or gave up; the first reason counts. */
+  #condemn(error: RingfenceError): void {
+    if (this.#isGone || this.#failure) return;
+    this.#failure = error;
+    this.#log.error({ code: error.code }, error.message);
+    this.#rejectReady(error);
+    this.kill();
+  }
+}
+
+export function describeExit({ code, signal }: ExitInfo): string {
+  if (signal) return `signal ${signal}`;
+  return code === null ? 'no status' : `status ${code}`;
+}
