@@ -22,8 +22,8 @@ export interface MemoryCore {
   readonly device: number
   /** A context of the executor's own (not any client's), made at the first call; 0 when the driver refuses. Zeroing runs in it. */
   internalContext(): number
-  /** Makes a driver's context current. Cheap when it is already; after a handler returns the core assumes nothing. */
-  makeCurrent(context: number): void
+  /** Makes a driver's context current. Cheap when it is already; nobody has to switch back. */
+  enter(context: number): void
   /** Calls `check` soon and again and again (each turn of the loop) until it answers true. Never calls it from inside poll(). */
   poll(check: () => boolean): void
   /** Something in `usage()` changed. */
@@ -33,10 +33,11 @@ export interface MemoryCore {
 /** What the memory of a client needs of it. */
 export interface MemoryClient {
   readonly id: number
-  /** The client's live driver contexts. */
-  contexts(): Iterable<number>
-  /** The driver's streams of one of these contexts: legacy default (1), per-thread (2) when used, and the created ones. */
-  streams(context: number): Iterable<number>
+  /** Runs `then` when all that this client has given the GPU so far is done: now if it is already (answers true), else from
+   *  the core's polling. Work that failed or whose context was destroyed is done. Never after contextsGone(). */
+  afterWork(then: () => void): boolean
+  /** Runs `then` when `stream` (an invocation's `found`) has got to here, or is gone with its context; never at once. */
+  afterStream(stream: object, then: () => void): void
   /** Sends `struct rf_notice` with a descriptor; the caller closes its own `fd` afterwards. false: the client is gone. */
   sendNotice(type: number, status: number, cookie: number, offset: number, length: number, fd: number): boolean
 }
@@ -59,7 +60,7 @@ export interface ZoneMemory {
   readonly granularity: number
   openClient(client: MemoryClient): ClientMemory
   /** Whether `client` may read (write) `bytes` bytes at `address` now: all of it live memory of that client, with access
-   *  set. 0 bytes: true for an address inside or at the end of one. Allocates nothing; flat up to 100,000s of allocations. */
+   *  set. 0 bytes: whether the address lies in one. Allocates nothing; flat up to 100,000s of allocations. */
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean
   setLimits(limits: ZoneLimits): void
   usage(): MemoryUsage
@@ -76,10 +77,8 @@ export interface ClientMemory {
   submitted: number
   /** The client's pinned memory `id` (HOST_ALLOC): where the executor has it mapped, and its size. */
   pinned(id: number): { address: number; bytes: number } | undefined
-  /** A stream is about to be destroyed: its number may come again for another one. Also for THREAD_GONE. */
-  streamGone(context: number, stream: number): void
-  /** A context is about to be destroyed (CTX_DESTROY, CTX_PRIMARY_RESET): everything allocated in it goes with it
-   *  (device memory, arrays, pools' blocks; not what the virtual memory calls made). The ledger gets it back at once. */
+  /** A context is destroyed or reset, or about to be: everything allocated in it goes with it (device memory, arrays; not
+   *  what the virtual memory calls made). The ledger gets it back at once, the memory when afterWork() says so. */
   contextGone(context: number): void
   /** Step 2 of the order above. */
   close(): void
@@ -98,8 +97,9 @@ export interface MemoryInvocation {
   u64(word: number): number
   /** What `addHandle` stored, or -1 for no live handle of this type of this client. */
   handle(type: number, word: number): number
-  /** The driver's stream or -1. */
+  /** The driver's stream or -1; the core's object for it is then in `found`. */
   stream(word: number): number
+  readonly found: object | null
   /** Whether the zone has a handle left; refuse() counts it and gives the error. */
   room(type: number): boolean
   refuse(): number
@@ -109,6 +109,7 @@ export interface MemoryInvocation {
   /** Writes the handle under which `native` is stored already (0 if none) at the reply's word. */
   findHandle(word: number, type: number, native: number): void
   removeHandle(type: number, word: number): void
+  isNull(word: number): boolean
   replyU32(word: number, value: number): void
   replyU64(word: number, value: number): void
   /** The answer comes later: the handler returns DEFERRED. Only one of `Later`'s calls may finish it. */
