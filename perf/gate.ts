@@ -1,0 +1,30 @@
+// The gate: ratios against the checked-in bounds of bounds.json. They are wide: a noisy two-core machine must pass, a
+// doubling must not. A bound without a ratio measured is a failure too, or a broken measurement would pass.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Other } from './model.ts'
+import { root } from './programs.ts'
+import type { Report } from './result.ts'
+
+const Bounds = z.record(
+  z.string().regex(/^[\w-]+\.\w+ (direct|bare)$/, 'a key is `MEASUREMENT.METRIC direct` or `MEASUREMENT.METRIC bare`'),
+  z.strictObject({ atMost: z.number().optional(), atLeast: z.number().optional(), because: z.string().min(20) }),
+)
+
+/** Sentences, one for each bound that is broken. `only`: the measurements that ran. */
+export function gate(report: Report, only: Set<string>): string[] {
+  const bounds = Bounds.parse(JSON.parse(readFileSync(join(root, 'perf/bounds.json'), 'utf8')))
+  const broken: string[] = []
+  for (const [key, bound] of Object.entries(bounds)) {
+    const [figure, other] = key.split(' ') as [string, Other]
+    const [name, metric] = figure.split('.')
+    if (!only.has(name)) continue
+    const result = report.results.find(({ measurement }) => measurement.name === name)?.metrics.find((m) => m.metric.name === metric)
+    const ratio = result?.ratios[other]?.median
+    if (ratio === undefined) broken.push(`${key}: bounded in perf/bounds.json, but not measured`)
+    else if (bound.atMost !== undefined && ratio > bound.atMost) broken.push(`${key}: ${ratio.toFixed(2)}× is over ${bound.atMost}× (${bound.because})`)
+    else if (bound.atLeast !== undefined && ratio < bound.atLeast) broken.push(`${key}: ${ratio.toFixed(2)}× is under ${bound.atLeast}× (${bound.because})`)
+  }
+  return broken
+}

@@ -1,0 +1,10 @@
+// The table of measurements, in the order in which they run and are printed. To add one: a program, a file here, a line.
+import type { Measurement } from '../model.ts'
+import { alloc } from './alloc.ts'
+import { cached } from './cached.ts'
+import { copies } from './copy.ts'
+import { idle } from './idle.ts'
+import { record, set } from './posted.ts'
+import { query, waited } from './waited.ts'
+
+export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies]

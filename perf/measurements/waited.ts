@@ -1,0 +1,29 @@
+// A call that is waited for while both sides are awake: the round trip that everything else is made of.
+import type { Measurement } from '../model.ts'
+
+const p = (name: string, title: string) => ({ name, title, unit: 'ns', better: 'lower' }) as const
+
+const percentiles = [
+  { ...p('p50', 'median'), bar: { ratio: 3, to: 'bare' } },
+  p('p90', '90 %'),
+  p('p99', '99 %'),
+  p('p999', '99.9 %'),
+] as const
+
+export const waited: Measurement = {
+  name: 'waited',
+  title: 'waited null call, hot',
+  what: 'cuCtxGetStreamPriorityRange: no argument, a short answer, forwarded to the driver each time; the nearest that CUDA has to a null call.',
+  subject: { program: 'programs/waited', arguments: ['priority-range', '50000'] },
+  reference: { program: 'references/pingpong', arguments: ['50000'] },
+  metrics: [...percentiles],
+}
+
+export const query: Measurement = {
+  name: 'query',
+  title: 'waited call with a handle, hot',
+  what: 'cuStreamQuery of an empty stream: a handle is looked up and checked, and the driver is asked each time; what a client that polls does.',
+  subject: { program: 'programs/waited', arguments: ['stream-query', '50000'] },
+  reference: { program: 'references/pingpong', arguments: ['50000'] },
+  metrics: percentiles.map(({ name, title, unit, better }) => ({ name, title, unit, better })),
+}
