@@ -8,19 +8,26 @@
  *
  *   field              written by    read by     meaning
  *   tail               producers     producers   next position to claim; moved only by compare-and-swap
- *   head               consumer      producers   everything before it may be claimed again; also the futex that producers sleep on
+ *   head               consumer      producers   everything before it may be claimed again
  *   asleep             both          both        consumer sets 1 before it sleeps; the producer that turns it to 0 rings the doorbell
- *   producers_waiting  both          consumer    producers set 1 before they sleep on `head`; the consumer clears it and wakes them
+ *   producers_waiting  both          both        futex: producers set 1 and sleep while it is 1; the consumer, when it has moved
+ *                                                `head`, turns it to 0 and wakes all of them
  *
- * A RECORD is claimed (tail moved by its size, then `length` = -size stored), filled, and committed (`length` = +size stored,
- * release). It never wraps: where it would, the producer claims the rest of the ring too and commits that as PADDING
- * (call id 0). The consumer takes records in position order and stops at the first length <= 0.
+ * A RECORD is claimed (tail moved by its size, then `length` = -size stored), filled, and committed (`length` turned from
+ * -size to +size, release). It never wraps: where it would, the producer claims the rest of the ring too and commits that
+ * as PADDING (call id 0). No record, padding included, is longer than RF_RECORD_MAX; padding may be as short as 8 bytes.
+ * The consumer takes records in position order and stops at the first length <= 0.
  * A record's `length` word is 0 from the moment the consumer has taken it until it is claimed again: the consumer zeroes
  * what it takes before it moves `head`. Order across a client's threads is the order of their claims.
  *
  * ORDERING. commit: release; consumer's read of length: acquire; the consumer's zeroes before its store to head: release;
  * a producer's read of head: acquire. Sleeping is Dekker's pattern on both sides, so each side has a full barrier between
- * its own write (length, or asleep/waiting) and its read of the other's word.
+ * its own write (length or head, asleep or waiting) and its read of the other's word. Producers sleep on the flag itself
+ * and not on `head`: a producer that read the new `head`, found too little room and raised the flag just before the
+ * consumer cleared it would sleep on a `head` that nobody will announce again.
+ *
+ * WRAP OF POSITIONS. A claim's compare-and-swap could be fooled only by a thread that stood between its read of `tail` and
+ * the swap while its process moved an exact multiple of 32 GiB through the ring; it would harm only its own client.
  *
  * WHEN THE OTHER SIDE LIES OR DIES
  *   A producer that lies (a length that is negative for ever, too small, unaligned, over the record limit, beyond the end;
@@ -29,7 +36,10 @@
  *   that cannot be is a protocol violation and ends that client alone. Indices stay inside the mapping by masking.
  *   A producer that dies between claim and commit: with its process, the socket hangs up and the region goes. If only the
  *   thread died, the ring is stuck at its record while others queue behind it; a consumer that has seen the same claimed
- *   record at the head for RF_UNBLOCK_NANOSECONDS while the tail moved on turns it into padding (rf_ring_unblock).
+ *   record at the head for RF_UNBLOCK_NANOSECONDS while the tail moved on turns it into padding (rf_ring_unblock). The
+ *   length word decides by compare-and-swap between that and a writer that was only slow (a process stopped by a debugger,
+ *   a page that took seconds to come): whoever is second knows. A writer that lost has filled memory that may have another
+ *   owner by now, so its client must hang up (RF_COMMIT_LOST).
  *   A consumer that lies can only stall or feed wrong sizes to its own clients: producers bound every claim by capacity.
  *   A consumer that dies: the socket hangs up; the client's listener wakes every sleeper (libvgpu/connection.c).
  */
@@ -45,7 +55,9 @@
 #define RF_CALL_PADDING  0u
 #define RF_SLOT_POSTED   0xffffu    /* `slot` of a record that nobody waits for */
 #define RF_FLAG_PER_THREAD 1u       /* the call came by a _ptds/_ptsz name: stream 0 is the thread's own */
+#ifndef RF_UNBLOCK_NANOSECONDS      /* tests make it shorter */
 #define RF_UNBLOCK_NANOSECONDS 5000000000ull
+#endif
 
 /* One record. All fields little-endian, at these offsets; the payload follows, and the next record starts at the next
  * multiple of 8. Only `length` is accessed atomically. */
@@ -79,6 +91,11 @@ _Static_assert(sizeof(struct rf_record) == RF_RECORD_HEADER, "the record header 
 _Static_assert(sizeof(struct rf_ring_shared) == 256, "four cache lines");
 
 enum rf_ring_status { RF_RING_OK = 0, RF_RING_FULL = 1, RF_RING_TOO_LARGE = 2 };
+enum rf_commit_status {
+    RF_COMMIT_LOST = -1,    /* unblocked by the consumer, who did not see this record: hang up, the ring cannot be trusted */
+    RF_COMMIT_QUIET = 0,
+    RF_COMMIT_DOORBELL = 1  /* the consumer sleeps: ring the doorbell */
+};
 
 static inline uint32_t rf_units(uint32_t bytes) { return (bytes + 7u) >> 3; }
 
@@ -90,7 +107,8 @@ static inline struct rf_record *rf_ring_at(const struct rf_ring *ring, uint32_t 
 /* ---- producers ---- */
 
 /* Claims room for a record of `bytes` (header included). On RF_RING_OK *out is the caller's to fill, from `call` on, and
- * must be committed or aborted. RF_RING_FULL: nothing changed; wait on `head` (see rf_ring_head_before_sleep). */
+ * must be committed or aborted, soon: all that is claimed later waits for it. RF_RING_FULL: nothing changed; see
+ * rf_ring_announce_wait. */
 static inline enum rf_ring_status rf_ring_claim(struct rf_ring *ring, uint32_t bytes, struct rf_record **out)
 {
     if (bytes < RF_RECORD_HEADER || bytes > RF_RECORD_MAX) return RF_RING_TOO_LARGE;
@@ -127,14 +145,17 @@ static inline enum rf_ring_status rf_ring_claim(struct rf_ring *ring, uint32_t b
     }
 }
 
-/* Publishes a claimed record and returns whether the caller must ring the doorbell. */
+/* Publishes a claimed record. Returns enum rf_commit_status. */
 static inline int rf_ring_commit(struct rf_ring *ring, struct rf_record *record)
 {
-    int32_t bytes = -atomic_load_explicit(&record->length, memory_order_relaxed);
-    /* Sequentially consistent: this store before the look at `asleep`, as the consumer stores `asleep` before it looks here. */
-    atomic_store_explicit(&record->length, bytes, memory_order_seq_cst);
-    if (atomic_load_explicit(&ring->shared->asleep, memory_order_seq_cst) == 0) return 0;
-    return atomic_exchange_explicit(&ring->shared->asleep, 0, memory_order_seq_cst) != 0;
+    int32_t claimed = atomic_load_explicit(&record->length, memory_order_relaxed);
+    /* Sequentially consistent: this write before the look at `asleep`, as the consumer stores `asleep` before it looks here. */
+    if (claimed >= 0 || claimed < -(int32_t)RF_RECORD_MAX ||
+        !atomic_compare_exchange_strong_explicit(&record->length, &claimed, -claimed, memory_order_seq_cst,
+                                                 memory_order_relaxed))
+        return RF_COMMIT_LOST;
+    if (atomic_load_explicit(&ring->shared->asleep, memory_order_seq_cst) == 0) return RF_COMMIT_QUIET;
+    return atomic_exchange_explicit(&ring->shared->asleep, 0, memory_order_seq_cst) != 0 ? RF_COMMIT_DOORBELL : RF_COMMIT_QUIET;
 }
 
 /* Gives a claimed record up: the consumer skips it. Returns as rf_ring_commit. */
@@ -145,12 +166,13 @@ static inline int rf_ring_abort(struct rf_ring *ring, struct rf_record *record)
     return rf_ring_commit(ring, record);
 }
 
-/* Announces a sleeper and returns the value of `head` to futex-wait on; claim once more in between. */
-static inline uint32_t rf_ring_head_before_sleep(struct rf_ring *ring)
+/* Announces a sleeper on a full ring. Then claim once more; if it is still full, sleep while `producers_waiting` is 1
+ * (FUTEX_WAIT on it with 1, in shared memory: not the private kind), and begin again. */
+static inline void rf_ring_announce_wait(struct rf_ring *ring)
 {
-    uint32_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
     atomic_store_explicit(&ring->shared->producers_waiting, 1, memory_order_seq_cst);
-    return head;
+    /* A consumer that missed the flag has moved `head` before: this read sees it, and so does the claim that follows. */
+    (void)atomic_load_explicit(&ring->shared->head, memory_order_seq_cst);
 }
 
 /* ---- the consumer (C: conformance tests and brokers for other transports; the daemon's is ring.ts) ---- */
@@ -158,14 +180,23 @@ static inline uint32_t rf_ring_head_before_sleep(struct rf_ring *ring)
 struct rf_ring_reader {
     struct rf_ring ring;
     uint32_t head;            /* private: the shared one is only ever written */
-    uint32_t stuck_at;        /* rf_ring_unblock: position last seen blocked, and since when */
+    int stuck;                /* rf_ring_unblock: the hole last seen at the head, and since when */
+    uint32_t stuck_at;
+    uint32_t stuck_units;
+    int32_t stuck_length;
     uint64_t stuck_since;
-    int stuck;
 };
 
+/* Whether a committed record waits. */
+static inline int rf_ring_ready(const struct rf_ring_reader *reader)
+{
+    return atomic_load_explicit(&rf_ring_at(&reader->ring, reader->head)->length, memory_order_seq_cst) > 0;
+}
+
 /* Takes committed records into `out` (at most `room` bytes, room >= RF_RECORD_MAX), zeroes and frees their place.
- * Returns bytes taken, 0 for none, -1 for a record that cannot be. Padding comes along: skip it by `call`.
- * *wake is set when producers sleep on `head` and must be woken. */
+ * Returns bytes taken, 0 for none, -1 for a record that cannot be. Walk the copy with rf_record_check, for the client may
+ * have written since. Padding comes along: skip it by `call`.
+ * *wake is set when producers sleep and all sleepers on `producers_waiting` must be woken. */
 static inline int64_t rf_ring_take(struct rf_ring_reader *reader, uint8_t *out, uint32_t room, int *wake)
 {
     struct rf_ring *ring = &reader->ring;
@@ -175,26 +206,36 @@ static inline int64_t rf_ring_take(struct rf_ring_reader *reader, uint8_t *out, 
         struct rf_record *record = (struct rf_record *)(ring->data + ((size_t)end << 3));
         int32_t length = atomic_load_explicit(&record->length, memory_order_acquire);
         if (length <= 0) break;
+        if (length > (int32_t)RF_RECORD_MAX) return -1;
         uint32_t units = rf_units((uint32_t)length);
         if (units > ring->capacity - end) return -1;
-        if (((end - start + units) << 3) > room) {
-            if (end == start && record->call == RF_CALL_PADDING) { end += units; break; } /* padding is never copied whole */
-            if (end == start) return -1;
-            break;
-        }
+        if (((end - start + units) << 3) > room) break;
         end += units;
     }
     if (end == start) return 0;
     uint32_t bytes = (end - start) << 3;
-    uint32_t copied = bytes > room ? 0 : bytes;
     uint8_t *from = ring->data + ((size_t)start << 3);
-    memcpy(out, from, copied);
+    memcpy(out, from, bytes);
     memset(from, 0, bytes);
     reader->head += end - start;
     atomic_store_explicit(&ring->shared->head, reader->head, memory_order_seq_cst);
     if (atomic_load_explicit(&ring->shared->producers_waiting, memory_order_seq_cst))
         *wake = atomic_exchange_explicit(&ring->shared->producers_waiting, 0, memory_order_seq_cst) != 0;
-    return copied ? (int64_t)copied : rf_ring_take(reader, out, room, wake);
+    return bytes;
+}
+
+/* Checks one record of the copy: `left` bytes of it remain (a multiple of 8), and the record's position is `position`.
+ * Returns its length in bytes, or -1 for one that cannot be. The next record is rf_units(length) units on. */
+static inline int32_t rf_record_check(const uint8_t *at, uint32_t left, uint32_t position)
+{
+    struct { int32_t length; uint16_t call, slot; uint32_t sequence; } first = { 0, 0, 0, 0 };
+    if (left < 8) return -1;
+    memcpy(&first, at, 8);
+    if (first.length < 8 || (uint32_t)first.length > left || (uint32_t)first.length > RF_RECORD_MAX) return -1;
+    if (first.call == RF_CALL_PADDING) return first.length;
+    if ((uint32_t)first.length < RF_RECORD_HEADER) return -1;
+    memcpy(&first, at, sizeof first);
+    return first.sequence == position ? first.length : -1;
 }
 
 /* Called when rf_ring_take found nothing: turns a record that has been claimed and not committed for too long, while the
@@ -203,32 +244,44 @@ static inline int rf_ring_unblock(struct rf_ring_reader *reader, uint64_t now)
 {
     struct rf_ring *ring = &reader->ring;
     struct rf_record *record = rf_ring_at(ring, reader->head);
+    uint32_t start = reader->head & (ring->capacity - 1);
     int32_t length = atomic_load_explicit(&record->length, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
-    if (length > 0 || tail == reader->head) { reader->stuck = 0; return 0; }
-    if (!reader->stuck || reader->stuck_at != reader->head) {
-        reader->stuck = 1; reader->stuck_at = reader->head; reader->stuck_since = now;
-        return 0;
-    }
-    uint32_t room = ring->capacity - (reader->head & (ring->capacity - 1));
-    uint32_t units;
+    uint32_t ahead = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed) - reader->head;
+    uint32_t most = ring->capacity - start, units;
+    if (most > RF_RECORD_MAX >> 3) most = RF_RECORD_MAX >> 3;
     if (length < 0) {
-        units = rf_units((uint32_t)-length);
+        units = (0u - (uint32_t)length + 7u) >> 3;
     } else {
         /* Died before it could say its length: the hole ends where the next record begins. Payload words cannot fool the
          * walk, for nothing but zeroes lies in a hole of which not even the length was written. */
         units = 1;
-        while (units < room && units < tail - reader->head &&
-               atomic_load_explicit(&((struct rf_record *)(ring->data + ((size_t)((reader->head & (ring->capacity - 1)) + units) << 3)))->length,
+        while (units < most && units < ahead &&
+               atomic_load_explicit(&((struct rf_record *)(ring->data + ((size_t)(start + units) << 3)))->length,
                                     memory_order_acquire) == 0)
             units++;
     }
-    if (units > room || units > tail - reader->head || units == tail - reader->head) return 0; /* nobody queues behind it */
+    /* Committed meanwhile; a length or a tail that cannot be; or nobody queues behind the hole, so nobody is hurt by it. */
+    if (length > 0 || ahead > ring->capacity || units > most || units >= ahead) {
+        reader->stuck = 0;
+        return 0;
+    }
+    /* Any change of the hole means that somebody works on it: the time begins again. */
+    if (!reader->stuck || reader->stuck_at != reader->head || reader->stuck_units != units || reader->stuck_length != length) {
+        reader->stuck = 1;
+        reader->stuck_at = reader->head;
+        reader->stuck_units = units;
+        reader->stuck_length = length;
+        reader->stuck_since = now;
+        return 0;
+    }
     if (now - reader->stuck_since < RF_UNBLOCK_NANOSECONDS) return 0;
+    reader->stuck = 0;
+    if (!atomic_compare_exchange_strong_explicit(&record->length, &length, (int32_t)(units << 3), memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return 0;
+    /* Ours now; the consumer is the only one who reads these. */
     record->call = RF_CALL_PADDING;
     record->slot = RF_SLOT_POSTED;
-    atomic_store_explicit(&record->length, (int32_t)(units << 3), memory_order_release);
-    reader->stuck = 0;
     return 1;
 }
 

@@ -25,6 +25,8 @@ export const BATCH_BYTES = 65536
 /** The shared words as an Int32Array over the object's buffer: index = (object offset - 8) / 4. */
 export const wordAt = (objectOffset: number): number => (objectOffset - PACKAGE_BYTES) >> 2
 
+const MAX_UNITS = RECORD_MAX >> 3
+
 /** The consumer. Views are over shm-typed-array's buffer (`words`: all of it as Int32Array). */
 export class RingReader {
   /** The private copy that take() fills; records lie in it back to back. */
@@ -32,6 +34,7 @@ export class RingReader {
   readonly batchBytes = new Uint8Array(this.batch.buffer)
   /** Position of the first record in `batch`. */
   batchPosition = 0
+  /** Position of the next record to take; private to us: the shared word is only ever written. */
   head = 0
 
   private readonly data: number // word index of the ring's first word
@@ -41,13 +44,18 @@ export class RingReader {
   private readonly headWord = wordAt(Region.head)
   private readonly asleepWord = wordAt(Region.asleep)
   private readonly waitingWord = wordAt(Region.producersWaiting)
+  private readonly unblockMs: number
+  // unblock(): the hole last seen at the head, and since when
   private stuckAt = -1
+  private stuckUnits = 0
+  private stuckLength = 0
   private stuckSince = 0
 
-  constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>) {
+  constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>, options: { unblockMs?: number } = {}) {
     this.data = wordAt(geometry.ring)
     this.units = geometry.ringUnits
     this.mask = geometry.ringUnits - 1
+    this.unblockMs = options.unblockMs ?? UNBLOCK_MS
   }
 
   /** Whether a committed record waits. */
@@ -55,25 +63,22 @@ export class RingReader {
     return Atomics.load(this.words, this.data + ((this.head & this.mask) << 1)) > 0
   }
 
-  /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none).
-   *  Throws RingViolation. Call producersSleep() afterwards when it returned more than 0. */
+  /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none), at
+   *  most `maxBytes` (from RECORD_MAX to BATCH_BYTES; what lies outside is moved there). Throws RingViolation.
+   *  One call does one pass, so a client that writes as fast as we read cannot hold us here.
+   *  Call producersSleep() afterwards when it returned more than 0. */
   take(maxBytes = BATCH_BYTES): number {
     const words = this.words
     const start = this.head & this.mask
     let end = start
-    const limit = Math.min(this.units, start + (maxBytes >> 3))
+    const limit = start + ((maxBytes > BATCH_BYTES ? BATCH_BYTES : maxBytes < RECORD_MAX ? RECORD_MAX : maxBytes) >> 3)
     while (end < this.units) {
       const length = Atomics.load(words, this.data + (end << 1))
       if (length <= 0) break
+      if (length > RECORD_MAX) throw new RingViolation(`record of ${length} bytes at position ${this.head + end - start} exceeds the limit of ${RECORD_MAX}`)
       const next = end + ((length + 7) >>> 3)
       if (next > this.units) throw new RingViolation(`record of ${length} bytes at position ${this.head + end - start} runs past the ring's end`)
-      if (next > limit) {
-        if (end !== start) break
-        // Only padding may be larger than a batch: skip it without a copy.
-        if ((words[this.data + (end << 1) + 1] & 0xffff) !== CALL_PADDING) throw new RingViolation(`record of ${length} bytes exceeds the limit of ${RECORD_MAX}`)
-        this.release(start, next)
-        return this.take(maxBytes)
-      }
+      if (next > limit) break
       end = next
     }
     if (end === start) return 0
@@ -82,18 +87,13 @@ export class RingReader {
     if (count <= 64) for (let i = 0; i < count; i++) this.batch[i] = words[from + i]
     else this.batch.set(words.subarray(from, from + count))
     this.batchPosition = this.head
-    this.release(start, end)
+    words.fill(0, from, from + count)
+    this.head = (this.head + end - start) >>> 0
+    Atomics.store(words, this.headWord, this.head | 0)
     return count << 2
   }
 
-  private release(start: number, end: number): void {
-    const from = this.data + (start << 1)
-    this.words.fill(0, from, this.data + (end << 1))
-    this.head = (this.head + end - start) >>> 0
-    Atomics.store(this.words, this.headWord, this.head | 0)
-  }
-
-  /** Whether producers sleep on `head` and must be woken now (futex at object offset Region.head). */
+  /** Whether producers sleep and must all be woken now (futex at object offset Region.producersWaiting). */
   producersSleep(): boolean {
     return Atomics.load(this.words, this.waitingWord) !== 0 && Atomics.exchange(this.words, this.waitingWord, 0) !== 0
   }
@@ -109,57 +109,69 @@ export class RingReader {
   }
 
   /** Length of the record at word index `at` of the batch, checked against what is left of `bytes`, as the copy has it:
-   *  the client may have changed the original since. */
+   *  the client may have changed the original since. Padding can be as short as 8 bytes: look at nothing but its call. */
   lengthAt(at: number, bytes: number): number {
     const length = this.batch[at]
-    if (length < 8 || length > bytes - (at << 2) || (length < RECORD_HEADER && (this.batch[at + 1] & 0xffff) !== CALL_PADDING) || (length > RECORD_MAX && (this.batch[at + 1] & 0xffff) !== CALL_PADDING))
-      throw new RingViolation(`record of ${length} bytes at position ${this.batchPosition + (at >> 1)}`)
+    if (!(length >= 8 && length <= RECORD_MAX && length <= bytes - (at << 2)) || (length < RECORD_HEADER && (this.batch[at + 1] & 0xffff) !== CALL_PADDING))
+      throw new RingViolation(`record of ${length} bytes at position ${(this.batchPosition + (at >> 1)) >>> 0}`)
     return length
   }
 
-  /** Whether the record's sequence is its position. */
+  /** Whether the record's sequence is its position. Not for padding, which may be too short to have one. */
   inSequence(at: number): boolean {
     return this.batch[at + RecordWord.sequence] >>> 0 === (this.batchPosition + (at >> 1)) >>> 0
   }
 
+  /** Whether something is claimed at the head and not committed: who sleeps on this must wake now and then and unblock(). */
+  blocked(): boolean {
+    return (Atomics.load(this.words, this.tailWord) >>> 0) !== this.head && !this.ready()
+  }
+
   /** Call now and then when take() found nothing: a record claimed and never committed (its thread died), with others
-   *  queued behind it for UNBLOCK_MS, becomes padding. Returns whether it did. `now` in ms of a steady clock. */
+   *  queued behind it for the unblock time, becomes padding. Returns whether it did. `now` in ms of a steady clock. */
   unblock(now: number): boolean {
     const words = this.words
     const start = this.head & this.mask
     const at = this.data + (start << 1)
     const length = Atomics.load(words, at)
     const ahead = ((Atomics.load(words, this.tailWord) >>> 0) - this.head) >>> 0
-    if (length > 0 || ahead === 0 || ahead > this.units) {
-      this.stuckAt = -1
-      return false
-    }
-    if (this.stuckAt !== this.head) {
-      this.stuckAt = this.head
-      this.stuckSince = now
-      return false
-    }
-    const room = this.units - start
+    const most = Math.min(this.units - start, MAX_UNITS)
     let hole: number
     if (length < 0) hole = (-length + 7) >>> 3
     else {
       hole = 1
-      while (hole < room && hole < ahead && Atomics.load(words, this.data + ((start + hole) << 1)) === 0) hole++
+      while (hole < most && hole < ahead && Atomics.load(words, at + (hole << 1)) === 0) hole++
     }
-    if (hole > room || hole >= ahead || now - this.stuckSince < UNBLOCK_MS) return false
-    words[at + 1] = CALL_PADDING | (SLOT_POSTED << 16)
-    Atomics.store(words, at, hole << 3)
+    if (length > 0 || ahead > this.units || hole > most || hole >= ahead) {
+      this.stuckAt = -1
+      return false
+    }
+    if (this.stuckAt !== this.head || this.stuckUnits !== hole || this.stuckLength !== length) {
+      this.stuckAt = this.head
+      this.stuckUnits = hole
+      this.stuckLength = length
+      this.stuckSince = now
+      return false
+    }
+    if (now - this.stuckSince < this.unblockMs) return false
     this.stuckAt = -1
+    // Against a writer that was only slow: whoever is second knows, and if it is the writer, its client hangs up.
+    if (Atomics.compareExchange(words, at, length, hole << 3) !== length) return false
+    words[at + 1] = CALL_PADDING | (SLOT_POSTED << 16)
     return true
   }
 }
 
 export enum ClaimStatus { full = -1, tooLarge = -2 }
 
-/** A producer: for conformance tests and TypeScript clients. Semantics of rf_ring_claim/commit/abort. */
+/** A producer: for conformance tests and TypeScript clients. Semantics of rf_ring_claim/commit/abort/announce_wait. */
 export class RingWriter {
   private readonly data: number
   private readonly units: number
+  private readonly tailWord = wordAt(Region.tail)
+  private readonly headWord = wordAt(Region.head)
+  private readonly asleepWord = wordAt(Region.asleep)
+  private readonly waitingWord = wordAt(Region.producersWaiting)
 
   constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>) {
     this.data = wordAt(geometry.ring)
@@ -171,14 +183,17 @@ export class RingWriter {
     if (bytes < RECORD_HEADER || bytes > RECORD_MAX) return ClaimStatus.tooLarge
     const words = this.words
     const need = (bytes + 7) >>> 3
-    const tailWord = wordAt(Region.tail)
     for (;;) {
-      const tail = Atomics.load(words, tailWord) >>> 0
-      const head = Atomics.load(words, wordAt(Region.head)) >>> 0
+      const tail = Atomics.load(words, this.tailWord) >>> 0
+      const head = Atomics.load(words, this.headWord) >>> 0
       const toEnd = this.units - (tail & (this.units - 1))
       const padding = need > toEnd ? toEnd : 0
-      if (this.units - ((tail - head) >>> 0) < padding + need) return ClaimStatus.full
-      if (Atomics.compareExchange(words, tailWord, tail | 0, (tail + padding + need) | 0) !== (tail | 0)) continue
+      if (this.units - ((tail - head) >>> 0) < padding + need) {
+        // An old tail beside a new head looks full too: believe it only if tail stood still.
+        if (Atomics.load(words, this.tailWord) >>> 0 === tail) return ClaimStatus.full
+        continue
+      }
+      if (Atomics.compareExchange(words, this.tailWord, tail | 0, (tail + padding + need) | 0) !== (tail | 0)) continue
       let position = tail
       if (padding) {
         const gap = this.data + ((tail & (this.units - 1)) << 1)
@@ -193,16 +208,22 @@ export class RingWriter {
     }
   }
 
-  /** Publishes; returns whether the doorbell must be rung. */
+  /** Publishes; returns whether the doorbell must be rung. Throws if the consumer has given the record up (hang up). */
   commit(at: number): boolean {
-    Atomics.store(this.words, at, -this.words[at])
-    const asleep = wordAt(Region.asleep)
-    return Atomics.load(this.words, asleep) !== 0 && Atomics.exchange(this.words, asleep, 0) !== 0
+    const claimed = Atomics.load(this.words, at)
+    if (claimed >= 0 || Atomics.compareExchange(this.words, at, claimed, -claimed) !== claimed)
+      throw new RingViolation('record committed after the consumer had unblocked the ring')
+    return Atomics.load(this.words, this.asleepWord) !== 0 && Atomics.exchange(this.words, this.asleepWord, 0) !== 0
   }
 
   abort(at: number): boolean {
     this.words[at + 1] = CALL_PADDING | (SLOT_POSTED << 16)
     return this.commit(at)
+  }
+
+  /** Announces a sleeper on a full ring: claim once more, then sleep while the futex at Region.producersWaiting is 1. */
+  announceWait(): void {
+    Atomics.store(this.words, this.waitingWord, 1)
   }
 }
 
