@@ -24,8 +24,8 @@ export interface ExecutorOptions {
   readonly program: string;
   /** What the executor gives to dlopen. */
   readonly driver: string;
-  /** The software GPU's memory (a descriptor of ours), null for a real GPU. */
-  readonly card: number | null;
+  /** The software GPU's memory (a descriptor of ours) and its size in bytes, null for a real GPU. */
+  readonly card: { readonly fd: number; readonly bytes: number } | null;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
 }
@@ -74,14 +74,18 @@ export class ExecutorProcess {
     const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver };
     // An executor is nobody's client, even when the daemon was started inside a zone.
     for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD']) delete env[name];
-    if (options.card !== null) env['RINGFENCE_STUB_CARD_FD'] = String(CARD_FD);
+    if (options.card !== null) {
+      env['RINGFENCE_STUB_CARD_FD'] = String(CARD_FD);
+      // All processes of a card must be told the same size.
+      env['RINGFENCE_STUB_MEMORY'] = String(options.card.bytes);
+    }
     this.#child = fork(options.program, [], {
       env,
       // Not the daemon's own: tsx or a debugger in a test must not follow into the executor.
       execArgv: [],
       // Its own process group: Ctrl-C at a terminal is for the daemon, which ends executors in order.
       detached: true,
-      stdio: options.card === null ? ['ignore', 2, 2, 'ipc'] : ['ignore', 2, 2, 'ipc', options.card],
+      stdio: options.card === null ? ['ignore', 2, 2, 'ipc'] : ['ignore', 2, 2, 'ipc', options.card.fd],
     });
     this.pid = this.#child.pid ?? 0;
     this.#log = options.log.child({ executor: this.pid });

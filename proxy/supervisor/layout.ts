@@ -23,7 +23,8 @@ export function layout(): Layout {
   const bundled = basename(here) === 'js';
   const build = bundled ? resolve(here, '..') : resolve(here, '../../build');
   return {
-    executor: join(build, 'js/executor.js'),
+    // RINGFENCE_EXECUTOR: another build of it, for development and tests.
+    executor: process.env['RINGFENCE_EXECUTOR'] ?? join(build, 'js/executor.js'),
     supervisor: join(build, 'js/supervisor.js'),
     cli: join(build, 'js/ringfence.js'),
     stub: join(build, 'stub/libcuda.so.1'),

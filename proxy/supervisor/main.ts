@@ -24,6 +24,8 @@ export interface PrivateReady {
 export async function serve(options: ServeOptions): Promise<number> {
   // Sockets and the state must not be open to others even between creation and chmod.
   process.umask(0o077);
+  // Executors log alike.
+  process.env['RINGFENCE_LOG'] = options.logLevel;
   const log = pino({ level: options.logLevel, base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
 
   let stop!: (status: number) => void;

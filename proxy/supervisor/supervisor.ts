@@ -9,13 +9,14 @@ import { createCard } from './card.ts';
 import { candidates, chooseDriver, type Candidate, type Chosen } from './driver.ts';
 import { ExecutorProcess } from './executor-process.ts';
 import { layout } from './layout.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import type { DeviceInfo, DriverInfo, ZoneLimits, ZoneRecord, ZoneUsage } from './messages.ts';
 import { checkSocketPath, stateFile, zoneSocket } from './paths.ts';
 import { Pool } from './pool.ts';
 import { RunDir, sweepSharedMemory } from './run-dir.ts';
 import { loadZones, saveZones } from './state.ts';
 import { ZoneServer, type LastExit, type ZoneState } from './zone-server.ts';
-import { DEFAULT_LIMITS, ZoneBook } from './zones.ts';
+import { ZoneBook } from './zones.ts';
 
 export interface SupervisorOptions {
   readonly runDir: string;
@@ -25,6 +26,8 @@ export interface SupervisorOptions {
   readonly cardMemory: number;
   /** Executors kept waiting. */
   readonly pool: number;
+  /** Keep the executor that proved the driver for the first client, even with a pool of 0 (a private daemon wants one executor and no more). */
+  readonly keepFirst?: boolean;
   readonly overcommit: boolean;
   /** The executor program; the built one when undefined. */
   readonly executor?: string;
@@ -107,7 +110,7 @@ export class Supervisor {
       const program = options.executor ?? layout().executor;
       const list = candidates(options.driver, layout().stub, options.kernelDrivers);
       if (list.some((candidate) => candidate.card)) card = createCard(options.cardMemory);
-      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card ? card : null, env: process.env, log });
+      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, env: process.env, log });
       const chosen = await chooseDriver(list, start, log);
       if (!chosen.candidate.card && card !== null) {
         closeSync(card);
@@ -115,7 +118,7 @@ export class Supervisor {
       }
       const pool = new Pool(options.pool, () => start(chosen.candidate), log);
       supervisor = new Supervisor(options, log, runDir, card, chosen, pool);
-      if (options.pool > 0) pool.add(chosen.executor);
+      if (options.pool > 0 || options.keepFirst) pool.add(chosen.executor);
       else void chosen.executor.end(1000);
       pool.fill();
       for (const zone of zones) {

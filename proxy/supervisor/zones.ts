@@ -7,17 +7,6 @@ import { zoneLimits, zoneName, zoneRecord, type DeviceInfo, type ZoneLimits, typ
 import { formatSize } from './size.ts';
 import { describeIssue } from './state.ts';
 
-/**
- * What a zone gets when it asks for nothing but memory: room for a training job with its data loaders, small enough that one
- * tenant's records (some hundred bytes each) cannot fill its executor's heap.
- */
-export const DEFAULT_LIMITS: Readonly<Omit<ZoneLimits, 'memory'>> = Object.freeze({
-  clients: 64,
-  allocations: 65_536,
-  handles: 65_536,
-  staging: 2 ** 30,
-});
-
 /** The most that may be asked for, so that a typing error does not become an executor of 100 GB. */
 const CEILING: Readonly<Partial<ZoneLimits>> = { clients: 4096, allocations: 2 ** 24, handles: 2 ** 24 };
 

@@ -1,0 +1,92 @@
+/**
+ * An executor that speaks the contract of `proxy/supervisor/messages.ts` and knows no driver, for the supervisor's tests. Its clients send
+ * one word a line; what it does on each is below. RINGFENCE_DRIVER's file name chooses how it starts.
+ */
+import net from 'node:net';
+import { writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const LINGER_MS = Number(process.env.FAKE_LINGER_MS ?? 200);
+const START_MS = Number(process.env.FAKE_START_MS ?? 0);
+const driver = basename(process.env.RINGFENCE_DRIVER);
+const say = (message) => process.send(message, () => {});
+
+let zone = null;
+let limits = null;
+let idleTimer = null;
+const clients = new Map();
+const usage = { memory: 0, memoryPeak: 0, clients: 0, allocations: 0, handles: 0, staging: 0, calls: 0, refused: 0 };
+const report = () => say({ type: 'usage', usage: { ...usage, clients: clients.size } });
+
+function word(socket, line) {
+  const [name, argument] = line.split(' ');
+  usage.calls++;
+  if (name === 'who') socket.write(`${zone.name} ${process.pid}\n`);
+  else if (name === 'limits') socket.write(`${JSON.stringify(limits)}\n`);
+  else if (name === 'env') socket.write(`${process.env[argument] ?? '-'}\n`);
+  else if (name === 'card') socket.write(`${statCard()}\n`);
+  else if (name === 'alloc') {
+    const bytes = Number(argument);
+    if (usage.memory + bytes > limits.memory) usage.refused++;
+    else {
+      usage.memory += bytes;
+      usage.allocations++;
+      usage.memoryPeak = Math.max(usage.memoryPeak, usage.memory);
+    }
+    report();
+    socket.write('done\n');
+  } else if (name === 'leave-object') {
+    writeFileSync(`/dev/shm/ringfence-${process.pid}-left`, 'x');
+    socket.write('done\n');
+  } else if (name === 'exit') process.exit(Number(argument));
+  else if (name === 'malformed') say(JSON.parse(argument));
+  else if (name === 'flood') for (let i = 0; i < 20_000; i++) report();
+}
+
+function statCard() {
+  return process.env.RINGFENCE_STUB_CARD_FD === undefined ? 'none' : `${process.env.RINGFENCE_STUB_CARD_FD} ${process.env.RINGFENCE_STUB_MEMORY}`;
+}
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', (message, handle) => {
+  if (message.type === 'adopt') {
+    if (driver === 'deaf') return;
+    zone = message.zone;
+    limits = zone.limits;
+    setTimeout(() => say({ type: 'adopted' }), START_MS);
+  } else if (message.type === 'limits') limits = message.limits;
+  else if (message.type === 'stop') {
+    if (driver !== 'stubborn') process.exit(0);
+  } else if (message.type === 'client') {
+    clearTimeout(idleTimer);
+    const socket = new net.Socket({ handle, readable: true, writable: true });
+    clients.set(message.id, socket);
+    report();
+    let text = '';
+    socket.on('data', (data) => {
+      text += data;
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        word(socket, text.slice(0, end));
+        text = text.slice(end + 1);
+      }
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clients.delete(message.id);
+      if (clients.size === 0) Object.assign(usage, { memory: 0, allocations: 0 });
+      say({ type: 'client-gone', id: message.id });
+      report();
+      if (clients.size === 0) idleTimer = setTimeout(() => say({ type: 'idle' }), LINGER_MS);
+    });
+  }
+});
+
+if (driver === 'crashing') process.exit(7);
+if (driver === 'failing') say({ type: 'failed', code: 'DRIVER_FAILED', message: 'cuInit said 999' });
+else {
+  say({
+    type: 'ready',
+    driver: { path: process.env.RINGFENCE_DRIVER, version: 13000, software: true },
+    devices: driver === 'empty' ? [] : [{ ordinal: 0, name: 'Fake GPU', uuid: '0'.repeat(32), totalMemory: Number(process.env.RINGFENCE_STUB_MEMORY ?? 2 ** 30) }],
+  });
+}
