@@ -40,16 +40,16 @@ export function readHello(b: Buffer): Hello | null {
   }
 }
 
-export function writeWelcome(o: { status: Refusal; cudaError?: number; regionSize?: number; message?: string }): Buffer {
+export function writeWelcome(o: { status: Refusal; cudaError?: number; features?: bigint; regionSize?: number; message?: string }): Buffer {
   const b = Buffer.alloc(WELCOME_BYTES)
   b.writeBigUInt64LE(WELCOME_MAGIC, 0)
   b.writeUInt32LE(WELCOME_BYTES, 8)
   b.writeUInt32LE(PROTOCOL, 12)
   b.writeUInt32LE(o.status, 16)
   b.writeInt32LE(o.cudaError ?? 0, 20)
+  b.writeBigUInt64LE(o.features ?? 0n, 24)
   b.writeBigUInt64LE(BigInt(o.regionSize ?? 0), 32)
-  b.write((o.message ?? '').slice(0, 471), 40, 'utf8')
-  b[WELCOME_BYTES - 1] = 0
+  b.write(o.message ?? '', 40, 471, 'utf8') // at least one NUL, no half character
   return b
 }
 
@@ -63,4 +63,57 @@ export function writeNotice(b: Buffer, type: NoticeType, status: number, cookieL
   b.writeUInt32LE(Math.floor(offset / 4294967296), 20)
   b.writeUInt32LE(length >>> 0, 24)
   b.writeUInt32LE(Math.floor(length / 4294967296), 28)
+}
+
+// ---- the client's side: conformance tests and TypeScript clients ----
+
+/** Token and program are cut to what fits: 128 bytes, and 95 and a NUL. */
+export function writeHello(o: { tableHash: number; pid: number; protocol?: number; features?: bigint; token?: string; program?: string }): Buffer {
+  const b = Buffer.alloc(HELLO_BYTES)
+  b.writeBigUInt64LE(HELLO_MAGIC, 0)
+  b.writeUInt32LE(HELLO_BYTES, 8)
+  b.writeUInt32LE(o.protocol ?? PROTOCOL, 12)
+  b.writeUInt32LE(o.tableHash, 16)
+  b.writeUInt32LE(o.pid, 20)
+  b.writeBigUInt64LE(o.features ?? 0n, 24)
+  b.write(o.token ?? '', 32, 128, 'latin1')
+  b.write(o.program ?? '', 160, 95, 'latin1')
+  return b
+}
+
+export interface Welcome {
+  protocol: number
+  status: Refusal
+  cudaError: number
+  features: bigint
+  regionSize: bigint
+  message: string
+}
+
+/** Reads a welcome; null if these bytes are none. */
+export function readWelcome(b: Buffer): Welcome | null {
+  if (b.length < WELCOME_BYTES || b.readBigUInt64LE(0) !== WELCOME_MAGIC || b.readUInt32LE(8) !== WELCOME_BYTES) return null
+  const message = b.subarray(40, WELCOME_BYTES)
+  const end = message.indexOf(0)
+  return {
+    protocol: b.readUInt32LE(12),
+    status: b.readUInt32LE(16),
+    cudaError: b.readInt32LE(20),
+    features: b.readBigUInt64LE(24),
+    regionSize: b.readBigUInt64LE(32),
+    message: message.toString('utf8', 0, end < 0 ? message.length : end),
+  }
+}
+
+export interface Notice {
+  type: NoticeType
+  status: number
+  cookie: bigint
+  offset: bigint
+  length: bigint
+}
+
+export function readNotice(b: Buffer): Notice | null {
+  if (b.length < NOTICE_BYTES) return null
+  return { type: b.readUInt32LE(0), status: b.readInt32LE(4), cookie: b.readBigUInt64LE(8), offset: b.readBigUInt64LE(16), length: b.readBigUInt64LE(24) }
 }

@@ -213,7 +213,7 @@ export class RingWriter {
   /** Publishes; returns whether the doorbell must be rung. Throws if the consumer has given the record up (hang up). */
   commit(at: number): boolean {
     const claimed = Atomics.load(this.words, at)
-    if (claimed >= 0 || Atomics.compareExchange(this.words, at, claimed, -claimed) !== claimed)
+    if (claimed >= 0 || claimed < -RECORD_MAX || Atomics.compareExchange(this.words, at, claimed, -claimed) !== claimed)
       throw new RingViolation('record committed after the consumer had unblocked the ring')
     return Atomics.load(this.words, this.asleepWord) !== 0 && Atomics.exchange(this.words, this.asleepWord, 0) !== 0
   }
