@@ -72,6 +72,10 @@ export interface ErrorBody {
   readonly fix: string;
 }
 
+/** By its shape and not its class: the daemon's and the command line's bundles each have a class of their own. */
+export const isErrorBody = (value: unknown): value is ErrorBody =>
+  value instanceof Error && typeof (value as Partial<ErrorBody>).code === 'string' && typeof (value as Partial<ErrorBody>).fix === 'string';
+
 const fill = (template: string, parameters: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{(\w+)\}/g, (_, name: string) => String(parameters[name] ?? ''));
 

@@ -9,8 +9,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { ApiClient, ApiError } from '../api/client.ts';
-import { RingfenceError, type ErrorBody } from '../errors.ts';
+import { ApiClient } from '../api/client.ts';
+import { isErrorBody, RingfenceError, type ErrorBody } from '../errors.ts';
 import { layout } from '../supervisor/layout.ts';
 import type { serve } from '../supervisor/main.ts';
 import { defaultRunDir } from '../supervisor/paths.ts';
@@ -51,10 +51,12 @@ const program = new Command('ringfence')
   .showHelpAfterError('(add --help for the options)')
   .addHelpText('after', `
 Environment:
-  RINGFENCE_RUN_DIR   the daemon's sockets and state (default: /run/ringfence for root,
-                      $XDG_RUNTIME_DIR/ringfence or /tmp/ringfence-UID for others)
+  RINGFENCE_RUN_DIR   the daemon's sockets and state; by default /run/ringfence
+                      for root, else $XDG_RUNTIME_DIR/ringfence or
+                      /tmp/ringfence-UID
 
-Exit status: 0 done, 1 refused, 2 wrong usage; "run" has the command's (see "ringfence run --help").`);
+Exit status: 0 done, 1 refused, 2 wrong usage; "run" has the command's
+(see "ringfence run --help").`);
 
 program.command('serve')
   .description('run the daemon in the foreground')
@@ -66,7 +68,7 @@ program.command('serve')
   .addOption(new Option('--keep-first').hideHelp())
   .option('--overcommit', 'allow zones more memory together than the device has')
   .addOption(new Option('--log-level <level>', 'of the log on stderr').env('RINGFENCE_LOG').choices(LEVELS).default('info'))
-  .addHelpText('after', '\nStops in order at SIGTERM or SIGINT. Zones are kept in the run directory and are there again at the next start.')
+  .addHelpText('after', '\nStops in order at SIGTERM or SIGINT. Zones are kept in the run directory and are\nthere again at the next start.')
   .action(async (flags: Common & { driver: string; cardMemory: number; cardMemoryAtLeast?: number; pool: number; keepFirst?: boolean; overcommit?: boolean; logLevel: string }) => {
     // Loaded here only: the other commands do without the daemon's libraries and start faster.
     const daemon = (await import(pathToFileURL(layout().supervisor).href)) as { serve: typeof serve };
@@ -164,12 +166,13 @@ program.command('run')
   .addOption(new Option('--memory <size>', 'make a zone of this size for the command, and remove it afterwards').argParser(size))
   .passThroughOptions()
   .addHelpText('after', `
-With no daemon in the run directory a private one is started for the command: on the GPU if one
-answers, else on the software GPU; RINGFENCE_DRIVER and RINGFENCE_STUB_MEMORY choose otherwise.
-Without --memory its zone gets the whole device.
+With no daemon in the run directory a private one is started for the command:
+on the GPU if one answers, else on the software GPU (RINGFENCE_DRIVER and
+RINGFENCE_STUB_MEMORY choose otherwise). Without --memory its zone gets the
+whole device.
 
-Exit status: the command's; 128+n if signal n ended it; 127 not found; 126 not executable;
-125 if Ringfence itself failed.`)
+Exit status: the command's; 128+n if signal n ended it; 127 not found;
+126 not executable; 125 if Ringfence itself failed.`)
   .action(async (command: string[], flags: Common & { zone?: string; memory?: number }) => {
     status = 125;
     status = await runCommand({
@@ -196,7 +199,7 @@ try {
     // Help and version have been printed and are no errors; everything else of commander's is wrong usage, already told.
     const asked = ['commander.helpDisplayed', 'commander.version'].includes(error.code) || (error.code === 'commander.help' && error.exitCode === 0);
     status = asked ? 0 : 2;
-  } else if (error instanceof RingfenceError || error instanceof ApiError) {
+  } else if (isErrorBody(error)) {
     report(error);
     if (error.code === 'COMMAND_NOT_FOUND') status = 127;
     else if (error.code === 'COMMAND_NOT_EXECUTABLE') status = 126;
