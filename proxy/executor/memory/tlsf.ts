@@ -7,7 +7,7 @@
  */
 
 /** What a node stands for. */
-export const enum NodeState {
+export enum NodeState {
   none = 0,
   free = 1,
   live = 2,

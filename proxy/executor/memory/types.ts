@@ -38,6 +38,8 @@ export interface MemoryClient {
   afterWork(then: () => void): boolean
   /** Runs `then` when `stream` (an invocation's `found`) has got to here, or is gone with its context; never at once. */
   afterStream(stream: object, then: () => void): void
+  /** Frees the handle under which this client has `native`, if it has one: what it stood for is gone (arrays of a context). */
+  dropHandle(type: number, native: number): void
   /** Sends `struct rf_notice` with a descriptor; the caller closes its own `fd` afterwards. false: the client is gone. */
   sendNotice(type: number, status: number, cookie: number, offset: number, length: number, fd: number): boolean
 }
@@ -106,8 +108,8 @@ export interface MemoryInvocation {
   invalid(type: number): number
   /** Stores `native` under a new handle and writes that at the reply's word. false: none left. */
   addHandle(word: number, type: number, native: number): boolean
-  /** Writes the handle under which `native` is stored already (0 if none) at the reply's word. */
-  findHandle(word: number, type: number, native: number): void
+  /** Writes the handle under which this client has `native` already at the reply's word; false, and 0 there: under none. */
+  findHandle(word: number, type: number, native: number): boolean
   removeHandle(type: number, word: number): void
   isNull(word: number): boolean
   replyU32(word: number, value: number): void

@@ -1,0 +1,398 @@
+/**
+ * One client's memory: what it has allocated, what rests, what is cached for it.
+ *
+ * Device memory of every kind (cuMemAlloc, pitch, managed, stream-ordered) takes one road: the ledger, then a block of the
+ * client's own chunks (up to 1 MiB) or an area of its own. Where that needs the driver, the call is answered later, when the
+ * memory has been zeroed. Memory that this client freed goes to this client again as it is; only what comes from or goes to
+ * others is zeroed. Virtual memory calls, pools, arrays and pinned memory have files of their own and share the counts here.
+ */
+import { CUresult } from '../../driver/errors.ts';
+import { Arrays } from './arrays.ts';
+import { Heap, SMALL_MAX } from './heap.ts';
+import { type Area, AreaKind, UNIT } from './intervals.ts';
+import { PinnedMemory } from './pinned.ts';
+import { Pools } from './pools.ts';
+import { type Batch, Rest } from './rest.ts';
+import { NodeState } from './tlsf.ts';
+import type { ClientMemory, Later, MemoryClient, MemoryInvocation } from './types.ts';
+import { VirtualMemory } from './virtual.ts';
+import { GRANULE } from './window.ts';
+import type { Zone } from './zone.ts';
+
+/** DEFERRED of invocation.ts: the call is answered later. */
+export const DEFERRED = -1;
+
+/** Large areas that a client freed and may have back as they are. */
+const CACHE_BYTES = 64 * 1024 * 1024;
+const CACHE_AREAS = 32;
+
+/** What an allocation is asked for with. */
+export interface Wanted {
+  bytes: number;
+  /** AllocKind. */
+  kind: number;
+  context: number;
+  pool: number;
+}
+
+/** An allocation that waits for the driver. */
+interface Waiting extends Wanted {
+  later: Later;
+  answer: (later: Later, address: number) => void;
+  /** Its context is gone: nobody wants it any more. */
+  cancelled: boolean;
+}
+
+export class OneClient implements ClientMemory {
+  submitted = 0;
+
+  readonly owner: number;
+  readonly heap: Heap;
+  readonly pools: Pools;
+  readonly virtual: VirtualMemory;
+  readonly arrays: Arrays;
+  readonly pins: PinnedMemory;
+  closed = false;
+
+  /** What the ledger counts for this client. */
+  private bytes = 0;
+  private allocations = 0;
+  /** All large areas of this client: live, resting and cached. */
+  private readonly wholes = new Set<Area>();
+  private readonly cache: Area[] = [];
+  private cacheBytes = 0;
+
+  private readonly waiting: Waiting[] = []; // small ones, for the next chunk
+  private readonly making = new Set<Waiting>(); // large ones, under way
+  private chunkComing = false;
+
+  /** `submitted` as it was when all work was last known to be done. */
+  private quietAt = 0;
+  private restStamp = 0;
+  private readonly rest: Rest;
+  private readonly streamRests = new Map<object, Rest>();
+
+  constructor(readonly zone: Zone, readonly client: MemoryClient, owner: number) {
+    this.owner = owner;
+    this.heap = new Heap(zone.map, owner);
+    this.pools = new Pools(this);
+    this.virtual = new VirtualMemory(this);
+    this.arrays = new Arrays(this);
+    this.pins = new PinnedMemory(this);
+    this.rest = new Rest(
+      (then) => {
+        this.restStamp = this.submitted;
+        return this.client.afterWork(then);
+      },
+      (batch) => {
+        this.quietAt = this.restStamp;
+        this.settle(batch);
+      },
+    );
+  }
+
+  // ---- the ledger ----
+
+  /** Takes `bytes` of device memory as one allocation; false: the quota says no. */
+  take(bytes: number): boolean {
+    if (!this.zone.ledger.take(bytes)) return false;
+    this.bytes += bytes;
+    this.allocations++;
+    return true;
+  }
+
+  give(bytes: number): void {
+    if (this.closed) return; // close() gave everything back in one sum
+    this.zone.ledger.give(bytes);
+    this.bytes -= bytes;
+    this.allocations--;
+  }
+
+  // ---- allocation ----
+
+  /** Allocates and answers `v` by `answer` (now, or from polling). `stream`: the object of the stream that orders it, or null.
+   *  Answers a CUresult or DEFERRED. */
+  allocate(v: MemoryInvocation, wanted: Wanted, stream: object | null, answer: (reply: Later | MemoryInvocation, address: number) => void): number {
+    if (!this.take(wanted.bytes)) return CUresult.OUT_OF_MEMORY;
+    const address = wanted.bytes <= SMALL_MAX ? this.smallNow(wanted, stream) : this.largeNow(wanted, stream);
+    if (address !== 0) {
+      answer(v, address);
+      return 0;
+    }
+    const waiting: Waiting = { ...wanted, later: v.later(), answer, cancelled: false };
+    if (wanted.bytes <= SMALL_MAX) {
+      this.waiting.push(waiting);
+      if (!this.chunkComing) this.fetchChunk();
+    } else {
+      this.making.add(waiting);
+      this.makeLarge(waiting, true);
+    }
+    return DEFERRED;
+  }
+
+  private smallNow(wanted: Wanted, stream: object | null): number {
+    const heap = this.heap;
+    const { bytes, kind, context, pool } = wanted;
+    if (stream !== null) {
+      const node = this.streamRests.get(stream)?.takeBlock(heap, Math.ceil(bytes / UNIT)) ?? 0;
+      if (node !== 0) {
+        heap.revive(node, bytes, this.zone.nextId++, kind, context, pool);
+        return heap.address(node);
+      }
+    }
+    let node = heap.allocate(bytes, kind, context, pool, this.zone.nextId++);
+    if (node === 0 && !this.chunkComing) {
+      const chunk = this.zone.stock.takeChunk();
+      if (chunk === null) return 0;
+      heap.addChunk(chunk);
+      node = heap.allocate(bytes, kind, context, pool, this.zone.nextId++);
+    }
+    return node === 0 ? 0 : heap.address(node);
+  }
+
+  private largeNow(wanted: Wanted, stream: object | null): number {
+    const granules = Math.ceil(wanted.bytes / GRANULE);
+    let area = stream === null ? null : (this.streamRests.get(stream)?.takeArea(granules) ?? null);
+    if (area === null) {
+      const at = this.cache.findIndex((each) => each.granules === granules);
+      if (at >= 0) {
+        area = this.cache.splice(at, 1)[0];
+        this.cacheBytes -= area.granules * GRANULE;
+      }
+    }
+    if (area === null) return 0;
+    this.enliven(area, wanted);
+    return area.start;
+  }
+
+  private enliven(area: Area, wanted: Wanted): void {
+    area.owner = this.owner;
+    area.bytes = wanted.bytes;
+    area.state = NodeState.live;
+    area.tag = { kind: wanted.kind, context: wanted.context, pool: wanted.pool };
+    area.id = this.zone.nextId++;
+    this.wholes.add(area);
+  }
+
+  private fetchChunk(retry = true): void {
+    this.chunkComing = true;
+    const failed = (status: number): void => {
+      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.dropCaches()) {
+        // Memory that is on its way back may be enough: once more when it has arrived.
+        this.whenQuiet(() => this.fetchChunk(false));
+        return;
+      }
+      this.chunkComing = false;
+      for (const each of this.waiting.splice(0)) this.fail(each, status);
+    };
+    const status = this.zone.stock.make(AreaKind.chunk, GRANULE, (late, chunk) => {
+      if (chunk === null) return failed(late);
+      this.chunkComing = false;
+      if (this.closed) return this.zone.stock.keep(chunk);
+      this.heap.addChunk(chunk);
+      this.serveWaiting();
+    });
+    if (status !== 0) failed(status);
+  }
+
+  private serveWaiting(): void {
+    while (this.waiting.length > 0) {
+      const next = this.waiting[0];
+      if (next.cancelled) {
+        this.waiting.shift();
+        continue;
+      }
+      const address = this.smallNow(next, null);
+      if (address === 0) return this.fetchChunk();
+      this.waiting.shift();
+      next.answer(next.later, address);
+      next.later.finish(0);
+    }
+  }
+
+  private makeLarge(waiting: Waiting, retry: boolean): void {
+    const failed = (status: number): void => {
+      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.dropCaches()) {
+        this.whenQuiet(() => this.makeLarge(waiting, false));
+        return;
+      }
+      this.making.delete(waiting);
+      this.fail(waiting, status);
+    };
+    if (waiting.cancelled || this.closed) return failed(CUresult.CONTEXT_IS_DESTROYED);
+    const status = this.zone.stock.make(AreaKind.whole, waiting.bytes, (late, area) => {
+      if (area === null) return failed(late);
+      this.making.delete(waiting);
+      if (this.closed || waiting.cancelled) return this.zone.stock.reclaim(area);
+      this.enliven(area, waiting);
+      waiting.answer(waiting.later, area.start);
+      waiting.later.finish(0);
+    });
+    if (status !== 0) failed(status);
+  }
+
+  private fail(waiting: Waiting, status: number): void {
+    if (waiting.cancelled) return;
+    this.pools.gave(waiting.pool, waiting.bytes);
+    this.give(waiting.bytes);
+    waiting.later.finish(status);
+  }
+
+  /** A zeroed area of `bytes` bytes that no block lives in: stock.make, with what is only kept given up if need be. */
+  makeZeroed(bytes: number, done: (status: number, area: Area | null) => void): number {
+    const status = this.zone.stock.make(AreaKind.whole, bytes, done);
+    return status === CUresult.OUT_OF_MEMORY && this.dropCaches() ? this.zone.stock.make(AreaKind.whole, bytes, done) : status;
+  }
+
+  /** All clients give up what they only keep for themselves. Answers whether more may come back: a retry makes sense. */
+  private dropCaches(): boolean {
+    let any = false;
+    for (const each of this.zone.clients) any = each.trim() || any;
+    return this.zone.stock.drain() || any || !this.rest.empty || this.streamRests.size > 0;
+  }
+
+  /** Gives empty chunks and cached areas to the stock. Answers whether there were any. */
+  trim(): boolean {
+    let any = this.cache.length > 0;
+    for (const area of this.cache.splice(0)) this.dropWhole(area);
+    this.cacheBytes = 0;
+    for (let chunk = this.heap.dropEmpty(); chunk !== null; chunk = this.heap.dropEmpty()) {
+      this.zone.stock.reclaim(chunk);
+      any = true;
+    }
+    return any;
+  }
+
+  /** Bytes that this client has freed and keeps. */
+  get cachedBytes(): number {
+    return this.cacheBytes;
+  }
+
+  /** Calls back, from polling, when the client's work so far is done and what rested for it is free. */
+  private whenQuiet(then: () => void): void {
+    let quiet = false;
+    this.client.afterWork(() => { quiet = true; });
+    this.zone.core.poll(() => {
+      if (!quiet && !this.closed) return false;
+      this.zone.stock.drain();
+      then();
+      return true;
+    });
+  }
+
+  // ---- release ----
+
+  /** GPU_FREE. `stream`: the free is ordered by it; null: by everything that this client has given the GPU. */
+  free(address: number, stream: object | null): number {
+    const area = this.zone.map.at(address);
+    if (area === null || area.owner !== this.owner) return CUresult.INVALID_VALUE;
+    if (area.kind === AreaKind.chunk) {
+      const node = this.zone.map.block(area, address);
+      if (node === 0 || this.heap.address(node) !== address) return CUresult.INVALID_VALUE;
+      this.freeBlock(node, stream);
+      return 0;
+    }
+    if (area.kind !== AreaKind.whole || area.state !== NodeState.live || area.start !== address) return CUresult.INVALID_VALUE;
+    this.freeWhole(area, stream);
+    return 0;
+  }
+
+  private freeBlock(node: number, stream: object | null): void {
+    const heap = this.heap;
+    const bytes = heap.bytes[node];
+    this.give(bytes);
+    if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
+    if (stream === null && this.submitted === this.quietAt) return this.releaseBlock(node);
+    heap.rest(node);
+    this.restOf(stream).addBlock(node, heap.epoch[node]);
+  }
+
+  private freeWhole(area: Area, stream: object | null): void {
+    this.give(area.bytes);
+    this.pools.gave(area.tag!.pool, area.bytes);
+    area.state = NodeState.resting;
+    area.epoch++;
+    if (stream === null && this.submitted === this.quietAt) return this.releaseWhole(area);
+    this.restOf(stream).addArea(area);
+  }
+
+  private restOf(stream: object | null): Rest {
+    if (stream === null) return this.rest;
+    let rest = this.streamRests.get(stream);
+    if (rest === undefined) {
+      rest = new Rest(
+        (then) => {
+          this.client.afterStream(stream, then);
+          return false;
+        },
+        (batch) => this.settle(batch),
+        () => this.streamRests.delete(stream),
+      );
+      this.streamRests.set(stream, rest);
+    }
+    return rest;
+  }
+
+  private settle(batch: Batch): void {
+    if (this.closed) return batch.clear();
+    batch.settle(this.heap, (node) => this.releaseBlock(node), (area) => this.releaseWhole(area));
+  }
+
+  private releaseBlock(node: number): void {
+    const chunk = this.heap.release(node);
+    if (chunk !== null) this.zone.stock.recycle(chunk);
+  }
+
+  private releaseWhole(area: Area): void {
+    const bytes = area.granules * GRANULE;
+    area.state = NodeState.free;
+    if (this.cacheBytes + bytes > CACHE_BYTES || this.cache.length >= CACHE_AREAS) return this.dropWhole(area);
+    this.cacheBytes += bytes;
+    this.cache.push(area);
+  }
+
+  private dropWhole(area: Area): void {
+    this.wholes.delete(area);
+    this.zone.stock.reclaim(area);
+  }
+
+  // ---- the end of contexts and of the client ----
+
+  contextGone(context: number): void {
+    for (const each of [...this.waiting, ...this.making]) {
+      if (each.context !== context || each.cancelled) continue;
+      this.fail(each, CUresult.CONTEXT_IS_DESTROYED);
+      each.cancelled = true;
+    }
+    for (const node of this.heap.live()) if (this.heap.context[node] === context) this.freeBlock(node, null);
+    for (const area of [...this.wholes]) if (area.state === NodeState.live && area.tag!.context === context) this.freeWhole(area, null);
+    this.arrays.contextGone(context);
+  }
+
+  pinned(id: number): { address: number; bytes: number } | undefined {
+    return this.pins.find(id);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.zone.ledger.give(this.bytes, this.allocations);
+    this.pins.giveStaging();
+    this.closed = true;
+    this.zone.clients.delete(this);
+    this.waiting.length = 0;
+    this.rest.clear();
+    for (const rest of this.streamRests.values()) rest.clear();
+  }
+
+  contextsGone(): void {
+    this.close();
+    const stock = this.zone.stock;
+    for (const chunk of this.heap.dropAll()) stock.recycle(chunk);
+    for (const area of this.wholes) stock.reclaim(area);
+    this.wholes.clear();
+    this.cache.length = 0;
+    this.virtual.end();
+    this.pins.end();
+    this.arrays.end();
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * A zone's memory: one window, one interval map, one ledger, one stock, and its clients.
+ */
+import type { ZoneLimits } from '../../supervisor/messages.ts';
+import { OneClient } from './client.ts';
+import { AddressMap, AreaKind } from './intervals.ts';
+import { Ledger } from './ledger.ts';
+import { Physical } from './physical.ts';
+import { Stock } from './stock.ts';
+import type { ClientMemory, MemoryClient, MemoryCore, MemoryUsage, ZoneMemory } from './types.ts';
+import { GRANULE, Window } from './window.ts';
+import { Zeroer } from './zero.ts';
+
+export class Zone implements ZoneMemory {
+  readonly physical: Physical;
+  readonly window: Window;
+  readonly map: AddressMap;
+  readonly ledger: Ledger;
+  readonly stock: Stock;
+  readonly clients = new Set<OneClient>();
+  /** Numbers that are used once: buffer ids, pools, allocations. 0 is none. */
+  nextId = 1;
+  /** Granules of the window that clients have reserved. */
+  reservedGranules = 0;
+
+  private readonly zeroer: Zeroer;
+  private nextOwner = 1;
+  /** Reservations and mappings: not allocations, but each costs the executor a little, so there is a limit. */
+  private mappings = 0;
+  private source = 0;
+
+  constructor(readonly core: MemoryCore, limits: ZoneLimits) {
+    this.physical = new Physical(core.driver, core.device);
+    const status = this.physical.granularity();
+    if (status !== 0) throw new Error(`the driver has no virtual memory management (cuMemGetAllocationGranularity: ${status})`);
+    if (GRANULE % this.physical.made !== 0) throw new Error(`the driver maps memory in units of ${this.physical.made} bytes; this executor knows up to ${GRANULE}`);
+    this.window = Window.open(this.physical, limits.memory);
+    this.map = new AddressMap(this.window.base, this.window.bytes);
+    this.ledger = new Ledger(limits, () => core.usageChanged());
+    this.zeroer = new Zeroer(core);
+    this.stock = new Stock(core, this.window, this.map, this.physical, this.zeroer);
+  }
+
+  get windowBase(): number {
+    return this.window.base;
+  }
+
+  get windowSize(): number {
+    return this.window.bytes;
+  }
+
+  get granularity(): number {
+    return GRANULE;
+  }
+
+  openClient(client: MemoryClient): ClientMemory {
+    const one = new OneClient(this, client, this.nextOwner++);
+    this.clients.add(one);
+    return one;
+  }
+
+  check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean {
+    return this.map.check((client as OneClient).owner, address, bytes, write);
+  }
+
+  setLimits(limits: ZoneLimits): void {
+    this.ledger.limits = limits;
+  }
+
+  usage(): MemoryUsage {
+    return this.ledger.usage();
+  }
+
+  reserveStaging(bytes: number): boolean {
+    return this.ledger.takeStaging(bytes);
+  }
+
+  releaseStaging(bytes: number): void {
+    this.ledger.giveStaging(bytes);
+  }
+
+  /** Bytes that the zone may still take: its quota's, but never more than the card really has (a context must be current). */
+  free(): number {
+    const left = this.ledger.left();
+    const card = this.physical.cardFree();
+    if (card < 0) return left;
+    let kept = this.stock.spareBytes;
+    for (const client of this.clients) kept += client.cachedBytes;
+    return Math.min(left, card + kept);
+  }
+
+  /** Counts a reservation or a mapping; false: as many as the zone may have allocations. */
+  takeMapping(): boolean {
+    if (this.mappings >= this.ledger.limits.allocations) return false;
+    this.mappings++;
+    return true;
+  }
+
+  giveMapping(): void {
+    this.mappings--;
+  }
+
+  /** Calls `use` with the address of a granule of zeroes that nobody writes: at once, or from polling when it must be made first.
+   *  Answers a CUresult other than 0, and never calls `use`, when it cannot be. */
+  zeroSource(use: (status: number, address: number) => void): number {
+    if (this.source === 0) {
+      const chunk = this.stock.takeChunk();
+      if (chunk === null) {
+        return this.stock.make(AreaKind.chunk, GRANULE, (status, made) => {
+          if (made !== null) {
+            if (this.source === 0) this.source = made.start;
+            else this.stock.keep(made); // another call was faster
+          }
+          use(status, this.source);
+        });
+      }
+      this.source = chunk.start;
+    }
+    use(0, this.source);
+    return 0;
+  }
+
+  destroy(): void {
+    for (const client of [...this.clients]) {
+      client.close();
+      client.contextsGone();
+    }
+    this.stock.drain();
+    this.window.close();
+  }
+}
+
+/** Reserves the zone's window; throws an Error that says why when the driver has none to give. */
+export function createZoneMemory(core: MemoryCore, limits: ZoneLimits): ZoneMemory {
+  return new Zone(core, limits);
+}
