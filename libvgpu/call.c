@@ -1,0 +1,238 @@
+/* call.c - claiming records, waiting for replies.
+ *
+ * The posted path is: one load of the state, one compare-and-swap on the ring's tail, thirty-two bytes of header, one store
+ * that publishes. No lock, no allocation, no system call unless the executor sleeps or the ring is full.
+ *
+ * Waiting: spin for about as long as replies have lately taken (a short call's reply comes within microseconds, and a sleep
+ * costs more than that), then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
+ * because a spinner that takes the executor's core waits for itself. */
+#include "call.h"
+
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "context.h"
+#include "errors.h"
+#include "futex.h"
+#include "thread.h"
+
+#define SPIN_MAX 50000u      /* ns: longest spin */
+#define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
+#define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
+#define YIELD_AFTER 10000u   /* ns: from here on let others have the core between looks */
+
+/* ---- reply slots ---- */
+
+static _Atomic uint64_t taken[VGPU_SLOTS_MAX / 64];
+static uint32_t tickets[VGPU_SLOTS_MAX]; /* the last one given out; only the slot's holder touches it */
+static _Atomic uint32_t slot_freed, slot_wanted;
+
+static int take_slot(struct vgpu_call *call, uint32_t hint)
+{
+    uint32_t words = (vgpu.slot_count + 63) / 64;
+    for (uint32_t i = 0; i < words; i++) {
+        uint32_t word = (hint / 64 + i) % words;
+        uint64_t usable = word == words - 1 && vgpu.slot_count % 64 ? (1ull << vgpu.slot_count % 64) - 1 : ~0ull;
+        uint64_t seen = atomic_load_explicit(&taken[word], memory_order_relaxed);
+        while (usable & ~seen) {
+            uint64_t wanted = 1ull << (hint % 64);
+            if (i > 0 || !(usable & ~seen & wanted)) wanted = (usable & ~seen) & -(usable & ~seen);
+            if (!atomic_compare_exchange_weak_explicit(&taken[word], &seen, seen | wanted, memory_order_acquire, memory_order_relaxed)) continue;
+            call->slot_index = word * 64 + (uint32_t)__builtin_ctzll(wanted);
+            call->slot = &vgpu.slots[call->slot_index];
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void free_slot(struct vgpu_call *call)
+{
+    atomic_fetch_and_explicit(&taken[call->slot_index / 64], ~(1ull << call->slot_index % 64), memory_order_seq_cst);
+    if (atomic_load_explicit(&slot_wanted, memory_order_seq_cst) == 0) return;
+    atomic_fetch_add(&slot_freed, 1);
+    vgpu_futex_wake_all(&slot_freed);
+}
+
+/* More threads wait for replies than there are slots: wait for one of them. They all finish, at the latest when the broker
+ * dies, so this needs no wake-up of its own for that. */
+static void wait_for_slot(struct vgpu_call *call)
+{
+    atomic_fetch_add(&slot_wanted, 1);
+    for (;;) {
+        uint32_t freed = atomic_load(&slot_freed);
+        if (take_slot(call, 0)) break;
+        vgpu_futex_wait(&slot_freed, freed);
+    }
+    atomic_fetch_sub(&slot_wanted, 1);
+}
+
+/* ---- records ---- */
+
+static __attribute__((noinline)) CUresult claim_when_room(uint32_t bytes, struct rf_record **record)
+{
+    for (int spin = 0;; spin++) {
+        enum rf_ring_status status = rf_ring_claim(&vgpu.ring, bytes, record);
+        if (status == RF_RING_OK) return CUDA_SUCCESS;
+        if (status == RF_RING_TOO_LARGE) return CUDA_ERROR_INVALID_VALUE;
+        CUresult state = vgpu_ready();
+        if (state != CUDA_SUCCESS) return state;
+        if (spin < 200) {
+            vgpu_pause();
+            continue;
+        }
+        rf_ring_announce_wait(&vgpu.ring);
+        status = rf_ring_claim(&vgpu.ring, bytes, record);
+        if (status == RF_RING_OK) return CUDA_SUCCESS;
+        /* The state is looked at after the flag was raised: vgpu_fail sets it first and lowers the flag then. */
+        state = vgpu_ready();
+        if (state != CUDA_SUCCESS) return state;
+        vgpu_futex_wait(&vgpu.ring.shared->producers_waiting, 1);
+    }
+}
+
+/* Calls that name their context or object, and are answered without a current context. */
+static int names_its_context(uint16_t message)
+{
+    return message == RF_cuCtxRecordEvent || message == RF_cuCtxWaitEvent || message == RF_cuEventQuery ||
+           message == RF_cuEventElapsedTime || message == RF_cuEventElapsedTime_v2;
+}
+
+CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_bytes, int waited, unsigned abi)
+{
+    CUresult state = vgpu_ready();
+    if (state != CUDA_SUCCESS) return state;
+    struct vgpu_thread *thread = &vgpu_thread;
+    if (__builtin_expect(thread->index == 0, 0)) vgpu_thread_enter();
+    const struct vgpu_context *context = thread->top;
+    if (!(waited & VGPU_ANY_CONTEXT)) {
+        if (__builtin_expect(!context, 0)) {
+            if (!names_its_context(message)) return thread->in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+        } else if (__builtin_expect(atomic_load_explicit(&context->destroyed, memory_order_relaxed), 0)) {
+            return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+        }
+    }
+    call->slot = NULL;
+    uint16_t slot = RF_SLOT_POSTED;
+    if (waited & VGPU_WAITED) {
+        if (!take_slot(call, thread->slot_hint)) {
+            if (waited & VGPU_TRY_SLOT) return CUDA_ERROR_NOT_READY;
+            wait_for_slot(call);
+        }
+        thread->slot_hint = call->slot_index;
+        slot = (uint16_t)call->slot_index;
+        call->ticket = ++tickets[call->slot_index];
+        if (call->ticket == 0) call->ticket = tickets[call->slot_index] = 1;
+    }
+    uint32_t bytes = RF_RECORD_HEADER + payload_bytes;
+    if (__builtin_expect(rf_ring_claim(&vgpu.ring, bytes, &call->record) != RF_RING_OK, 0)) {
+        CUresult error = claim_when_room(bytes, &call->record);
+        if (error != CUDA_SUCCESS) {
+            if (call->slot) free_slot(call);
+            return error;
+        }
+    }
+    struct rf_record *record = call->record;
+    record->call = message;
+    record->slot = slot;
+    record->ticket = call->slot ? call->ticket : 0;
+    record->context = context && !atomic_load_explicit(&context->destroyed, memory_order_relaxed) ? context->handle : 0;
+    record->thread = thread->index;
+    record->flags = abi;
+    call->payload = record + 1;
+    call->message = message;
+    return CUDA_SUCCESS;
+}
+
+void vgpu_send(struct vgpu_call *call)
+{
+    int status = rf_ring_commit(&vgpu.ring, call->record);
+    if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
+    if (status == RF_COMMIT_DOORBELL) vgpu_doorbell();
+    else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
+}
+
+CUresult vgpu_post(struct vgpu_call *call)
+{
+    vgpu_send(call);
+    return CUDA_SUCCESS;
+}
+
+/* ---- replies ---- */
+
+static uint64_t nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline int answered(struct vgpu_call *call)
+{
+    return atomic_load_explicit(&call->slot->state, memory_order_acquire) == call->ticket;
+}
+
+static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
+{
+    static _Atomic uint32_t spinners;
+    if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) >= vgpu.spinners_max) budget = 0;
+    int got = 0;
+    while (!(got = answered(call)) && atomic_load_explicit(&vgpu_state, memory_order_relaxed) == CUDA_SUCCESS) {
+        for (int i = 0; i < 16 && !answered(call); i++) vgpu_pause();
+        uint64_t passed = nanoseconds() - start;
+        if (passed >= budget) break;
+        if (passed >= YIELD_AFTER) sched_yield();
+    }
+    atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
+    return got || answered(call);
+}
+
+/* Returns CUDA_SUCCESS when the reply is there, else the state's error. */
+static CUresult await(struct vgpu_call *call)
+{
+    if (answered(call)) return CUDA_SUCCESS;
+    int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
+    uint32_t *mean = &vgpu_thread.latency[waits_for_gpu];
+    uint64_t start = nanoseconds();
+    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + 10000u;
+    if (budget > SPIN_MAX) budget = SPIN_MAX;
+    CUresult state = CUDA_SUCCESS;
+    if (!spin(call, start, budget)) {
+        for (;;) {
+            atomic_store_explicit(&call->slot->sleeping, 1, memory_order_seq_cst);
+            uint32_t seen = atomic_load_explicit(&call->slot->state, memory_order_seq_cst);
+            if (seen == call->ticket) break;
+            /* After `seen` was read: vgpu_fail sets the state before it changes the word. */
+            state = vgpu_ready();
+            if (state != CUDA_SUCCESS) break;
+            vgpu_futex_wait(&call->slot->state, seen);
+        }
+        atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
+    }
+    uint64_t took = nanoseconds() - start;
+    if (took > SAMPLE_MAX) took = SAMPLE_MAX;
+    *mean += (uint32_t)(((int64_t)took - (int64_t)*mean) / 8);
+    return state;
+}
+
+CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
+{
+    CUresult result = await(call);
+    if (result == CUDA_SUCCESS) {
+        int status = call->slot->status;
+        result = vgpu_error_known(status) ? (CUresult)status : CUDA_ERROR_UNKNOWN;
+        if (result == CUDA_SUCCESS && reply_bytes) {
+            if (reply_bytes <= RF_SLOT_PAYLOAD && call->slot->length >= reply_bytes) memcpy(reply, call->slot->payload, reply_bytes);
+            else result = CUDA_ERROR_UNKNOWN;
+        }
+    }
+    free_slot(call);
+    return result;
+}
+
+CUresult vgpu_wait(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
+{
+    vgpu_send(call);
+    return vgpu_finish(call, reply, reply_bytes);
+}

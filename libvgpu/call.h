@@ -1,0 +1,66 @@
+/* call.h - one CUDA call on its way through the ring: what entry points and hand-written calls send messages with.
+ *
+ *   struct vgpu_call call;
+ *   CUresult error = vgpu_begin(&call, RF_..., sizeof(struct rf_...), VGPU_WAITED, abi);   // claims a record, and a slot
+ *   if (error) return error;
+ *   fill *(struct rf_... *)call.payload;
+ *   return vgpu_wait(&call, &reply, sizeof reply);                                         // or vgpu_post(&call)
+ *
+ * Between begin and post or wait the ring stands still for the executor: fill in, touch nothing that can block or fault. */
+#ifndef VGPU_CALL_H
+#define VGPU_CALL_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+#include "cuda.h"
+#include "log.h"
+#include "messages.h"
+#include "ring.h"
+
+enum {
+    VGPU_POSTED = 0,
+    VGPU_WAITED = 1,
+    VGPU_ANY_CONTEXT = 2, /* the message needs no current context (one that is there is sent along) */
+    VGPU_TRY_SLOT = 4     /* CUDA_ERROR_NOT_READY instead of waiting for a reply slot */
+};
+
+struct vgpu_call {
+    struct rf_record *record;
+    void *payload;         /* behind the record's header, zeroed by the executor */
+    struct rf_slot *slot;  /* waited calls */
+    uint32_t slot_index;
+    uint32_t ticket;
+    uint32_t message;
+};
+
+/* Claims a record of `payload_bytes`, and for a waited call a reply slot; blocks while the ring is full.
+ * Errors: the state's (vgpu_ready); CUDA_ERROR_INVALID_CONTEXT without a current context; CUDA_ERROR_CONTEXT_IS_DESTROYED;
+ * CUDA_ERROR_NOT_PERMITTED without one in a stream callback; CUDA_ERROR_INVALID_VALUE for a payload over the record limit. */
+CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_bytes, int waited, unsigned abi);
+
+/* Commits a posted call. */
+CUresult vgpu_post(struct vgpu_call *call);
+
+/* Commits a waited call and waits: vgpu_send, then vgpu_finish. */
+CUresult vgpu_wait(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
+
+/* Commits without waiting yet: several calls of one thread can be on their way. Each must be finished. */
+void vgpu_send(struct vgpu_call *call);
+
+/* Waits for the reply, copies `reply_bytes` of it (none on an error), frees the slot. A reply that is too short is
+ * CUDA_ERROR_UNKNOWN: executor and client come from one table, so this is a broken broker. */
+CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
+
+static inline CUresult vgpu_ready(void)
+{
+    int state = atomic_load_explicit(&vgpu_state, memory_order_acquire);
+    return __builtin_expect(state == CUDA_SUCCESS, 1) ? CUDA_SUCCESS : vgpu_not_ready();
+}
+
+/* A handle as it travels. */
+#define VGPU_WIRE(handle) ((uint64_t)(uintptr_t)(handle))
+
+#endif

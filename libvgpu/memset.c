@@ -1,0 +1,83 @@
+/* memset.c - every cuMemset form comes down to GPU_SET: rows of elements of 1, 2 or 4 bytes.
+ *
+ * A pinned range's device pointer is host memory, which GPU_SET does not reach: the stream is waited for and the bytes are set
+ * here, so that work queued before still sees the old ones. */
+#include <stddef.h>
+#include <string.h>
+
+#include "call.h"
+#include "copy.h"
+#include "hand.h"
+#include "hostmem.h"
+#include "thread.h"
+
+struct set {
+    CUdeviceptr address;
+    size_t pitch;      /* bytes; of no meaning for one row */
+    uint32_t value, element;
+    size_t width, rows; /* elements, rows */
+};
+
+static CUresult set_pinned(const struct set *set, const struct vgpu_host_range *range, CUstream stream, unsigned abi)
+{
+    uint64_t bytes, reach;
+    if (__builtin_mul_overflow(set->width, set->element, &bytes) || __builtin_mul_overflow(set->rows - 1, set->pitch, &reach) ||
+        __builtin_add_overflow(reach, bytes, &reach) || reach > range->end - set->address)
+        return CUDA_ERROR_INVALID_VALUE;
+    CUresult error = vgpu_sync_stream(stream, abi);
+    if (error != CUDA_SUCCESS) return error;
+    for (size_t y = 0; y < set->rows; y++) {
+        uint8_t *row = (uint8_t *)(uintptr_t)set->address + y * set->pitch;
+        for (size_t x = 0; x < set->width; x++) memcpy(row + x * set->element, &set->value, set->element);
+    }
+    return CUDA_SUCCESS;
+}
+
+static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
+{
+    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (set.address % set.element) return CUDA_ERROR_INVALID_VALUE;
+    uint64_t bytes;
+    if (__builtin_mul_overflow(set.width, set.element, &bytes)) return CUDA_ERROR_INVALID_VALUE;
+    if (set.width == 0 || set.rows == 0) return CUDA_SUCCESS;
+    if (set.rows > 1 && (set.pitch < bytes || set.pitch % set.element)) return CUDA_ERROR_INVALID_VALUE;
+    if (set.rows == 1) set.pitch = bytes;
+    struct vgpu_host_range range;
+    if (set.address - vgpu.info.window_base >= vgpu.info.window_size && vgpu_hostmem_find((uintptr_t)set.address, &range))
+        return set_pinned(&set, &range, stream, abi);
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_GPU_SET, sizeof(struct rf_GPU_SET), async ? VGPU_POSTED : VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_GPU_SET *request = call.payload;
+    request->address = set.address;
+    request->pitch = set.pitch;
+    request->width = set.width;
+    request->rows = set.rows;
+    request->value = set.value;
+    request->element = set.element;
+    request->stream = VGPU_WIRE(stream);
+    return async ? vgpu_post(&call) : vgpu_wait(&call, NULL, 0);
+}
+
+#define LINE(address, value, element, n) ((struct set){(address), 0, (value), (element), (n), 1})
+#define RECTANGLE(address, pitch, value, element, w, h) ((struct set){(address), (pitch), (value), (element), (w), (h)})
+
+CUresult vgpu_cuMemsetD8(CUdeviceptr_v1 d, unsigned char v, unsigned int n) { return run(0, LINE(d, v, 1, n), NULL, 0); }
+CUresult vgpu_cuMemsetD16(CUdeviceptr_v1 d, unsigned short v, unsigned int n) { return run(0, LINE(d, v, 2, n), NULL, 0); }
+CUresult vgpu_cuMemsetD32(CUdeviceptr_v1 d, unsigned int v, unsigned int n) { return run(0, LINE(d, v, 4, n), NULL, 0); }
+CUresult vgpu_cuMemsetD8_v2(unsigned abi, CUdeviceptr d, unsigned char v, size_t n) { return run(abi, LINE(d, v, 1, n), NULL, 0); }
+CUresult vgpu_cuMemsetD16_v2(unsigned abi, CUdeviceptr d, unsigned short v, size_t n) { return run(abi, LINE(d, v, 2, n), NULL, 0); }
+CUresult vgpu_cuMemsetD32_v2(unsigned abi, CUdeviceptr d, unsigned int v, size_t n) { return run(abi, LINE(d, v, 4, n), NULL, 0); }
+CUresult vgpu_cuMemsetD8Async(unsigned abi, CUdeviceptr d, unsigned char v, size_t n, CUstream s) { return run(abi, LINE(d, v, 1, n), s, 1); }
+CUresult vgpu_cuMemsetD16Async(unsigned abi, CUdeviceptr d, unsigned short v, size_t n, CUstream s) { return run(abi, LINE(d, v, 2, n), s, 1); }
+CUresult vgpu_cuMemsetD32Async(unsigned abi, CUdeviceptr d, unsigned int v, size_t n, CUstream s) { return run(abi, LINE(d, v, 4, n), s, 1); }
+
+CUresult vgpu_cuMemsetD2D8(CUdeviceptr_v1 d, unsigned int p, unsigned char v, unsigned int w, unsigned int h) { return run(0, RECTANGLE(d, p, v, 1, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D16(CUdeviceptr_v1 d, unsigned int p, unsigned short v, unsigned int w, unsigned int h) { return run(0, RECTANGLE(d, p, v, 2, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D32(CUdeviceptr_v1 d, unsigned int p, unsigned int v, unsigned int w, unsigned int h) { return run(0, RECTANGLE(d, p, v, 4, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D8_v2(unsigned abi, CUdeviceptr d, size_t p, unsigned char v, size_t w, size_t h) { return run(abi, RECTANGLE(d, p, v, 1, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D16_v2(unsigned abi, CUdeviceptr d, size_t p, unsigned short v, size_t w, size_t h) { return run(abi, RECTANGLE(d, p, v, 2, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D32_v2(unsigned abi, CUdeviceptr d, size_t p, unsigned int v, size_t w, size_t h) { return run(abi, RECTANGLE(d, p, v, 4, w, h), NULL, 0); }
+CUresult vgpu_cuMemsetD2D8Async(unsigned abi, CUdeviceptr d, size_t p, unsigned char v, size_t w, size_t h, CUstream s) { return run(abi, RECTANGLE(d, p, v, 1, w, h), s, 1); }
+CUresult vgpu_cuMemsetD2D16Async(unsigned abi, CUdeviceptr d, size_t p, unsigned short v, size_t w, size_t h, CUstream s) { return run(abi, RECTANGLE(d, p, v, 2, w, h), s, 1); }
+CUresult vgpu_cuMemsetD2D32Async(unsigned abi, CUdeviceptr d, size_t p, unsigned int v, size_t w, size_t h, CUstream s) { return run(abi, RECTANGLE(d, p, v, 4, w, h), s, 1); }

@@ -1,0 +1,13 @@
+/* query.h - what lies around a device address. */
+#ifndef VGPU_QUERY_H
+#define VGPU_QUERY_H
+
+#include "call.h"
+
+/* Asks the executor. CUDA_ERROR_INVALID_VALUE when no allocation of this client is there; no message for addresses outside of
+ * the zone's window. */
+CUresult vgpu_query(CUdeviceptr address, struct rf_POINTER_QUERY_reply *reply);
+
+#define VGPU_ALLOC_MAPPING 4u /* POINTER_QUERY's kind beyond enum rf_alloc_kind: a mapping of the virtual memory calls */
+
+#endif
