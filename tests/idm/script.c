@@ -68,7 +68,7 @@ static void load(void)
     atomic_store(&shared.asleep, asleep);
     atomic_store(&shared.producers_waiting, waiting);
     char hex[64];
-    while (fgets(line, sizeof line, stdin) && sscanf(line, "%" SCNx32 " %32s", &at, hex) == 2)
+    while (fgets(line, sizeof line, stdin) && strcmp(line, "end\n") && sscanf(line, "%" SCNx32 " %32s", &at, hex) == 2)
         for (uint32_t i = 0; i < 16; i++) {
             unsigned byte;
             if (sscanf(hex + 2 * i, "%2x", &byte) != 1 || at + i >= units * 8) abort();
@@ -215,7 +215,7 @@ static void unhex(void *to, const char *hex, size_t n)
 static void read_structs(void)
 {
     static char line[4096], name[32], hex[2048];
-    while (fgets(line, sizeof line, stdin) && sscanf(line, "%31s %2047s", name, hex) == 2) {
+    while (fgets(line, sizeof line, stdin) && strcmp(line, "end\n") && sscanf(line, "%31s %2047s", name, hex) == 2) {
         if (!strcmp(name, "hello")) {
             struct rf_hello h;
             unhex(&h, hex, sizeof h);
