@@ -5,7 +5,7 @@
  * (below 2^53: the driver's pointers are user-space addresses). So a call allocates nothing on either side; out-parameters
  * point into memory whose address the caller took once with `addressOf`.
  */
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 import { type DriverCalls, PROTOTYPES } from '../generated/prototypes.ts';
 import { errorName } from './errors.ts';
 
@@ -14,11 +14,14 @@ const TYPES: Readonly<Record<string, string>> = {
   p: 'uintptr_t', i: 'int', u: 'uint32_t', U: 'uint64_t', f: 'float', b: 'uint8_t', h: 'uint16_t',
 };
 
+/** A symbol that the software GPU alone exports. */
+const SOFTWARE_MARK = 'ringfence_software_gpu';
+
 /** A driver call that runs on one of libuv's threads, where no context is current; `done` gets the CUresult. */
 export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, status: number) => void]) => void;
 
-/** A loaded driver: the functions that it exports, plus where it came from. */
-export type Driver = DriverCalls & { readonly path: string };
+/** A loaded driver: the functions that it exports, plus where it came from, and whether it is the software GPU. */
+export type Driver = DriverCalls & { readonly path: string; readonly software: boolean };
 
 /** The driver cannot be used; the message is a sentence. */
 export class DriverError extends Error {
@@ -28,13 +31,19 @@ export class DriverError extends Error {
 /** Loads the driver at `path` and binds what it exports. A function that it lacks answers CUDA_ERROR_NOT_FOUND (500), so that
  *  an older driver fails in the call and not at load. Does not call cuInit. Throws DriverError. */
 export function loadDriver(path: string): Driver {
-  let library: koffi.LibraryHandle;
+  let library: LibraryHandle;
   try {
     library = koffi.load(path);
   } catch (error) {
     throw new DriverError(`the driver ${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
   }
   const calls: Record<string, unknown> = {};
+  let software = true;
+  try {
+    library.symbol(SOFTWARE_MARK);
+  } catch {
+    software = false;
+  }
   for (const [name, letters] of Object.entries(PROTOTYPES)) {
     if (/[BL]/.test(letters)) continue;
     try {
@@ -44,7 +53,7 @@ export function loadDriver(path: string): Driver {
     }
   }
   if (!hasAsync(calls.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
-  return Object.assign(calls, { path }) as unknown as Driver;
+  return Object.assign(calls, { path, software }) as unknown as Driver;
 }
 
 const hasAsync = (call: unknown): boolean => typeof (call as { async?: unknown } | undefined)?.async === 'function';

@@ -22,6 +22,7 @@ export class Event {
   /** Calls that wait for it (cuEventSynchronize): it is destroyed when they are answered. */
   waiters = 0;
   destroyed = false;
+  row = -1;
 
   constructor(readonly context: Context, readonly native: number) {}
 }
@@ -31,7 +32,7 @@ export class Context {
   native = 0;
   /** Result of the first posted call that failed since the last waited one; 0: none. */
   posted = 0;
-  /** The legacy default stream; null while the context is not active. */
+  /** The legacy default stream; null while the context is not active: then no call gets in. */
   legacy: Stream | null = null;
   /** Per-thread default streams by the client's thread number. */
   readonly perThread = new Map<number, Stream>();
@@ -42,10 +43,15 @@ export class Context {
   readonly spareEvents: number[] = [];
   /** Calls that wait while the driver makes this context. */
   waiting: ((status: number) => void)[] | null = null;
-  /** Host functions: one pinned word each (hostcalls.ts). */
-  flags: { words: Int32Array; host: number; device: number; free: number[] } | null = null;
-  /** Incremented at each reset: what was under way for an older life is not of this one. */
-  life = 0;
+  /** Polls of the client's own events in this context: it is not destroyed before they end. */
+  eventWaits = 0;
+  /** Waiting for its work to end, to be destroyed. Not active any more, but `native` is still the driver's. */
+  closing = false;
 
   constructor(readonly client: Client, readonly primary: boolean, public row: number) {}
+
+  /** What calls run in: 0 when not active. */
+  get active(): number {
+    return this.legacy === null ? 0 : this.native;
+  }
 }

@@ -98,7 +98,7 @@ export class Invocation implements MemoryInvocation {
   /** Bytes of reply written so far. */
   replied = 0;
 
-  private words = new Int32Array(0);
+  private words: Int32Array = new Int32Array(0);
   private base = 0;
   private failure = 0;
   private readonly float = new Float32Array(1);
@@ -129,7 +129,7 @@ export class Invocation implements MemoryInvocation {
 
   /** The driver's context that the call runs in; 0: none. */
   get context(): number {
-    return this.current === null ? 0 : this.current.native;
+    return this.current === null ? 0 : this.current.active;
   }
 
   // ---- the request ----
@@ -170,7 +170,7 @@ export class Invocation implements MemoryInvocation {
     const row = this.row(type, off);
     if (row < 0) return -1;
     if (type === HandleType.context) {
-      const native = (this.handles.object[row] as Context).native;
+      const native = (this.handles.object[row] as Context).active;
       if (native !== 0) return native;
       this.failure = CUresult.CONTEXT_IS_DESTROYED;
       return -1;
@@ -313,11 +313,12 @@ export class Invocation implements MemoryInvocation {
     return true;
   }
 
-  /** Replies the handle under which this client has `native` already; 0: under none. */
-  findHandle(off: number, type: number, native: number): void {
+  /** Replies the handle under which this client has `native` already; 0 and false: under none. */
+  findHandle(off: number, type: number, native: number): boolean {
     const row = this.executor.rowOf(type, this.client, native);
     if (row >= 0) this.replyRow(off, row);
     else this.replyU64(off, 0);
+    return row >= 0;
   }
 
   /** Frees the handle at `off`; does nothing if it is none. */

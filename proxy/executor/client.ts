@@ -1,0 +1,177 @@
+/**
+ * One client: a process of the tenant that has loaded libvgpu. Its region, its ring's cursor, its contexts.
+ */
+import { PACKAGE_BYTES, Region, Slot, SLOT_SIZE } from '../../idm/region.ts';
+import { RingReader, wordAt } from '../../idm/ring.ts';
+import type { Context, Stream } from './context.ts';
+import type { Executor } from './executor.ts';
+import type { Wait } from './handlers/waits.ts';
+import type { ClientMemory, MemoryClient } from './memory/types.ts';
+import type { ClientRegion } from './region.ts';
+import { futexWake, send, Sent } from './system.ts';
+
+const PAYLOAD_WORDS = (SLOT_SIZE - Slot.payload) >> 2;
+const noticeBytes = Buffer.allocUnsafeSlow(32);
+
+/** Notices that wait for the client to read; beyond this it is taken for dead. */
+const NOTICES_MAX = 65536;
+
+export class Client implements MemoryClient {
+  readonly reader: RingReader;
+  memory!: ClientMemory;
+  /** The whole object as words; an empty array once the region is closed. */
+  words: Int32Array;
+  readonly empty: Int32Array = new Int32Array(0);
+  /** The staging is registered with the driver: done at the first copy that uses it. */
+  pinnedStaging = false;
+  /** Host functions under way: cookie to pinned flag. */
+  readonly hostCalls = new Map<number, { flag: number; number: number }>();
+  hostCallNumber = 0;
+  /** Stream waits since the client's streams were last known to be idle. */
+  readonly waits: Wait[] = [];
+
+  /** The record in hand: word index in `reader.batch`, and where the batch ends. */
+  at = 0;
+  end = 0;
+
+  /** All contexts of this client that have a handle; the primary one is among them from the start. */
+  readonly known = new Set<Context>();
+  primary!: Context;
+  /** The context that the last record named: look-ups are rare because threads stay in theirs. */
+  lastLow = 0;
+  lastHigh = 0;
+  lastContext: Context | null = null;
+
+  /** Streams that may have work under way. */
+  readonly listed: Stream[] = [];
+
+  /** No longer served: no answers, no new work. */
+  dead = false;
+  /** A result of a posted call that named no context. */
+  posted = 0;
+  /** Stuck on a record that something is in the way of (AGAIN). */
+  stalled = false;
+
+  private readonly slots: number; // word index of the first slot
+  private readonly chunks: number;
+  private readonly notices: Buffer[] = [];
+
+  /** `owner`: number of this client in the handle table. `fd`: the connection, this object's to close. */
+  constructor(private readonly executor: Executor, readonly owner: number, readonly id: number, public fd: number, readonly region: ClientRegion, readonly program: string) {
+    this.words = region.words;
+    this.reader = new RingReader(region.words, region.shape);
+    this.slots = wordAt(region.shape.slots);
+    this.chunks = wordAt(region.shape.chunks);
+  }
+
+  /** Writes word `off` of a reply slot's payload. Slot -1: nobody waits. */
+  slotWord(slot: number, off: number, value: number): void {
+    if (slot < 0 || off >= PAYLOAD_WORDS) return;
+    this.words[this.slots + slot * (SLOT_SIZE >> 2) + (Slot.payload >> 2) + off] = value;
+  }
+
+  /** Writes bytes at the start of a reply slot's payload. */
+  slotBytes(slot: number, bytes: Uint8Array): void {
+    if (slot < 0 || this.dead) return;
+    this.region.bytes.set(bytes, this.region.shape.slots - PACKAGE_BYTES + slot * SLOT_SIZE + Slot.payload);
+  }
+
+  /** Publishes a reply; returns the native address of the futex word if the client sleeps on it, else 0. */
+  publish(slot: number, ticket: number, status: number, bytes: number): number {
+    const words = this.words;
+    const at = this.slots + slot * (SLOT_SIZE >> 2);
+    words[at + (Slot.status >> 2)] = status;
+    words[at + (Slot.length >> 2)] = bytes;
+    // Last, and sequentially consistent: what was written before is visible with it, and the look at `sleeping` comes after.
+    Atomics.store(words, at, ticket);
+    if (Atomics.load(words, at + 1) === 0) return 0;
+    Atomics.store(words, at + 1, 0);
+    return this.region.base + this.region.shape.slots + slot * SLOT_SIZE;
+  }
+
+  /** Gives staging chunks back, and wakes who waits for one. */
+  freeChunks(first: number, count: number): void {
+    if (this.dead) return;
+    const words = this.words;
+    for (let i = 0; i < count; i++) Atomics.store(words, this.chunks + first + i, 0);
+    Atomics.add(words, wordAt(Region.stagingEpoch), 1);
+    if (Atomics.load(words, wordAt(Region.stagingWaiting)) === 0) return;
+    Atomics.store(words, wordAt(Region.stagingWaiting), 0);
+    futexWake(this.region.base + Region.stagingEpoch);
+  }
+
+  /** Notes that a stream may have work under way. */
+  used(stream: Stream): void {
+    stream.listed = true;
+    this.listed.push(stream);
+  }
+
+  /** Forgets the context that the last record named: a handle of a context has changed its meaning. */
+  forgetContext(): void {
+    this.lastLow = 0;
+    this.lastHigh = 0;
+    this.lastContext = null;
+  }
+
+  /** Takes a stream that is idle off the list; `at`: its index there. */
+  quiet(at: number): void {
+    this.listed[at].listed = false;
+    const last = this.listed.pop()!;
+    if (at < this.listed.length) this.listed[at] = last;
+  }
+
+  afterWork(then: () => void): boolean {
+    return this.executor.afterWork(this, null, then);
+  }
+
+  afterStream(stream: object, then: () => void): void {
+    this.executor.work.call(stream as Stream, then);
+  }
+
+  dropHandle(type: number, native: number): void {
+    const row = this.executor.rowOf(type, this, native);
+    if (row >= 0) this.executor.unregister(row);
+  }
+
+  /** Sends a notice; one with a descriptor goes now or not at all. False: the client is gone. */
+  sendNotice(type: number, status: number, cookie: number, offset: number, length: number, fd: number): boolean {
+    return this.notice(type, status, cookie >>> 0, Math.floor(cookie / 4294967296), offset, length, fd);
+  }
+
+  notice(type: number, status: number, cookieLow: number, cookieHigh: number, offset = 0, length = 0, fd = -1): boolean {
+    if (this.fd < 0) return false;
+    const b = noticeBytes;
+    b.writeUInt32LE(type, 0);
+    b.writeInt32LE(status, 4);
+    b.writeUInt32LE(cookieLow >>> 0, 8);
+    b.writeUInt32LE(cookieHigh >>> 0, 12);
+    b.writeBigUInt64LE(BigInt(offset), 16);
+    b.writeBigUInt64LE(BigInt(length), 24);
+    if (this.notices.length !== 0) {
+      if (fd >= 0 || this.notices.length >= NOTICES_MAX) return false;
+      this.notices.push(Buffer.from(b));
+      return true;
+    }
+    const sent = send(this.fd, b, fd);
+    if (sent === Sent.all) return true;
+    if (sent === Sent.failed || fd >= 0) return false;
+    this.notices.push(Buffer.from(b));
+    return true;
+  }
+
+  /** Whether notices wait until the client reads its socket. */
+  get hasNotices(): boolean {
+    return this.notices.length !== 0;
+  }
+
+  /** Sends what waited. False: the client is gone. */
+  flushNotices(): boolean {
+    while (this.notices.length !== 0) {
+      const sent = send(this.fd, this.notices[0]);
+      if (sent === Sent.later) return true;
+      if (sent === Sent.failed) return false;
+      this.notices.shift();
+    }
+    return true;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The end of a client: everything that it held goes back. In steps, because the GPU may still be at work in its memory and its
+ * staging, and nothing here may wait:
+ *
+ *   1. it is served no more, its host functions let their streams go on, its memory returns to the zone's quota
+ *   2. its streams are polled until they are idle (waits for values that nobody will write are ended for it)
+ *   3. its contexts are destroyed, on another thread
+ *   4. its memory is recycled, its handles are freed, its region is unmapped; `gone` is called
+ */
+import { CUresult } from '../driver/errors.ts';
+import type { Client } from './client.ts';
+import type { Executor } from './executor.ts';
+import { endContext } from './handlers/contexts.ts';
+import { releaseHostCalls } from './handlers/hostcalls.ts';
+import { endWaits } from './handlers/waits.ts';
+import { close } from './system.ts';
+
+const WAITS_EVERY_MS = 5;
+
+/** Ends a client; once only. `fd` is closed here. `gone` is called when nothing of it is left. */
+export function endClient(executor: Executor, client: Client, gone: () => void): void {
+  if (client.dead) return;
+  client.dead = true;
+  const at = executor.clients.indexOf(client);
+  if (at >= 0) executor.clients.splice(at, 1);
+  close(client.fd);
+  client.fd = -1;
+  client.memory.close();
+  executor.usageChanged();
+
+  let waitsAt = 0;
+  executor.poll(() => {
+    // Calls of this client that were under way when it died may still take host flags or make contexts.
+    releaseHostCalls(executor, client);
+    for (const context of client.known) if (context.waiting !== null || context.closing) return false;
+    if (executor.workStatus(client, null) !== CUresult.NOT_READY) {
+      destroyContexts(executor, client, gone);
+      return true;
+    }
+    if (client.waits.length !== 0) {
+      const now = performance.now();
+      if (now - waitsAt >= WAITS_EVERY_MS) {
+        waitsAt = now;
+        endWaits(executor, client);
+      }
+    }
+    return false;
+  });
+}
+
+function destroyContexts(executor: Executor, client: Client, gone: () => void): void {
+  let left = 1;
+  const one = (): void => {
+    if (--left === 0) finish(executor, client, gone);
+  };
+  for (const context of client.known) {
+    if (context.native === 0) continue;
+    left++;
+    endContext(executor, context, one);
+  }
+  one();
+}
+
+function finish(executor: Executor, client: Client, gone: () => void): void {
+  executor.unpinStaging(client);
+  client.memory.contextsGone();
+  executor.unregisterAll(client);
+  client.known.clear();
+  const bytes = client.region.shape.size;
+  client.words = client.empty;
+  client.region.close();
+  executor.memory.releaseStaging(bytes);
+  executor.usageChanged();
+  gone();
+}

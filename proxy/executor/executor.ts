@@ -1,0 +1,342 @@
+/**
+ * The state of the process that serves one zone: the driver, the zone's limits, its handles, its memory, its clients, and the
+ * work under way. What happens when is in loop.ts; what calls do is in handlers/ and memory/.
+ */
+import { addressOf, asyncCall, type AsyncCall, type Driver } from '../driver/driver.ts';
+import { CUresult } from '../driver/errors.ts';
+import { HandleType, Message, MESSAGE_COUNT } from '../generated/messages.ts';
+import type { ZoneLimits, ZoneUsage } from '../supervisor/messages.ts';
+import type { Client } from './client.ts';
+import { Context, Event, Stream } from './context.ts';
+import { HandleTable } from './handles.ts';
+import { HostFlags } from './hostflags.ts';
+import type { MemoryCore, ZoneMemory } from './memory/types.ts';
+import { PinnedSlots } from './slots.ts';
+import { futexWake } from './system.ts';
+import { Work, type WorkHost } from './work.ts';
+
+const SCRATCH_BYTES = 4096;
+const STREAM_NON_BLOCKING = 1;
+const REGISTER_PORTABLE = 1;
+const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
+
+/** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. */
+const CREATING = [
+  Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
+  Message.MEM_RETAIN, Message.POOL_CREATE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
+  Message.cuStreamCreateWithPriority, Message.cuEventCreate,
+];
+
+export class Executor implements WorkHost, MemoryCore {
+  readonly handles = new HandleTable();
+  readonly work: Work;
+  readonly slots: PinnedSlots;
+  readonly hostFlags: HostFlags;
+  memory!: ZoneMemory;
+  readonly clients: Client[] = [];
+
+  /** For out-parameters: 4 KiB at a fixed address. */
+  readonly scratchBytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES).fill(0);
+  readonly scratch = addressOf(this.scratchBytes);
+
+  /** Called when something is to be polled: the loop may be asleep. */
+  onWork: () => void = () => undefined;
+
+  /** Result of the last failed preparation (makePerThread). */
+  lastStatus = 0;
+  /** By message id: 1 where a posted error must not hide the answer. */
+  readonly creates = new Uint8Array(MESSAGE_COUNT);
+
+  // Counters
+  calls = 0;
+  refused = 0;
+  /** Calls served, by message id. */
+  readonly served = new Float64Array(MESSAGE_COUNT);
+
+  private current = -1; // the driver's current context on this thread; -1: unknown
+  private ownStream = 0;
+  private own = 0; // the executor's own context
+  private readonly byNative = [...Array(8)].map(() => new Map<number, number>());
+  private readonly wakes = new Float64Array(1024);
+  private wakeCount = 0;
+  private readonly createContextAsync: AsyncCall;
+  private readonly popContextAsync: AsyncCall;
+  private readonly destroyContextAsync: AsyncCall;
+
+  /** `device`: the driver's CUdevice of the zone. */
+  constructor(readonly driver: Driver, readonly device: number, public limits: ZoneLimits, private readonly changed: () => void) {
+    this.work = new Work(this);
+    this.slots = new PinnedSlots(driver, () => this.enter(this.internalContext()));
+    this.hostFlags = new HostFlags(driver, this.scratchBytes, () => this.enter(this.internalContext()));
+    for (const id of CREATING) this.creates[id] = 1;
+    this.createContextAsync = asyncCall(driver.cuCtxCreate_v2);
+    this.popContextAsync = asyncCall(driver.cuCtxPopCurrent_v2);
+    this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
+  }
+
+  // ---- the driver's current context ----
+
+  /** Makes a driver's context current (0: none), if it is not. */
+  enter(native: number): void {
+    if (this.current === native) return;
+    this.current = this.driver.cuCtxSetCurrent(native) === 0 ? native : -1;
+  }
+
+  /** The executor's own context, for zeroing and pinned memory: the device's primary one. 0: the driver refuses. */
+  internalContext(): number {
+    if (this.own === 0) {
+      if (this.driver.cuDevicePrimaryCtxRetain(this.scratch, this.device) !== 0) return 0;
+      this.own = this.scratch64();
+    }
+    return this.own;
+  }
+
+  scratch64(): number {
+    return Number(this.scratchBytes.readBigUInt64LE(0));
+  }
+
+  // ---- the zone's memory asks ----
+
+  poll(check: () => boolean): void {
+    this.work.poll(check);
+    this.onWork();
+  }
+
+  usageChanged(): void {
+    this.changed();
+  }
+
+  usage(): ZoneUsage {
+    const memory = this.memory.usage();
+    return {
+      memory: memory.memory,
+      memoryPeak: memory.memoryPeak,
+      clients: this.clients.length,
+      allocations: memory.allocations,
+      handles: this.handles.live,
+      staging: memory.staging,
+      calls: this.calls,
+      refused: this.refused + memory.refused,
+    };
+  }
+
+  // ---- handles ----
+
+  /** Registers a driver's object for a client; the row, or -1 when the zone has no handle left. */
+  register(type: HandleType, client: Client, context: Context | null, native: number): number {
+    if (this.handles.live >= this.limits.handles) return -1;
+    let object: object | null = null;
+    if (type === HandleType.stream) object = new Stream(context!, native);
+    else if (type === HandleType.event) object = new Event(context!, native);
+    const row = this.handles.add(type, client.owner, native, object);
+    if (row < 0) return -1;
+    if (type === HandleType.stream) {
+      (object as Stream).row = row;
+      context!.streams.add(object as Stream);
+    } else if (type === HandleType.event) {
+      (object as Event).row = row;
+      context!.events.add(object as Event);
+    }
+    else this.byNative[type].set(native, row);
+    this.changed();
+    return row;
+  }
+
+  unregister(row: number): void {
+    const native = this.handles.native[row];
+    const map = this.byNative[this.handles.typeOf(row)];
+    if (map.get(native) === row) map.delete(native);
+    this.handles.remove(row);
+    this.changed();
+  }
+
+  /** Row under which a client has `native`; -1: under none. */
+  rowOf(type: HandleType, client: Client, native: number): number {
+    if (type === HandleType.context) {
+      for (const context of client.known) if (context.native === native) return context.row;
+      return -1;
+    }
+    const row = this.byNative[type].get(native);
+    return row !== undefined && this.handles.find(this.handles.lowOf(row), this.handles.highOf(row), type, client.owner) === row ? row : -1;
+  }
+
+  /** Frees all handles of a client that is gone. */
+  unregisterAll(client: Client): void {
+    for (const row of this.handles.rowsOf(client.owner)) this.unregister(row);
+  }
+
+  // ---- contexts ----
+
+  /** Makes the driver's context for `context` on another thread. */
+  activate(context: Context, flags: number, done: (status: number) => void): void {
+    if (context.waiting !== null) {
+      context.waiting.push(done);
+      return;
+    }
+    context.waiting = [done];
+    const out = Buffer.allocUnsafeSlow(16);
+    this.createContextAsync(addressOf(out), flags, this.device, (error: unknown, status: number) => {
+      const result = error ? CUresult.UNKNOWN : status;
+      // cuCtxCreate has left it current on some worker thread, which needs none.
+      if (result === 0) this.popContextAsync(addressOf(out) + 8, () => out.length);
+      const waiting = context.waiting!;
+      context.waiting = null;
+      if (result === 0) {
+        context.native = Number(out.readBigUInt64LE(0));
+        context.legacy = new Stream(context, LEGACY_STREAM);
+      }
+      for (const each of waiting) each(result);
+    });
+  }
+
+  /** Destroys the driver's context on another thread: this one must not wait, and its work is done. */
+  destroyContext(native: number, done: (status: number) => void): void {
+    if (this.current === native) this.enter(0);
+    this.destroyContextAsync(native, (error: unknown, status: number) => done(error ? CUresult.UNKNOWN : status));
+  }
+
+  /** The per-thread default stream of a client's thread: a blocking stream of its own, made at the first use. */
+  makePerThread(context: Context, thread: number): Stream | null {
+    this.enter(context.native);
+    this.lastStatus = this.driver.cuStreamCreate(this.scratch, 0);
+    if (this.lastStatus !== 0) return null;
+    const stream = new Stream(context, this.scratch64());
+    context.perThread.set(thread, stream);
+    return stream;
+  }
+
+  // ---- the executor's own use of the driver ----
+
+  /** Registers a client's staging with the driver, for all contexts. Where it cannot be, copies work all the same, slower. */
+  pinStaging(client: Client): void {
+    client.pinnedStaging = true;
+    this.enter(this.internalContext());
+    this.driver.cuMemHostRegister_v2(client.region.staging, client.region.stagingBytes, REGISTER_PORTABLE);
+  }
+
+  unpinStaging(client: Client): void {
+    if (!client.pinnedStaging) return;
+    client.pinnedStaging = false;
+    this.enter(this.internalContext());
+    this.driver.cuMemHostUnregister(client.region.staging);
+  }
+
+  /** A non-blocking stream of the executor's own context; 0: the driver refuses. */
+  releaseStream(): number {
+    if (this.ownStream === 0) {
+      this.enter(this.internalContext());
+      if (this.driver.cuStreamCreate(this.scratch, STREAM_NON_BLOCKING) !== 0) return 0;
+      this.ownStream = this.scratch64();
+    }
+    return this.ownStream;
+  }
+
+  // ---- work under way ----
+
+  /** Runs `then` when all that `client` has given the GPU (in `context`, or at all) is done. Returns whether that was at once. */
+  afterWork(client: Client, context: Context | null, then: (status: number) => void): boolean {
+    let left = 0;
+    let result = 0;
+    const one = (status: number): void => {
+      if (status !== 0 && result === 0) result = status;
+      if (--left === 0) then(result);
+    };
+    for (let i = client.listed.length - 1; i >= 0; i--) {
+      const stream = client.listed[i];
+      if (context !== null && stream.context !== context) continue;
+      const status = this.streamStatus(stream);
+      if (status === CUresult.NOT_READY) {
+        left++;
+        this.work.call(stream, one);
+      } else {
+        if (status !== 0 && result === 0) result = status;
+        client.quiet(i);
+      }
+    }
+    if (left !== 0) return false;
+    then(result);
+    return true;
+  }
+
+  /** CUDA_SUCCESS: all that `client` has given the GPU (in `context`, or at all) is done; NOT_READY; or how it failed. */
+  workStatus(client: Client, context: Context | null): number {
+    let result = 0;
+    for (let i = client.listed.length - 1; i >= 0; i--) {
+      const stream = client.listed[i];
+      if (context !== null && stream.context !== context) continue;
+      const status = this.streamStatus(stream);
+      if (status === CUresult.NOT_READY) return status;
+      if (status !== 0) result = status;
+      client.quiet(i);
+    }
+    return result;
+  }
+
+  afterStream(stream: Stream, then: (status: number) => void): void {
+    this.work.call(stream, then);
+  }
+
+  /** Whether a stream is done: NOT_READY as long as the driver says so, or batches of it have not been finished here. */
+  streamStatus(stream: Stream): number {
+    if (stream.queue.first !== null || stream.queue.open !== null) return CUresult.NOT_READY;
+    if (stream.destroyed) return 0;
+    // The default stream's meaning depends on the current context.
+    this.enter(stream.context.native);
+    return this.driver.cuStreamQuery(stream.native);
+  }
+
+  /** Destroys a driver's stream; what it still does goes on, and is waited for where somebody asks. */
+  destroyStream(stream: Stream): number {
+    if (stream.listed && this.streamStatus(stream) === CUresult.NOT_READY) this.work.call(stream, () => undefined);
+    this.work.closeStream(stream);
+    stream.destroyed = true;
+    return this.driver.cuStreamDestroy_v2(stream.native);
+  }
+
+  releaseSlot(slot: number): void {
+    this.slots.release(slot);
+  }
+
+  /** Bytes in a pinned slot: `address` is slot number * 2^14 + offset. */
+  slotBytes(address: number, bytes: number): Uint8Array {
+    return this.slots.view(address >> 14, address & 16383, bytes);
+  }
+
+  // ---- answers ----
+
+  /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */
+  answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void {
+    if (client.dead) return;
+    if (slot < 0) {
+      if (status !== 0) this.stick(client, context, status);
+      return;
+    }
+    if (status === 0 && !creates) {
+      if (context !== null) {
+        status = context.posted;
+        context.posted = 0;
+      }
+      if (status === 0) {
+        status = client.posted;
+        client.posted = 0;
+      }
+      if (status !== 0) bytes = 0;
+    }
+    const wake = client.publish(slot, ticket, status, bytes);
+    if (wake === 0) return;
+    if (this.wakeCount === this.wakes.length) this.wakeClients();
+    this.wakes[this.wakeCount++] = wake;
+  }
+
+  /** A posted call failed: the next waited one tells. */
+  stick(client: Client, context: Context | null, status: number): void {
+    if (context === null) {
+      if (client.posted === 0) client.posted = status;
+    } else if (context.posted === 0) context.posted = status;
+  }
+
+  wakeClients(): void {
+    for (let i = 0; i < this.wakeCount; i++) futexWake(this.wakes[i]);
+    this.wakeCount = 0;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Contexts. Each is a real context of the driver's own for this client alone, so that an error that poisons one never reaches
+ * another client. The primary context's handle exists from the welcome on; its driver's context from the first retain.
+ * Making and destroying them takes a driver long: both happen on another thread, and the call is answered later.
+ */
+import { CUresult } from '../../driver/errors.ts';
+import { CtxCreate, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
+import { Context } from '../context.ts';
+import type { Executor } from '../executor.ts';
+import { DEFERRED, type Invocation } from '../invocation.ts';
+import type { HandlerTable } from './table.ts';
+
+const FLAGS_MASK = 0xff;
+/** Of the client's flags the driver gets LMEM_RESIZE_TO_MAX alone: the scheduling flags are about threads that wait, and ours
+ *  never does; SYNC_MEMOPS would make it. */
+const FLAGS_PASSED = 0x10;
+
+function retain(v: Invocation): number {
+  if (v.device(CtxPrimaryRetain.device) < 0) return v.noDevice();
+  if ((v.u32(CtxPrimaryRetain.flags) & ~FLAGS_MASK) !== 0) return CUresult.INVALID_VALUE;
+  const context = v.client.primary;
+  if (context.legacy !== null) {
+    v.replyRow(0, context.row);
+    return CUresult.SUCCESS;
+  }
+  const later = v.later();
+  const flags = v.u32(CtxPrimaryRetain.flags) & FLAGS_PASSED;
+  const executor = v.executor;
+  const start = (): void => executor.activate(context, flags, (status) => {
+    if (status === 0) later.replyRow(0, context.row);
+    later.finish(status);
+  });
+  // A reset may still be waiting for the old life's work.
+  if (!context.closing) start();
+  else executor.poll(() => {
+    if (context.closing) return false;
+    if (!later.client.dead) start();
+    return true;
+  });
+  return DEFERRED;
+}
+
+function create(v: Invocation): number {
+  if (v.device(CtxCreate.device) < 0) return v.noDevice();
+  const flags = v.u32(CtxCreate.flags);
+  if ((flags & ~FLAGS_MASK) !== 0) return CUresult.INVALID_VALUE;
+  if (!v.room(HandleType.context)) return v.refuse();
+  const { executor, client } = v;
+  const context = new Context(client, false, -1);
+  context.row = executor.handles.add(HandleType.context, client.owner, 0, context);
+  if (context.row < 0) return v.refuse();
+  executor.usageChanged();
+  client.known.add(context);
+  const later = v.later();
+  executor.activate(context, flags & FLAGS_PASSED, (status) => {
+    if (status === 0) later.replyRow(0, context.row);
+    else if (!client.dead) {
+      executor.unregister(context.row);
+      client.known.delete(context);
+      client.forgetContext();
+    }
+    later.finish(status);
+  });
+  return DEFERRED;
+}
+
+/** Ends an active context: nothing gets in any more at once; its work is waited for, then the driver's context goes. */
+export function endContext(executor: Executor, context: Context, done: (status: number) => void): void {
+  const { client, native } = context;
+  context.closing = true;
+  for (const stream of context.streams) executor.unregister(stream.row);
+  for (const event of context.events) executor.unregister(event.row);
+  context.streams.clear();
+  context.events.clear();
+  context.perThread.clear();
+  context.legacy = null;
+  context.posted = 0;
+  client.forgetContext();
+  executor.afterWork(client, context, () => {
+    const destroy = (): void => {
+      if (!client.dead) client.memory.contextGone(native);
+      context.spareEvents.length = 0;
+      executor.destroyContext(native, (status) => {
+        context.native = 0;
+        context.closing = false;
+        done(status);
+      });
+    };
+    // Polls of the client's events are done by now in the driver, but perhaps not seen yet.
+    if (context.eventWaits === 0) destroy();
+    else executor.poll(() => {
+      if (context.eventWaits !== 0) return false;
+      destroy();
+      return true;
+    });
+  });
+}
+
+function reset(v: Invocation): number {
+  if (v.device(CtxPrimaryReset.device) < 0) return v.noDevice();
+  const context = v.client.primary;
+  if (context.legacy === null) return CUresult.SUCCESS;
+  const later = v.later();
+  endContext(v.executor, context, (status) => later.finish(status));
+  return DEFERRED;
+}
+
+function destroy(v: Invocation): number {
+  const row = v.row(HandleType.context, CtxDestroy.target);
+  if (row < 0) return v.invalid(HandleType.context);
+  const context = v.handles.object[row] as Context;
+  if (context.primary || context.legacy === null) return CUresult.INVALID_CONTEXT;
+  const { executor, client } = v;
+  const later = v.later();
+  executor.unregister(row);
+  endContext(executor, context, (status) => {
+    client.known.delete(context);
+    later.finish(status);
+  });
+  return DEFERRED;
+}
+
+export function registerContexts(table: HandlerTable): void {
+  table[Message.CTX_PRIMARY_RETAIN] = retain;
+  table[Message.CTX_PRIMARY_RESET] = reset;
+  table[Message.CTX_CREATE] = create;
+  table[Message.CTX_DESTROY] = destroy;
+}

@@ -1,0 +1,33 @@
+/**
+ * The ends of streams, and of threads with their per-thread default streams. What a stream still does goes on after its end.
+ */
+import { CUresult } from '../../driver/errors.ts';
+import { HandleType, Message, StreamDestroy, ThreadGone } from '../../generated/messages.ts';
+import type { Stream } from '../context.ts';
+import type { Invocation } from '../invocation.ts';
+import type { HandlerTable } from './table.ts';
+
+function destroy(v: Invocation): number {
+  const row = v.row(HandleType.stream, StreamDestroy.stream);
+  if (row < 0) return v.invalid(HandleType.stream);
+  const stream = v.handles.object[row] as Stream;
+  v.executor.unregister(row);
+  stream.context.streams.delete(stream);
+  return v.executor.destroyStream(stream);
+}
+
+function threadGone(v: Invocation): number {
+  const thread = v.u32(ThreadGone.gone);
+  for (const context of v.client.known) {
+    const stream = context.perThread.get(thread);
+    if (stream === undefined) continue;
+    context.perThread.delete(thread);
+    v.executor.destroyStream(stream);
+  }
+  return CUresult.SUCCESS;
+}
+
+export function registerStreams(table: HandlerTable): void {
+  table[Message.STREAM_DESTROY] = destroy;
+  table[Message.THREAD_GONE] = threadGone;
+}

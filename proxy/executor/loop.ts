@@ -1,0 +1,255 @@
+/**
+ * The executor's loop: serve every client's ring, a bounded batch each, look after work under way, and sleep when there is
+ * nothing to do.
+ *
+ * A turn runs in libuv's check phase (setImmediate) and goes round and round by itself, for at most TURN_MS, so that sockets,
+ * timers and the supervisor's messages get theirs too. With nothing to do it spins for a budget that grows when spinning paid
+ * and shrinks when it did not, and drops to nothing while the machine is crowded (a clock that jumps between two looks at it:
+ * somebody else had the core). Then it announces its sleep on every ring, looks once more, and
+ *
+ *   - with work on the GPU: sleeps 50 to 500 us at a time in ppoll on the clients' sockets, because nothing but asking tells
+ *     when the GPU is done;
+ *   - with none: returns to libuv, and the next doorbell byte on a client's socket starts the next turn.
+ */
+import { CALL_PADDING, RECORD_HEADER, RecordWord, RingViolation, SLOT_POSTED, FLAG_PER_THREAD } from '../../idm/ring.ts';
+import { Region } from '../../idm/region.ts';
+import { CUresult } from '../driver/errors.ts';
+import { HandleType, MESSAGE_COUNT, MESSAGES } from '../generated/messages.ts';
+import type { Client } from './client.ts';
+import type { Context } from './context.ts';
+import type { Executor } from './executor.ts';
+import type { HandlerTable } from './handlers/table.ts';
+import { AGAIN, DEFERRED, Invocation } from './invocation.ts';
+import { futexWake, sleepUnlessReadable } from './system.ts';
+
+/** Records of one client in one go. */
+const BATCH_RECORDS = 256;
+const TURN_MS = 2;
+const SPIN_MIN_MS = 0.005;
+const SPIN_MAX_MS = 0.1;
+const SPIN_PENDING_MS = 0.2;
+const JUMP_MS = 0.2;
+const CROWDED_MS = 10;
+const SLEEP_MIN_US = 50;
+const SLEEP_MAX_US = 500;
+const HEADER_WORDS = RECORD_HEADER >> 2;
+
+const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
+
+export class Loop {
+  private readonly invocation: Invocation;
+  private scheduled = false;
+  /** In libuv's hands: only wake() starts the next turn. */
+  private resting = true;
+  private lastWork = 0;
+  private spin = 0.06;
+  private crowdedUntil = 0;
+  private sleepUs = SLEEP_MIN_US;
+  private restedAt = 0;
+  private readonly descriptors: number[] = [];
+  private readonly turn = (): void => this.run();
+
+  /** `violated`: a client broke the protocol, and is to be ended. */
+  constructor(
+    private readonly executor: Executor,
+    private readonly handlers: HandlerTable,
+    private readonly violated: (client: Client, why: string) => void,
+    private readonly unreachable: (client: Client) => void,
+  ) {
+    this.invocation = new Invocation(executor);
+  }
+
+  /** Something may be there to do: a doorbell, a new client, a client's end. */
+  wake(): void {
+    if (this.resting) {
+      this.resting = false;
+      const now = performance.now();
+      // A doorbell soon after falling asleep: a little more spinning would have spared both sides a system call.
+      if (now - this.restedAt < SPIN_MAX_MS * 2) this.spin = Math.min(SPIN_MAX_MS, this.spin * 2);
+      this.lastWork = now;
+      for (const client of this.executor.clients) client.reader.awake();
+    }
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(this.turn);
+  }
+
+  /** Looks for records that a dead thread left claimed; to be called now and then. */
+  unblock(): void {
+    const now = performance.now();
+    for (const client of this.executor.clients) if (client.reader.unblock(now)) this.wake();
+  }
+
+  private run(): void {
+    this.scheduled = false;
+    if (this.resting) return;
+    const executor = this.executor;
+    const { clients, work } = executor;
+    const start = performance.now();
+    let last = start;
+    let quiet = 0;
+    let rounds = 0;
+    let worked = false;
+    for (;;) {
+      let did = 0;
+      for (let i = clients.length - 1; i >= 0; i--) did += this.serve(clients[i]);
+      work.close();
+      if (work.pending) {
+        did += work.pollAll();
+        // What finishing started belongs to this turn.
+        work.close();
+      }
+      executor.wakeClients();
+      if (did !== 0) {
+        worked = true;
+        if (quiet !== 0) {
+          // Work came while spinning: keep enough of it.
+          this.spin = Math.min(SPIN_MAX_MS, Math.max(this.spin, 2 * (last - this.lastWork) + SPIN_MIN_MS));
+          quiet = 0;
+        }
+        if ((++rounds & 7) !== 0) continue;
+        last = performance.now();
+        if (last - start > TURN_MS) return this.schedule();
+        continue;
+      }
+      if (worked) {
+        worked = false;
+        last = performance.now();
+        this.lastWork = last;
+        this.sleepUs = SLEEP_MIN_US;
+        continue;
+      }
+      if ((++quiet & 7) !== 0) continue;
+      const now = performance.now();
+      if (now - last > JUMP_MS) this.crowdedUntil = now + CROWDED_MS;
+      last = now;
+      if (this.mayRest(now)) return this.rest(now);
+      if (now - start > TURN_MS) return this.schedule();
+    }
+  }
+
+  private mayRest(now: number): boolean {
+    const idle = now - this.lastWork;
+    if (this.executor.work.pending && now >= this.crowdedUntil) return idle > SPIN_PENDING_MS;
+    return idle > (now < this.crowdedUntil ? SPIN_MIN_MS : this.spin);
+  }
+
+  /** Nothing to do: sleeps, in one of the two ways. */
+  private rest(now: number): void {
+    const { clients, work } = this.executor;
+    let stalled = false;
+    // Backwards: an unreachable client leaves the list.
+    for (let i = clients.length - 1; i >= 0; i--) {
+      const client = clients[i];
+      client.reader.announceSleep();
+      stalled ||= client.stalled || client.hasNotices;
+      if (client.hasNotices && !client.flushNotices()) this.unreachable(client);
+    }
+    for (let i = 0; i < clients.length; i++) if (clients[i].reader.ready()) return this.resume();
+    if (!work.pending && !stalled) {
+      this.spin = Math.max(SPIN_MIN_MS, this.spin * 0.75);
+      this.resting = true;
+      this.restedAt = now;
+      return;
+    }
+    this.descriptors.length = 0;
+    for (let i = 0; i < clients.length; i++) this.descriptors.push(clients[i].fd);
+    sleepUnlessReadable(this.descriptors, this.sleepUs);
+    this.sleepUs = Math.min(SLEEP_MAX_US, this.sleepUs * 2);
+    // One look at everything, then back to sleep unless there was something.
+    for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
+    this.schedule();
+  }
+
+  private resume(): void {
+    for (const client of this.executor.clients) client.reader.awake();
+    this.lastWork = performance.now();
+    this.schedule();
+  }
+
+  /** Serves one client's records; returns how many. */
+  private serve(client: Client): number {
+    try {
+      return this.serveBatch(client);
+    } catch (error) {
+      if (!(error instanceof RingViolation)) throw error;
+      this.violated(client, error.message);
+      return 1;
+    }
+  }
+
+  private serveBatch(client: Client): number {
+    const { executor, invocation: v, handlers } = this;
+    const { reader } = client;
+    const batch = reader.batch;
+    let done = 0;
+    v.client = client;
+    client.stalled = false;
+    while (done < BATCH_RECORDS) {
+      if (client.at >= client.end) {
+        const bytes = reader.take();
+        client.at = 0;
+        client.end = bytes >> 2;
+        if (bytes === 0) break;
+        if (reader.producersSleep()) futexWake(client.region.base + Region.head);
+      }
+      const at = client.at;
+      const length = reader.lengthAt(at, client.end << 2);
+      const call = batch[at + RecordWord.callAndSlot] & 0xffff;
+      const next = at + (((length + 7) >>> 3) << 1);
+      if (call === CALL_PADDING) {
+        client.at = next;
+        done++;
+        continue;
+      }
+      if (!reader.inSequence(at)) throw new RingViolation(`record out of sequence at position ${reader.batchPosition + (at >> 1)}`);
+      if (call >= MESSAGE_COUNT) throw new RingViolation(`unknown message ${call}`);
+      const payload = length - RECORD_HEADER;
+      if (payload < REQUEST_BYTES[call]) throw new RingViolation(`${MESSAGES[call].name} of ${payload} bytes is too short`);
+      const slot = batch[at + RecordWord.callAndSlot] >>> 16;
+      if (slot !== SLOT_POSTED && slot >= client.region.shape.slotCount) throw new RingViolation(`there is no reply slot ${slot}`);
+
+      const low = batch[at + RecordWord.contextLow];
+      const high = batch[at + RecordWord.contextHigh];
+      if (low !== client.lastLow || high !== client.lastHigh) this.lookUp(client, low, high);
+      const context = client.lastContext;
+      v.current = context;
+      v.message = call;
+      v.thread = batch[at + RecordWord.thread] >>> 0;
+      v.perThread = (batch[at + RecordWord.flags] & FLAG_PER_THREAD) !== 0;
+      v.posted = slot === SLOT_POSTED;
+      v.slot = v.posted ? -1 : slot;
+      v.ticket = batch[at + RecordWord.ticket];
+      v.at(batch, at + HEADER_WORDS, payload);
+      executor.enter(context === null ? 0 : context.active);
+
+      const status = handlers[call](v);
+      if (status === AGAIN) {
+        client.stalled = true;
+        break;
+      }
+      client.at = next;
+      done++;
+      executor.calls++;
+      executor.served[call]++;
+      if (client.dead) break;
+      if (status === DEFERRED) continue;
+      if (v.posted) {
+        if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) executor.stick(client, context, status);
+      } else executor.answer(client, context, slot, v.ticket, status, status === 0 ? v.replied : 0, executor.creates[call] !== 0);
+    }
+    return done;
+  }
+
+  private lookUp(client: Client, low: number, high: number): void {
+    client.lastLow = low;
+    client.lastHigh = high;
+    const handles = this.executor.handles;
+    const row = low === 0 && high === 0 ? -1 : handles.find(low, high, HandleType.context, client.owner);
+    client.lastContext = row < 0 ? null : (handles.object[row] as Context);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The executor: the process that serves one zone. Forked by the supervisor, warm (driver loaded, cuInit done) before it is given
+ * a zone; talks to it over Node's IPC (supervisor/messages.ts) and ends when that channel does.
+ */
+import { loadDriver, must } from '../driver/driver.ts';
+import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
+import type { DriverInfo, ExecutorMessage, SupervisorMessage, ZoneRecord } from '../supervisor/messages.ts';
+import { adoptSocket } from './adopt.ts';
+import { Executor } from './executor.ts';
+import { makeHandlers } from './handlers/table.ts';
+import { log } from './log.ts';
+import { registerMemoryHandlers } from './memory/handlers.ts';
+import { createZoneMemory } from './memory/zone.ts';
+import { Zone } from './zone.ts';
+
+const USAGE_EVERY_MS = 50;
+/** Counters of calls alone are no news; they are told this often. */
+const CALLS_EVERY_MS = 1000;
+const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
+
+const say = (message: ExecutorMessage): void => {
+  if (process.connected) process.send!(message, undefined, undefined, () => undefined);
+};
+
+/** Says why, and ends once that is out. */
+function fail(code: string, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  log.fatal({ code }, message);
+  if (!process.connected) process.exit(1);
+  process.send!({ type: 'failed', code, message } satisfies ExecutorMessage, undefined, undefined, () => process.exit(1));
+}
+
+class Process {
+  private readonly driver = loadDriver(process.env['RINGFENCE_DRIVER'] ?? 'libcuda.so.1');
+  private readonly devices: Device[];
+  private readonly version: number;
+  private executor: Executor | null = null;
+  private zone: Zone | null = null;
+  private usageTimer: NodeJS.Timeout | null = null;
+  private lingerTimer: NodeJS.Timeout | null = null;
+  private callsTold = 0;
+
+  constructor() {
+    must('cuInit', this.driver.cuInit(0));
+    this.version = driverVersion(this.driver);
+    this.devices = readDevices(this.driver);
+    if (this.devices.length === 0) throw new Error(`the driver ${this.driver.path} has no device`);
+    const driver: DriverInfo = { path: this.driver.path, version: this.version, software: this.driver.software };
+    say({
+      type: 'ready', driver,
+      devices: this.devices.map((device) => ({ ordinal: device.ordinal, name: device.name, uuid: device.uuid.toString('hex'), totalMemory: device.totalMemory })),
+    });
+  }
+
+  receive(message: SupervisorMessage, handle: unknown): void {
+    switch (message.type) {
+      case 'adopt':
+        return this.adopt(message.zone);
+      case 'client':
+        return this.client(message.id, handle);
+      case 'limits':
+        return this.zone?.setLimits(message.limits);
+      case 'stop':
+        return this.stop();
+    }
+  }
+
+  private adopt(record: ZoneRecord): void {
+    const device = this.devices[record.device];
+    if (device === undefined) return fail('ZONE_DEVICE_UNKNOWN', new Error(`zone "${record.name}" wants device ${record.device}, the driver has ${this.devices.length}`));
+    const executor = new Executor(this.driver, device.device, record.limits, () => this.usageSoon());
+    if (executor.internalContext() === 0) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
+    executor.onWork = () => this.zone?.wake();
+    executor.memory = createZoneMemory(executor, record.limits);
+    this.executor = executor;
+    this.zone = new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
+      clientGone: (id) => {
+        this.usageNow();
+        say({ type: 'client-gone', id });
+      },
+      deserted: (isDeserted) => this.linger(isDeserted),
+    });
+    setInterval(() => {
+      if (executor.calls !== this.callsTold) this.usageSoon();
+    }, CALLS_EVERY_MS).unref();
+    say({ type: 'adopted' });
+  }
+
+  private client(id: number, handle: unknown): void {
+    let fd: number;
+    try {
+      fd = adoptSocket(handle);
+    } catch (error) {
+      log.debug({ client: id, error: String(error) }, 'a client hung up on its way here');
+      say({ type: 'client-gone', id });
+      return;
+    }
+    this.zone!.connect(id, fd);
+  }
+
+  private stop(): void {
+    const leave = (): void => {
+      this.usageNow();
+      this.executor?.memory.destroy();
+      process.exit(0);
+    };
+    if (this.zone === null) leave();
+    else this.zone.stop(leave);
+  }
+
+  private usageSoon(): void {
+    this.usageTimer ??= setTimeout(() => this.usageNow(), USAGE_EVERY_MS);
+  }
+
+  private usageNow(): void {
+    if (this.usageTimer !== null) clearTimeout(this.usageTimer);
+    this.usageTimer = null;
+    if (this.executor === null) return;
+    this.callsTold = this.executor.calls;
+    say({ type: 'usage', usage: this.executor.usage() });
+  }
+
+  private linger(isDeserted: boolean): void {
+    if (this.lingerTimer !== null) clearTimeout(this.lingerTimer);
+    this.lingerTimer = isDeserted ? setTimeout(() => say({ type: 'idle' }), lingerMs) : null;
+  }
+}
+
+process.on('disconnect', () => process.exit(0));
+// The supervisor ends executors in order; a signal to the whole group must not overtake it.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+
+if (process.send === undefined) {
+  process.stderr.write('This program is started by "ringfence serve"; it does nothing by itself.\n');
+  process.exitCode = 2;
+} else {
+  try {
+    const self = new Process();
+    process.on('message', (message: SupervisorMessage, handle: unknown) => {
+      try {
+        self.receive(message, handle);
+      } catch (error) {
+        fail('INTERNAL', error);
+      }
+    });
+  } catch (error) {
+    fail('DRIVER_FAILED', error);
+  }
+  process.on('uncaughtException', (error) => fail('INTERNAL', error));
+}

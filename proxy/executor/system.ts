@@ -1,0 +1,100 @@
+/**
+ * The few calls of the C library that Node does not offer: futex wake, non-blocking socket reads and sends with a descriptor,
+ * the peer's credentials, a sleep that ends early when a doorbell rings. x86-64 and arm64 Linux.
+ *
+ * Each binding is a named function over numbers; buffers that the kernel reads or writes are allocated once here.
+ */
+import koffi from 'koffi';
+import { arch } from 'node:os';
+import { addressOf } from '../driver/driver.ts';
+
+const libc = koffi.load(null);
+const futexCall = libc.func('long syscall(long number, uintptr_t address, int operation, int value, uintptr_t timeout, uintptr_t address2, int value3)');
+const recvCall = libc.func('long recv(int fd, uintptr_t buffer, size_t bytes, int flags)');
+const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
+const closeCall = libc.func('int close(int fd)');
+const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
+const ppollCall = libc.func('int ppoll(uintptr_t fds, size_t count, uintptr_t timeout, uintptr_t mask)');
+
+const SYS_FUTEX = arch() === 'arm64' ? 98 : 202;
+const FUTEX_WAKE = 1;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const SCM_RIGHTS = 1;
+const EAGAIN = 11;
+const EINTR = 4;
+
+/** Wakes every sleeper on the futex word at a native address, in whichever process it sleeps. */
+export function futexWake(address: number): void {
+  futexCall(SYS_FUTEX, address, FUTEX_WAKE, 0x7fffffff, 0, 0, 0);
+}
+
+/** What one non-blocking read found. */
+export const NOTHING_YET = -1;
+export const HUNG_UP = 0;
+
+/** Reads at most `bytes` without waiting into `address`; bytes read, HUNG_UP (also on any error) or NOTHING_YET. */
+export function receive(fd: number, address: number, bytes: number): number {
+  const got = recvCall(fd, address, bytes, MSG_DONTWAIT) as number;
+  if (got > 0) return got;
+  if (got === 0) return HUNG_UP;
+  const error = koffi.errno();
+  return error === EAGAIN || error === EINTR ? NOTHING_YET : HUNG_UP;
+}
+
+// struct msghdr (56 bytes), one struct iovec (16), one control message with one descriptor (24).
+const message = Buffer.allocUnsafeSlow(56 + 16 + 24).fill(0);
+const messageAddress = addressOf(message);
+message.writeBigUInt64LE(BigInt(messageAddress + 56), 16);
+message.writeBigUInt64LE(1n, 24);
+message.writeBigUInt64LE(20n, 72);
+message.writeInt32LE(SOL_SOCKET, 80);
+message.writeInt32LE(SCM_RIGHTS, 84);
+
+export enum Sent { all, later, failed }
+
+/** Sends all of `data` (or nothing) without waiting, with descriptor `passed` when it is not -1. `later`: the peer does not
+ *  read; `failed`: the peer is gone, or took a part only (it does not read whole structs, so it is as good as gone). */
+export function send(fd: number, data: Buffer, passed = -1): Sent {
+  message.writeBigUInt64LE(BigInt(addressOf(data)), 56);
+  message.writeBigUInt64LE(BigInt(data.length), 64);
+  message.writeBigUInt64LE(passed < 0 ? 0n : BigInt(messageAddress + 72), 32);
+  message.writeBigUInt64LE(passed < 0 ? 0n : 24n, 40);
+  if (passed >= 0) message.writeInt32LE(passed, 88);
+  const sent = sendmsgCall(fd, messageAddress, MSG_DONTWAIT | MSG_NOSIGNAL) as number;
+  if (sent === data.length) return Sent.all;
+  if (sent < 0 && koffi.errno() === EAGAIN) return Sent.later;
+  return Sent.failed;
+}
+
+export function close(fd: number): void {
+  closeCall(fd);
+}
+
+const credentials = Buffer.allocUnsafeSlow(16);
+const credentialsAddress = addressOf(credentials);
+
+/** The uid that the socket's peer had when it connected; -1 when the kernel does not say. */
+export function peerUid(fd: number): number {
+  credentials.writeUInt32LE(12, 12);
+  if (getsockoptCall(fd, SOL_SOCKET, SO_PEERCRED, credentialsAddress, credentialsAddress + 12) !== 0) return -1;
+  return credentials.readUInt32LE(4);
+}
+
+const POLLIN = 1;
+let pollSet = Buffer.allocUnsafeSlow(64 * 8);
+const timeout = Buffer.allocUnsafeSlow(16).fill(0);
+const timeoutAddress = addressOf(timeout);
+
+/** Sleeps for `microseconds` (below a second), or until one of the descriptors has something to read or hangs up. */
+export function sleepUnlessReadable(fds: readonly number[], microseconds: number): void {
+  if (pollSet.length < fds.length * 8) pollSet = Buffer.allocUnsafeSlow(fds.length * 16);
+  for (let i = 0; i < fds.length; i++) {
+    pollSet.writeInt32LE(fds[i], i * 8);
+    pollSet.writeInt32LE(POLLIN, i * 8 + 4);
+  }
+  timeout.writeUInt32LE(microseconds * 1000, 8);
+  ppollCall(addressOf(pollSet), fds.length, timeoutAddress, 0);
+}

@@ -1,0 +1,225 @@
+/**
+ * Work given to the driver: batches are opened during a turn, closed by one event each at its end, and polled until done.
+ * See pending.ts for the shape. Also the executor's list of things to poll (`poll`) for the zone's memory.
+ */
+import type { Driver } from '../driver/driver.ts';
+import { CUresult } from '../driver/errors.ts';
+import type { Client } from './client.ts';
+import type { Context, Stream } from './context.ts';
+import { Batch, Queue, Step, StepKind } from './pending.ts';
+
+const EVENT_DISABLE_TIMING = 2;
+const SPARE_EVENTS_MAX = 64;
+
+/** What finishing a step needs of the executor. */
+export interface WorkHost {
+  readonly driver: Driver;
+  readonly scratch: number;
+  enter(native: number): void;
+  /** A number of the scratch. */
+  scratch64(): number;
+  answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void;
+  releaseSlot(slot: number): void;
+  slotBytes(address: number, bytes: number): Uint8Array;
+}
+
+export class Work {
+  private readonly opened: Stream[] = [];
+  private readonly queues: Queue[] = [];
+  private polls: (() => boolean)[] = [];
+  private readonly spareBatches: Batch[] = [];
+  private readonly spareSteps: Step[] = [];
+
+  constructor(private readonly host: WorkHost) {}
+
+  /** Whether anything is under way that only polling can end. */
+  get pending(): boolean {
+    return this.queues.length !== 0 || this.polls.length !== 0;
+  }
+
+  /** The batch of this turn for a stream: what is added is done when everything given to the stream in this turn is. */
+  open(stream: Stream): Batch {
+    let batch = stream.queue.open;
+    if (batch === null) {
+      batch = this.batch(stream.context);
+      stream.queue.open = batch;
+      this.opened.push(stream);
+    }
+    return batch;
+  }
+
+  step(kind: StepKind, client: Client | null, context: Context | null, a: number, b: number): Step {
+    const step = this.spareSteps.pop() ?? new Step();
+    step.kind = kind;
+    step.client = client;
+    step.context = context;
+    step.a = a;
+    step.b = b;
+    return step;
+  }
+
+  /** Adds something to call when the stream gets to here. */
+  call(stream: Stream, run: (status: number) => void): void {
+    const step = this.step(StepKind.call, null, null, 0, 0);
+    step.run = run;
+    // A destroyed stream takes nothing more: its last batch is what there is to wait for.
+    if (!stream.destroyed) this.open(stream).add(step);
+    else if (stream.queue.last !== null) stream.queue.last.add(step);
+    else this.poll(() => {
+      run(0);
+      return true;
+    });
+  }
+
+  /** Calls `run` when the client's own event has completed. The event must not be destroyed before. */
+  onEvent(context: Context, event: number, run: (status: number) => void): void {
+    const batch = this.batch(context);
+    batch.owned = false;
+    batch.event = event;
+    const step = this.step(StepKind.call, null, null, 0, 0);
+    step.run = run;
+    batch.add(step);
+    context.eventWaits++;
+    const queue = new Queue();
+    queue.push(batch);
+    this.watch(queue);
+  }
+
+  /** Calls `check` each turn until it says true. */
+  poll(check: () => boolean): void {
+    this.polls.push(check);
+  }
+
+  /** End of a turn: records one event behind what each stream was given. */
+  close(): void {
+    for (let i = 0; i < this.opened.length; i++) {
+      const stream = this.opened[i];
+      const queue = stream.queue;
+      const batch = queue.open!;
+      queue.open = null;
+      let status = this.takeEvent(batch);
+      if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
+      if (status !== 0) this.finish(batch, status);
+      else {
+        queue.push(batch);
+        if (queue.at < 0) this.watch(queue);
+      }
+    }
+    this.opened.length = 0;
+  }
+
+  /** Closes one stream's batch now: before work that must not be waited for together with what came before. */
+  closeStream(stream: Stream): void {
+    const at = this.opened.indexOf(stream);
+    if (at < 0) return;
+    const others = this.opened.splice(0, this.opened.length);
+    this.opened.push(stream);
+    this.close();
+    for (const other of others) if (other !== stream) this.opened.push(other);
+  }
+
+  /** Finishes what has completed. Returns how many batches and polls ended. */
+  pollAll(): number {
+    let ended = 0;
+    const queues = this.queues;
+    for (let i = queues.length - 1; i >= 0; i--) {
+      const queue = queues[i];
+      for (let first = queue.first; first !== null; first = queue.first) {
+        const status = this.host.driver.cuEventQuery(first.event);
+        if (status === CUresult.NOT_READY) break;
+        queue.shift();
+        this.finish(first, status);
+        ended++;
+      }
+      if (queue.first === null) this.unwatch(queue);
+    }
+    if (this.polls.length !== 0) {
+      const polls = this.polls;
+      this.polls = [];
+      for (const check of polls) {
+        if (check()) ended++;
+        else this.polls.push(check);
+      }
+    }
+    return ended;
+  }
+
+  private batch(context: Context): Batch {
+    const batch = this.spareBatches.pop() ?? new Batch();
+    batch.context = context;
+    batch.owned = true;
+    batch.event = 0;
+    return batch;
+  }
+
+  private watch(queue: Queue): void {
+    queue.at = this.queues.length;
+    this.queues.push(queue);
+  }
+
+  private unwatch(queue: Queue): void {
+    const last = this.queues.pop()!;
+    if (last !== queue) {
+      this.queues[queue.at] = last;
+      last.at = queue.at;
+    }
+    queue.at = -1;
+  }
+
+  private takeEvent(batch: Batch): number {
+    const context = batch.context!;
+    const spare = context.spareEvents.pop();
+    if (spare !== undefined) {
+      batch.event = spare;
+      return 0;
+    }
+    this.host.enter(context.native);
+    const status = this.host.driver.cuEventCreate(this.host.scratch, EVENT_DISABLE_TIMING);
+    if (status === 0) batch.event = this.host.scratch64();
+    return status;
+  }
+
+  private finish(batch: Batch, status: number): void {
+    const host = this.host;
+    const context = batch.context!;
+    if (!batch.owned) context.eventWaits--;
+    else if (batch.event !== 0) {
+      if (context.spareEvents.length < SPARE_EVENTS_MAX) context.spareEvents.push(batch.event);
+      else host.driver.cuEventDestroy_v2(batch.event);
+    }
+    let step = batch.first;
+    batch.first = null;
+    batch.last = null;
+    batch.context = null;
+    this.spareBatches.push(batch);
+    while (step !== null) {
+      const next = step.next;
+      step.next = null;
+      const client = step.client;
+      switch (step.kind) {
+        case StepKind.reply:
+          if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotBytes(step.from, step.bytes));
+          host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);
+          step.bytes = 0;
+          break;
+        case StepKind.chunks:
+          client!.freeChunks(step.a, step.b);
+          if (status !== 0 && step.context!.posted === 0) step.context!.posted = status;
+          break;
+        case StepKind.slot:
+          host.releaseSlot(step.a);
+          break;
+        case StepKind.call: {
+          const run = step.run!;
+          step.run = null;
+          run(status);
+          break;
+        }
+      }
+      step.client = null;
+      step.context = null;
+      this.spareSteps.push(step);
+      step = next;
+    }
+  }
+}

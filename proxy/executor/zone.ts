@@ -1,0 +1,207 @@
+/**
+ * The zone that this process serves: its clients' coming and going.
+ */
+import { NoticeType } from '../../idm/hello.ts';
+import { ATTRIBUTES } from '../../idm/region.ts';
+import type { Hello } from '../../idm/hello.ts';
+import { Refusal } from '../../idm/hello.ts';
+import { CUresult } from '../driver/errors.ts';
+import type { Device } from '../driver/devices.ts';
+import { HandleType } from '../generated/messages.ts';
+import type { ZoneLimits, ZoneRecord } from '../supervisor/messages.ts';
+import { Client } from './client.ts';
+import { checkHello, Connection, Refused, type Welcomed } from './connection.ts';
+import { Context } from './context.ts';
+import { endClient } from './ending.ts';
+import type { Executor } from './executor.ts';
+import type { HandlerTable } from './handlers/table.ts';
+import { log } from './log.ts';
+import { Loop } from './loop.ts';
+import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
+
+/** Connections that have not said hello yet, beyond the zone's limit of clients. */
+const STRANGERS_MAX = 64;
+const UNBLOCK_EVERY_MS = 1000;
+
+/** Attributes that the driver may have and a zone's client must not rely on: direct access to the host's pages or to managed
+ *  memory from both sides at once, and handles to share with other processes, devices or the network. */
+const NOT_OFFERED = [
+  88, 89, 100, 101, // pageable and concurrent managed access
+  103, 104, 105, 119, 124, 125, 128, 146, // exported memory and events
+  110, 112, 116, // GPUDirect RDMA, sparse arrays
+  132, 136, 137, 141, 142, 143, // multicast, decompression, host NUMA
+];
+
+export interface ZoneEvents {
+  /** Nothing of this client is left. */
+  clientGone(id: number): void;
+  /** There is no client any more, or there is one again. */
+  deserted(isDeserted: boolean): void;
+}
+
+export class Zone {
+  private readonly loop: Loop;
+  private readonly strangers = new Set<Connection>();
+  private readonly connections = new Map<Client, Connection>();
+  /** Clients that are not gone yet: served, ending, or strangers. */
+  private present = 0;
+  private nextOwner = 0;
+  private stopping: (() => void) | null = null;
+  private readonly attributes: Int32Array;
+  private readonly present_: Uint32Array;
+  private readonly unblocking: NodeJS.Timeout;
+
+  constructor(
+    readonly record: ZoneRecord,
+    private readonly executor: Executor,
+    handlers: HandlerTable,
+    private readonly device: Device,
+    private readonly driverVersion: number,
+    private readonly events: ZoneEvents,
+  ) {
+    this.loop = new Loop(
+      executor, handlers,
+      (client, why) => this.drop(client, why, 'broke the protocol and is ended'),
+      (client) => this.drop(client, 'its socket takes no more notices', 'does not read its socket and is ended'),
+    );
+    this.attributes = new Int32Array(ATTRIBUTES);
+    this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
+    for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
+    this.present_ = device.present;
+    this.unblocking = setInterval(() => this.loop.unblock(), UNBLOCK_EVERY_MS);
+    this.unblocking.unref();
+  }
+
+  /** Something asks to be polled. */
+  wake(): void {
+    this.loop.wake();
+  }
+
+  setLimits(limits: ZoneLimits): void {
+    this.executor.limits = limits;
+    this.executor.memory.setLimits(limits);
+    this.executor.usageChanged();
+  }
+
+  /** A connection from the supervisor; `fd` is ours from here on. */
+  connect(id: number, fd: number): void {
+    this.present++;
+    if (this.present === 1) this.events.deserted(false);
+    let client: Client | null = null;
+    const connection = new Connection(fd, {
+      greet: (hello) => {
+        client = this.greet(id, fd, connection, hello);
+        return { regionSize: client.region.shape.size, descriptor: client.region.descriptor } satisfies Welcomed;
+      },
+      welcomed: () => {
+        client!.region.closeDescriptor();
+        this.loop.wake();
+      },
+      rang: () => this.loop.wake(),
+      hungUp: (why) => {
+        this.strangers.delete(connection);
+        if (client === null) {
+          log.debug({ client: id, why }, 'a connection ended before it became a client');
+          this.gone(id);
+        } else this.end(client, why);
+      },
+    });
+    this.strangers.add(connection);
+    if (this.strangers.size > this.executor.limits.clients + STRANGERS_MAX)
+      connection.refuse(new Refused(Refusal.clients, `zone "${this.record.name}" has too many connections that say nothing; close some`));
+  }
+
+  /** Ends every client, telling them; `done` when nothing is left. */
+  stop(done: () => void): void {
+    this.stopping = done;
+    clearInterval(this.unblocking);
+    for (const connection of [...this.strangers]) connection.refuse(new Refused(Refusal.driver, `zone "${this.record.name}" is being stopped; try again later`));
+    for (const client of [...this.connections.keys()]) this.drop(client, 'the zone is stopped', null);
+    this.finishStop();
+  }
+
+  private finishStop(): void {
+    if (this.stopping !== null && this.present === 0) {
+      const done = this.stopping;
+      this.stopping = null;
+      done();
+    }
+  }
+
+  private greet(id: number, fd: number, connection: Connection, hello: Hello): Client {
+    const { executor, record } = this;
+    const { limits } = executor;
+    if (this.stopping !== null) throw new Refused(Refusal.driver, `zone "${record.name}" is being stopped; try again later`);
+    checkHello(hello, record, connection.uid);
+    if (executor.clients.length >= limits.clients) {
+      executor.refused++;
+      throw new Refused(Refusal.clients, `zone "${record.name}" has its ${limits.clients} clients already; end one, or raise the limit with "ringfence zone set ${record.name} --clients N"`);
+    }
+    if (executor.handles.live >= limits.handles) {
+      executor.refused++;
+      throw new Refused(Refusal.clients, `zone "${record.name}" has its ${limits.handles} handles already; end a client, or raise the limit with "ringfence zone set ${record.name} --handles N"`);
+    }
+    const left = limits.staging - executor.memory.usage().staging;
+    const shape = chooseShape(limits.staging, left);
+    if (shape === null || !executor.memory.reserveStaging(shape.size)) {
+      executor.refused++;
+      throw new Refused(Refusal.staging, `zone "${record.name}" has ${Math.max(0, left)} bytes of staging memory left, a client needs ${SMALLEST_REGION}; end one, or raise the limit with "ringfence zone set ${record.name} --staging SIZE"`);
+    }
+    let region: ClientRegion;
+    try {
+      region = new ClientRegion(shape);
+    } catch (error) {
+      executor.memory.releaseStaging(shape.size);
+      log.error({ error: String(error) }, 'no region could be made');
+      throw new Refused(Refusal.staging, `the daemon's machine has no shared memory left for a region of ${shape.size} bytes; free some in /dev/shm`);
+    }
+    const client = new Client(executor, this.nextOwner++, id, fd, region, hello.program);
+    client.primary = new Context(client, true, -1);
+    client.primary.row = executor.handles.add(HandleType.context, client.owner, 0, client.primary);
+    client.known.add(client.primary);
+    client.memory = executor.memory.openClient(client);
+    region.writeInfo({
+      driverVersion: this.driverVersion,
+      windowBase: executor.memory.windowBase,
+      windowSize: executor.memory.windowSize,
+      granularity: executor.memory.granularity,
+      zone: record.name,
+      deviceName: this.device.name,
+      uuid: this.device.uuid,
+      totalMemory: limits.memory,
+      attributes: this.attributes,
+      present: this.present_,
+      primaryLow: executor.handles.lowOf(client.primary.row),
+      primaryHigh: executor.handles.highOf(client.primary.row),
+    });
+    executor.clients.push(client);
+    executor.usageChanged();
+    this.strangers.delete(connection);
+    this.connections.set(client, connection);
+    log.debug({ client: id, pid: hello.pid, program: hello.program, region: shape.size }, 'a client came');
+    return client;
+  }
+
+  /** Ends a client for a reason of ours, and tells it. */
+  private drop(client: Client, why: string, warning: string | null): void {
+    if (client.dead) return;
+    if (warning !== null) log.warn({ client: client.id, program: client.program, why }, `a client ${warning}`);
+    client.notice(NoticeType.farewell, CUresult.DEVICE_UNAVAILABLE, 0, 0);
+    this.end(client, why);
+  }
+
+  private end(client: Client, why: string): void {
+    if (client.dead) return;
+    log.debug({ client: client.id, why }, 'a client left');
+    this.connections.get(client)!.stop();
+    this.connections.delete(client);
+    endClient(this.executor, client, () => this.gone(client.id));
+    this.loop.wake();
+  }
+
+  private gone(id: number): void {
+    this.events.clientGone(id);
+    if (--this.present === 0) this.events.deserted(true);
+    this.finishStop();
+  }
+}
