@@ -226,7 +226,7 @@ test('run: with a daemon: the default zone, a named one with its token, a tempor
   await ringfence('zone', 'create', 'locked', '--memory', '1Mi', '--token', 's3cret');
   const named = await ringfence('run', '--zone', 'locked', ...script('echo $RINGFENCE_SOCKET $RINGFENCE_TOKEN'));
   assert.is(named.out, `${(await zones())[0]!.socket} s3cret\n`);
-  const command = begin(['run', '--memory', '2Mi', ...script('echo in; sleep 30')]);
+  const command = begin(['run', '--memory', '2Mi', ...script('echo in; exec sleep 30')]);
   await firstOutput(command);
   const during = (await zones()).find((each) => each.temporary);
   assert.is(during!.limits.memory, 2 * MiB);
