@@ -1,0 +1,120 @@
+// An executor for a test: the built bundle, forked as the supervisor forks it, behind a socket of the test's own, on the software GPU.
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { ExecutorMessage, SupervisorMessage, ZoneLimits, ZoneUsage } from '../../proxy/supervisor/messages.ts'
+import { executorMessage } from '../../proxy/supervisor/messages.ts'
+import { sendSocket } from '../../proxy/supervisor/hand-over.ts'
+
+export const root = resolve(import.meta.dirname, '../..')
+const MiB = 1 << 20
+
+export const roomy: ZoneLimits = { memory: 256 * MiB, clients: 64, allocations: 100_000, handles: 100_000, staging: 512 * MiB }
+
+export interface ExecutorOptions {
+  limits?: Partial<ZoneLimits>
+  token?: string | null
+  uid?: number | null
+  env?: NodeJS.ProcessEnv
+  driver?: string
+}
+
+export class TestExecutor {
+  readonly folder = mkdtempSync(join(tmpdir(), 'rf-executor-'))
+  readonly path = join(this.folder, 'zone.sock')
+  readonly child: ChildProcess
+  readonly limits: ZoneLimits
+  usage: ZoneUsage | null = null
+  readonly gone: number[] = []
+  ready: Extract<ExecutorMessage, { type: 'ready' }> | null = null
+  failed: Extract<ExecutorMessage, { type: 'failed' }> | null = null
+  idle = 0
+  exit: { code: number | null; signal: NodeJS.Signals | null } | null = null
+  private readonly server: net.Server
+  private nextId = 1
+  private changed: (() => void)[] = []
+
+  private constructor(options: ExecutorOptions) {
+    this.limits = { ...roomy, ...options.limits }
+    this.child = fork(join(root, 'build/js/executor.js'), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      env: {
+        ...process.env,
+        RINGFENCE_DRIVER: options.driver ?? join(root, 'build/stub/libcuda.so.1'),
+        RINGFENCE_STUB_MEMORY: String(1024 * MiB),
+        RINGFENCE_LOG: process.env['RINGFENCE_LOG'] ?? 'error',
+        ...options.env,
+      },
+    })
+    this.child.on('message', (raw) => {
+      const message = executorMessage.parse(raw)
+      if (message.type === 'usage') this.usage = message.usage
+      else if (message.type === 'client-gone') this.gone.push(message.id)
+      else if (message.type === 'ready') this.ready = message
+      else if (message.type === 'failed') this.failed = message
+      else if (message.type === 'idle') this.idle++
+      else this.adopted = true
+      this.notify()
+    })
+    this.child.on('exit', (code, signal) => {
+      this.exit = { code, signal }
+      this.notify()
+    })
+    this.server = net.createServer({ pauseOnConnect: true }, (socket) => {
+      sendSocket(this.child, { type: 'client', id: this.nextId++ }, socket).catch(() => undefined)
+    })
+  }
+
+  adopted = false
+
+  private notify(): void {
+    for (const each of this.changed.splice(0)) each()
+  }
+
+  static async start(options: ExecutorOptions = {}): Promise<TestExecutor> {
+    const executor = new TestExecutor(options)
+    await executor.until(() => executor.ready !== null || executor.failed !== null || executor.exit !== null)
+    if (executor.ready === null) return executor
+    await new Promise<void>((done) => executor.server.listen(executor.path, done))
+    executor.send({ type: 'adopt', zone: { name: 'test', device: 0, limits: executor.limits, token: options.token ?? null, uid: options.uid ?? null } })
+    await executor.until(() => executor.adopted || executor.failed !== null)
+    return executor
+  }
+
+  send(message: SupervisorMessage): void {
+    this.child.send(message)
+  }
+
+  /** Waits until `condition` holds; it is asked again at every message. */
+  async until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+    const end = Date.now() + timeoutMs
+    while (!condition()) {
+      const left = end - Date.now()
+      if (left <= 0) throw new Error(`waited ${timeoutMs} ms for: ${condition}`)
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, Math.min(left, 50))
+        this.changed.push(() => {
+          clearTimeout(timer)
+          done()
+        })
+      })
+    }
+  }
+
+  /** Open descriptors of the executor. */
+  get pid(): number {
+    return this.child.pid!
+  }
+
+  async stop(): Promise<void> {
+    this.server.close()
+    if (this.exit === null) {
+      this.send({ type: 'stop' })
+      await this.until(() => this.exit !== null, 5000).catch(() => this.child.kill('SIGKILL'))
+    }
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
