@@ -190,7 +190,8 @@ export class ExecutorProcess {
       return;
     }
     if (parsed.data.type === 'failed') {
-      this.#condemn(new RingfenceError('DRIVER_FAILED', { path: this.#driver, why: `${parsed.data.message} (${parsed.data.code})` }));
+      const { code, message } = parsed.data;
+      this.#condemn(code === 'DRIVER_FAILED' ? new RingfenceError(code, { path: this.#driver, why: message }) : new RingfenceError('EXECUTOR_FAILED', { why: `${message} [${code}]` }));
     } else if (parsed.data.type === 'ready') {
       if (this.#isReady) {
         this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: 'it said "ready" twice' }));
