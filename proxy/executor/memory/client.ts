@@ -274,7 +274,7 @@ export class OneClient implements ClientMemory {
     this.client.afterWork(() => { quiet = true; });
     this.zone.core.poll(() => {
       if (!quiet && !this.closed) return false;
-      this.zone.stock.drain();
+      this.dropCaches(); // what rested is among them now
       then();
       return true;
     });
