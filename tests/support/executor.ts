@@ -43,7 +43,7 @@ export class TestExecutor {
       execArgv: [],
       env: {
         ...process.env,
-        RINGFENCE_DRIVER: options.driver ?? join(root, 'build/stub/libcuda.so.1'),
+        RINGFENCE_DRIVER: options.driver ?? process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1'),
         RINGFENCE_STUB_MEMORY: String(1024 * MiB),
         RINGFENCE_LOG: process.env['RINGFENCE_LOG'] ?? 'error',
         ...options.env,
