@@ -41,7 +41,7 @@ test('there are vectors', () => assert.ok(scripts.length >= 5))
 for (const name of scripts) {
   const script = lines(readFileSync(join(folder, `${name}.script`), 'utf8')).filter((l) => l && !l.startsWith('#'))
   const write = [...script, 'image']
-  const memory = (out: string[]) => out.slice(out.findLastIndex((l) => l.startsWith('image ')))
+  const memory = (out: string[]) => out.slice(out.lastIndexOf(out.filter((l) => l.startsWith('image ')).at(-1)!))
 
   test(`${name}: both write these bytes`, () => {
     pinned(`${name}.image`, memory(runScript(write)))
