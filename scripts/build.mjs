@@ -36,10 +36,10 @@ export const variants = {
   tsan: { folder: 'tsan', flags: ['-O1', '-fno-omit-frame-pointer', '-fsanitize=thread'], link: ['-fsanitize=thread'] },
 };
 
-/** The C parts: where the sources are and where `libcuda.so.1` goes below the variant's folder. */
+/** The C parts: the folder with the sources (every .c in it and below) and where `libcuda.so.1` goes below the variant's folder. */
 const libraries = [
-  { name: 'libvgpu', sources: ['libvgpu', 'libvgpu/generated'], out: 'lib' },
-  { name: 'stub-driver', sources: ['stub-driver', 'stub-driver/generated'], out: 'stub' },
+  { name: 'libvgpu', out: 'lib' },
+  { name: 'stub-driver', out: 'stub' },
 ];
 
 const bundles = [
@@ -53,6 +53,12 @@ const EXTERNAL = ['koffi', 'shm-typed-array'];
 
 const filesIn = (folder, ending) =>
   existsSync(join(root, folder)) ? readdirSync(join(root, folder)).filter((f) => f.endsWith(ending)).sort().map((f) => join(folder, f)) : [];
+
+/** `folder` and the folders below it. */
+const foldersIn = (folder) =>
+  !existsSync(join(root, folder))
+    ? []
+    : [folder, ...readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort().flatMap((name) => foldersIn(join(folder, name)))];
 
 const mtime = (file) => {
   try {
@@ -112,24 +118,24 @@ async function replacing(file, make) {
 
 async function buildLibrary(library, variantName, say) {
   const variant = variants[variantName];
-  const sources = library.sources.flatMap((folder) => filesIn(folder, '.c'));
+  const folders = foldersIn(library.name);
+  const sources = folders.flatMap((folder) => filesIn(folder, '.c'));
   if (sources.length === 0) {
-    say(`skip   ${library.name}: no .c file in ${library.sources[0]}/`);
+    say(`skip   ${library.name}: no .c file in ${library.name}/`);
     return;
   }
   const objects = join(root, 'build/obj', variantName, library.name);
   const target = join(root, 'build', variant.folder, library.out, 'libcuda.so.1');
   mkdirSync(objects, { recursive: true });
   mkdirSync(join(target, '..'), { recursive: true });
-  const folders = library.sources.filter((folder) => existsSync(join(root, folder)));
-  const include = ['idm', 'idm/generated', ...folders].flatMap((folder) => ['-I', folder]);
+  const include = ['idm', 'idm/generated', library.name, `${library.name}/generated`].flatMap((folder) => ['-I', folder]);
   const flags = [...COMMON_FLAGS, ...variant.flags, ...include];
   const stamp = hash(JSON.stringify([process.env.CC ?? 'cc', flags]));
 
   const made = [];
   const stale = [];
   for (const source of sources) {
-    const object = join(objects, `${source.slice(library.sources[0].length + 1).replaceAll('/', '.')}.o`);
+    const object = join(objects, `${source.slice(library.name.length + 1).replaceAll('/', '.')}.o`);
     made.push(object);
     if (!isFresh(object, stamp)) stale.push({ source, object });
   }
