@@ -361,7 +361,7 @@ test('random life: quota exact, no rule of the driver broken, no stranger’s by
     for (const client of clients) world.end(client);
     world.zone.destroy();
     assert.equal([world.fake.used, world.fake.mappings.size, world.fake.reservations.size, world.zone.usage().memory], [0, 0, 0, 0]);
-  }), { numRuns: 300 });
+  }), { numRuns: 300, includeErrorInReport: true });
 });
 
 test('100,000 live allocations: each is found, none more', () => {

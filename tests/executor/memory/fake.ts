@@ -36,7 +36,8 @@ export function peek64(address: number): number {
 }
 
 export function peek32(address: number): number {
-  return peek64(address) % 4294967296;
+  memcpy(wordAt, address, 4);
+  return word.readUInt32LE();
 }
 
 /** Whose bytes a granule of physical memory holds: ZEROES, GARBAGE (of a stranger) or a client's number. */
