@@ -1,0 +1,178 @@
+/* Events; see event.h. Recording on an idle stream and asking about it touch no queue and no other thread. */
+#include "event.h"
+
+#include "context.h"
+#include "stream.h"
+
+CUresult rf_event_record(struct event *event, struct stream *stream) {
+  const bool timing = !(event->flags & CU_EVENT_DISABLE_TIMING);
+  if (rf_stream_idle(stream)) {
+    const uint64_t now = timing ? rf_now_ns() : 0;
+    pthread_mutex_lock(&event->lock);
+    event->record++;
+    event->stream = stream;
+    event->number = 0; /* long completed */
+    event->time_ns = now;
+    pthread_mutex_unlock(&event->lock);
+    return CUDA_SUCCESS;
+  }
+  if (!timing) {
+    uint64_t number = 0;
+    RF_TRY(rf_stream_mark(stream, &number));
+    pthread_mutex_lock(&event->lock);
+    event->record++;
+    event->stream = stream;
+    event->number = number;
+    pthread_mutex_unlock(&event->lock);
+    return CUDA_SUCCESS;
+  }
+  /* The stamp needs a place in the queue. The event's lock is held across so that its number is that place's; the
+   * stream's thread takes it only when it stamps. */
+  pthread_mutex_lock(&event->lock);
+  const uint64_t record = ++event->record;
+  pthread_mutex_unlock(&event->lock);
+  const struct rf_op op = {.kind = RF_OP_RECORD, .record = {.event = event, .record = record}};
+  RF_TRY(rf_submit(stream, &op, RF_LATER, false));
+  const uint64_t number = atomic_load(&stream->submitted); /* at or behind the stamp's */
+  pthread_mutex_lock(&event->lock);
+  if (event->record == record) {
+    event->stream = stream;
+    event->number = number;
+  }
+  pthread_mutex_unlock(&event->lock);
+  return CUDA_SUCCESS;
+}
+
+void rf_event_stamp(struct event *event, uint64_t record) {
+  const uint64_t now = rf_now_ns();
+  pthread_mutex_lock(&event->lock);
+  if (event->record == record) event->time_ns = now;
+  pthread_mutex_unlock(&event->lock);
+}
+
+static void point_of(struct event *event, struct stream **stream, uint64_t *number) {
+  pthread_mutex_lock(&event->lock);
+  *stream = event->stream;
+  *number = event->number;
+  pthread_mutex_unlock(&event->lock);
+}
+
+/* The event behind a handle, unless its context is poisoned. */
+static CUresult find(const char *call, CUevent handle, struct event **event) {
+  RF_TRY(rf_enter(call));
+  struct event *const found = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)handle);
+  if (!found) return CUDA_ERROR_INVALID_HANDLE;
+  *event = found;
+  return (CUresult)atomic_load_explicit(&found->context->error, memory_order_acquire);
+}
+
+CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
+  RF_ENTER_CONTEXT(context);
+  const unsigned known = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
+  if (!phEvent || Flags & ~known) return CUDA_ERROR_INVALID_VALUE;
+  if (Flags & CU_EVENT_INTERPROCESS) return Flags & CU_EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+  bool fresh = false;
+  struct event *const event = rf_object_new(RF_KIND_EVENT, &fresh);
+  if (!event) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (fresh) pthread_mutex_init(&event->lock, NULL);
+  event->context = context;
+  event->context_handle = atomic_load(&context->object.handle);
+  event->flags = Flags;
+  pthread_mutex_lock(&event->lock);
+  event->record++; /* a stamp meant for the object's predecessor must miss */
+  event->stream = NULL;
+  event->number = event->time_ns = 0;
+  pthread_mutex_unlock(&event->lock);
+  *phEvent = (CUevent)(uintptr_t)rf_object_publish(RF_KIND_EVENT, &event->object);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventDestroy_v2(CUevent hEvent) {
+  RF_ENTER();
+  struct event *const event = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)hEvent);
+  if (!event || !rf_object_withdraw(&event->object, (uint64_t)(uintptr_t)hEvent)) return CUDA_ERROR_INVALID_HANDLE;
+  rf_object_recycle(RF_KIND_EVENT, &event->object);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventDestroy(CUevent hEvent) { return cuEventDestroy_v2(hEvent); }
+
+static CUresult record(const char *call, CUevent handle, CUstream stream_handle, CUstream null_stream, unsigned flags) {
+  struct event *event = NULL;
+  struct stream *stream = NULL;
+  RF_TRY(find(call, handle, &event));
+  if (flags & ~(unsigned)CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
+  if (flags) return CUDA_ERROR_INVALID_VALUE; /* external records are for captures, which there are none of */
+  RF_TRY(rf_stream_find(stream_handle, null_stream, &stream));
+  if (event->context != stream->context) return CUDA_ERROR_INVALID_HANDLE;
+  return rf_event_record(event, stream);
+}
+
+RF_TWIN(cuEventRecord, _ptsz, (CUevent hEvent, CUstream hStream), record(call, hEvent, hStream, null_stream, 0))
+RF_TWIN(cuEventRecordWithFlags, _ptsz, (CUevent hEvent, CUstream hStream, unsigned int flags),
+        record(call, hEvent, hStream, null_stream, flags))
+
+CUresult cuEventQuery(CUevent hEvent) {
+  struct event *event = NULL;
+  RF_TRY(find(__func__, hEvent, &event));
+  struct stream *stream = NULL;
+  uint64_t number = 0;
+  point_of(event, &stream, &number);
+  return !stream || rf_stream_reached(stream, number) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+CUresult cuEventSynchronize(CUevent hEvent) {
+  struct event *event = NULL;
+  RF_TRY(find(__func__, hEvent, &event));
+  struct stream *stream = NULL;
+  uint64_t number = 0;
+  point_of(event, &stream, &number);
+  if (stream) rf_stream_wait(stream, number);
+  return (CUresult)atomic_load(&event->context->error);
+}
+
+static CUresult elapsed(const char *call, float *milliseconds, CUevent start_handle, CUevent end_handle) {
+  RF_TRY(rf_enter(call));
+  if (!milliseconds) return CUDA_ERROR_INVALID_VALUE;
+  struct event *events[2] = {NULL, NULL};
+  RF_TRY(find(call, start_handle, &events[0]));
+  RF_TRY(find(call, end_handle, &events[1]));
+  uint64_t times[2] = {0, 0};
+  bool ready = true;
+  for (int i = 0; i < 2; i++) {
+    struct event *const event = events[i];
+    pthread_mutex_lock(&event->lock);
+    const bool recorded = event->stream && !(event->flags & CU_EVENT_DISABLE_TIMING);
+    ready = ready && recorded && rf_stream_reached(event->stream, event->number);
+    times[i] = event->time_ns;
+    pthread_mutex_unlock(&event->lock);
+    if (!recorded) return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (!ready) return CUDA_ERROR_NOT_READY;
+  if (events[0]->context != events[1]->context) return CUDA_ERROR_INVALID_HANDLE;
+  *milliseconds = (float)((double)(int64_t)(times[1] - times[0]) / 1e6);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd) {
+  return elapsed(__func__, pMilliseconds, hStart, hEnd);
+}
+
+CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd) {
+  return elapsed(__func__, pMilliseconds, hStart, hEnd);
+}
+
+static CUresult wait_event(const char *call, CUstream stream_handle, CUstream null_stream, CUevent handle, unsigned flags) {
+  struct event *event = NULL;
+  struct stream *stream = NULL;
+  RF_TRY(find(call, handle, &event));
+  if (flags) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(rf_stream_find(stream_handle, null_stream, &stream));
+  struct rf_op op = {.kind = RF_OP_WAIT_STREAM};
+  point_of(event, &op.wait.stream, &op.wait.number);
+  if (!op.wait.stream || rf_stream_reached(op.wait.stream, op.wait.number)) return CUDA_SUCCESS;
+  return rf_submit(stream, &op, RF_LATER, false);
+}
+
+RF_TWIN(cuStreamWaitEvent, _ptsz, (CUstream hStream, CUevent hEvent, unsigned int Flags),
+        wait_event(call, hStream, null_stream, hEvent, Flags))

@@ -1,0 +1,46 @@
+/*
+ * Handles: what the API gives out for contexts, streams, events, arrays, pools and physical memory.
+ *
+ * A handle is a number, not an address: kind, generation and index. A freed handle, a handle of another kind and a
+ * random number are found out by comparison, and nothing a caller passes is ever dereferenced. Objects live in chunks
+ * that are never returned (type-stable), so that a thread which uses a handle while another frees it reads a dead
+ * object, not freed memory.
+ */
+#ifndef RF_STUB_HANDLE_H
+#define RF_STUB_HANDLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rf_kind { RF_KIND_CONTEXT = 1, RF_KIND_STREAM, RF_KIND_EVENT, RF_KIND_MEMORY, RF_KIND_POOL, RF_KIND_ARRAY, RF_KIND_MIPMAP, RF_KINDS };
+
+/* First member of each object. */
+struct rf_object {
+  _Atomic uint64_t handle; /* what finds it; 0: not published, or freed */
+  uint32_t index;
+  uint32_t generation;
+  struct rf_object *next_free;
+};
+
+/* An object not yet published. `fresh` (may be NULL) says whether its memory was never used before (all zero);
+ * otherwise it holds what its predecessor left. NULL: out of memory, or a million live ones. */
+void *rf_object_new(enum rf_kind kind, bool *fresh);
+
+/* Makes the object findable; call it when the object is complete. Returns its handle, below 2^48 and never 0, 1 or 2. */
+uint64_t rf_object_publish(enum rf_kind kind, struct rf_object *object);
+
+/* The object, or NULL. */
+void *rf_object_find(enum rf_kind kind, uint64_t handle);
+
+/* Takes the handle away so that exactly one caller may destroy the object. False if it was gone already. */
+bool rf_object_withdraw(struct rf_object *object, uint64_t handle);
+
+/* Gives the memory back to its kind; the object must be withdrawn (or never published). */
+void rf_object_recycle(enum rf_kind kind, struct rf_object *object);
+
+/* Calls `visit` with each published object. No lock is held: objects may come and go meanwhile. */
+void rf_object_each(enum rf_kind kind, void (*visit)(void *object, void *argument), void *argument);
+
+#endif

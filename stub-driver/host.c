@@ -1,0 +1,130 @@
+/*
+ * Host memory: pinned allocations, registrations, managed memory, and what is asked of them.
+ *
+ * All of it is the process's own memory, and the GPU's address of it is the host's. Managed memory is not taken from the
+ * card: a real driver pages it in and out and lets it exceed the card, so cuMemGetInfo does not show it there either.
+ */
+#include "host.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "range.h"
+#include "space.h"
+#include "stream.h"
+
+#define KIND(kind) (1u << (kind))
+
+static void *map(size_t size) {
+  void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+static CUresult allocate(struct context *context, enum rf_range_kind kind, size_t size, unsigned flags, void **pointer) {
+  if (!pointer || !size) return CUDA_ERROR_INVALID_VALUE;
+  void *const memory = size > (size_t)1 << 46 ? NULL : map(size);
+  if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
+  const struct rf_range range = {.base = (uint64_t)(uintptr_t)memory, .size = size, .kind = kind, .flags = flags,
+                                 .device = context->device, .context = context->epoch};
+  const CUresult result = rf_range_add(&range);
+  if (result)
+    munmap(memory, size);
+  else
+    *pointer = memory;
+  return result;
+}
+
+CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags) {
+  RF_ENTER_CONTEXT(context);
+  if (Flags & ~7u) return CUDA_ERROR_INVALID_VALUE;
+  return allocate(context, RF_RANGE_PINNED, bytesize, Flags, pp);
+}
+
+CUresult cuMemAllocHost_v2(void **pp, size_t bytesize) {
+  RF_ENTER_CONTEXT(context);
+  return allocate(context, RF_RANGE_PINNED, bytesize, 0, pp);
+}
+
+CUresult cuMemAllocHost(void **pp, unsigned int bytesize) { return cuMemAllocHost_v2(pp, bytesize); }
+
+CUresult cuMemFreeHost(void *p) {
+  RF_ENTER();
+  struct rf_range was;
+  /* Work in flight may still use it; as hardware drivers do, wait. */
+  struct context *const context = rf_context_or_null();
+  if (context) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_PINNED), &was)) return CUDA_ERROR_INVALID_VALUE;
+  munmap(p, was.size);
+  return CUDA_SUCCESS;
+}
+
+static CUresult reg(const char *call, void *p, size_t size, unsigned flags) {
+  RF_TRY(rf_enter(call));
+  struct context *context = NULL;
+  RF_TRY(rf_current_context(&context));
+  if (!p || !size || flags & ~15u || (uint64_t)(uintptr_t)p + size < size) return CUDA_ERROR_INVALID_VALUE;
+  if (flags & CU_MEMHOSTREGISTER_IOMEMORY) return CUDA_ERROR_NOT_SUPPORTED;
+  const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = (uint64_t)(uintptr_t)p & ~(page - 1);
+  if (rf_space_owns((uint64_t)(uintptr_t)p) || msync((void *)(uintptr_t)first, (uint64_t)(uintptr_t)p + size - first, MS_ASYNC)) {
+    rf_space_complain(call, "host memory that is not mapped,", (uint64_t)(uintptr_t)p, size);
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const struct rf_range range = {.base = (uint64_t)(uintptr_t)p, .size = size, .kind = RF_RANGE_REGISTERED, .flags = flags,
+                                 .device = context->device, .context = context->epoch};
+  return rf_range_add(&range);
+}
+
+CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags) { return reg(__func__, p, bytesize, Flags); }
+CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned int Flags) { return reg(__func__, p, bytesize, Flags); }
+
+CUresult cuMemHostUnregister(void *p) {
+  RF_ENTER();
+  struct rf_range was;
+  if (!p) return CUDA_ERROR_INVALID_VALUE;
+  struct context *const context = rf_context_or_null();
+  if (context) cuCtxSynchronize_v2(rf_context_handle(context));
+  return rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was) ? CUDA_SUCCESS
+                                                                                   : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+}
+
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags) {
+  RF_ENTER_CONTEXT(context);
+  (void)context;
+  struct rf_range range;
+  if (!pdptr || Flags || !rf_range_find((uint64_t)(uintptr_t)p, &range) || range.kind == RF_RANGE_MANAGED)
+    return CUDA_ERROR_INVALID_VALUE;
+  *pdptr = (CUdeviceptr)(uintptr_t)p;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemHostGetFlags(unsigned int *pFlags, void *p) {
+  RF_ENTER_CONTEXT(context);
+  (void)context;
+  struct rf_range range;
+  if (!pFlags || !rf_range_find((uint64_t)(uintptr_t)p, &range) || range.kind != RF_RANGE_PINNED) return CUDA_ERROR_INVALID_VALUE;
+  *pFlags = range.flags | CU_MEMHOSTALLOC_DEVICEMAP; /* with unified addressing all of it is mapped */
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags) {
+  RF_ENTER_CONTEXT(context);
+  if (!dptr || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST)) return CUDA_ERROR_INVALID_VALUE;
+  void *pointer = NULL;
+  RF_TRY(allocate(context, RF_RANGE_MANAGED, bytesize, flags, &pointer));
+  *dptr = (CUdeviceptr)(uintptr_t)pointer;
+  return CUDA_SUCCESS;
+}
+
+bool rf_managed_free(CUdeviceptr address) {
+  struct rf_range was;
+  if (!rf_range_remove(address, KIND(RF_RANGE_MANAGED), &was)) return false;
+  munmap((void *)(uintptr_t)was.base, was.size);
+  return true;
+}
+
+void rf_host_free_context(uint64_t epoch) {
+  struct rf_range was;
+  while (rf_range_remove_of_context(epoch, &was))
+    if (was.kind != RF_RANGE_REGISTERED) munmap((void *)(uintptr_t)was.base, was.size);
+}
