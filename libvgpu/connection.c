@@ -301,6 +301,10 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     return NULL;
 }
 
+/* A sanitizer's shadow covers most addresses, and the program's own mappings come from what is left: a window inside the
+ * shadow cannot be reserved, and needs not be. */
+static int sanitized(void) { return dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init"); }
+
 static CUresult map_region(int fd, uint64_t size, struct vgpu_connection *out)
 {
     struct stat file;
@@ -321,14 +325,14 @@ static CUresult map_region(int fd, uint64_t size, struct vgpu_connection *out)
     }
     madvise(region, size, MADV_DONTFORK);
     /* Device addresses are numbers that no host mapping of this process may have (unified addressing). The raw call, because
-     * sanitizers refuse fixed addresses outside of what they shadow; nothing here is ever touched. */
+     * sanitizers intercept the other; nothing here is ever touched. */
     const struct rf_info *info = &out->info;
     if (info->window_size) {
         void *window = (void *)syscall(SYS_mmap, (void *)(uintptr_t)info->window_base, info->window_size, PROT_NONE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, (off_t)0);
-        if (window != (void *)(uintptr_t)info->window_base) {
-            int error = window == MAP_FAILED ? errno : EEXIST;
-            if (window != MAP_FAILED) munmap(window, info->window_size); /* a kernel before 4.17 took the address as a hint */
+        int error = window == (void *)(uintptr_t)info->window_base ? 0 : window == MAP_FAILED ? errno : EEXIST;
+        if (error && window != MAP_FAILED) munmap(window, info->window_size); /* a kernel before 4.17 took the address as a hint */
+        if (error && !(error == EEXIST && sanitized())) {
             vgpu_log_once("cannot keep the GPU's addresses [%#llx, %#llx) free in this process: %s%s",
                           (unsigned long long)info->window_base, (unsigned long long)(info->window_base + info->window_size),
                           strerror(error), error == EEXIST ? " (something is mapped there: restart the program)" : " (raise ulimit -v)");
