@@ -223,8 +223,13 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
         int status = call->slot->status;
         result = vgpu_error_known(status) ? (CUresult)status : CUDA_ERROR_UNKNOWN;
         if (result == CUDA_SUCCESS && reply_bytes) {
-            if (reply_bytes <= RF_SLOT_PAYLOAD && call->slot->length >= reply_bytes) memcpy(reply, call->slot->payload, reply_bytes);
-            else result = CUDA_ERROR_UNKNOWN;
+            uint32_t length = call->slot->length < reply_bytes ? call->slot->length : reply_bytes;
+            if (length > RF_SLOT_PAYLOAD || (length < reply_bytes && call->message == RF_GPU_COPY)) {
+                result = CUDA_ERROR_UNKNOWN;
+            } else {
+                memcpy(reply, call->slot->payload, length);
+                memset((uint8_t *)reply + length, 0, reply_bytes - length);
+            }
         }
     }
     free_slot(call);

@@ -50,8 +50,8 @@ CUresult vgpu_wait(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
 /* Commits without waiting yet: several calls of one thread can be on their way. Each must be finished. */
 void vgpu_send(struct vgpu_call *call);
 
-/* Waits for the reply, copies `reply_bytes` of it (none on an error), frees the slot. A reply that is too short is
- * CUDA_ERROR_UNKNOWN: executor and client come from one table, so this is a broken broker. */
+/* Waits for the reply, copies `reply_bytes` of it (none on an error), frees the slot. Fields that the executor left off at the
+ * end are zero; a copy's bytes are all there or the call is CUDA_ERROR_UNKNOWN. */
 CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
 
 static inline CUresult vgpu_ready(void)
