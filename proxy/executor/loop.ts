@@ -11,6 +11,8 @@
  *     when the GPU is done;
  *   - with none: returns to libuv, and the next doorbell byte on a client's socket starts the next turn.
  */
+// Imported, not the global: that one is a lazy accessor, and looking it up costs more than reading the clock.
+import { performance } from 'node:perf_hooks';
 import { CALL_PADDING, RECORD_HEADER, RecordWord, RingViolation, SLOT_POSTED, FLAG_PER_THREAD } from '../../idm/ring.ts';
 import { Region } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
@@ -195,7 +197,7 @@ export class Loop {
         client.at = 0;
         client.end = bytes >> 2;
         if (bytes === 0) break;
-        if (reader.producersSleep()) futexWake(client.region.base + Region.head);
+        if (reader.producersSleep()) futexWake(client.region.base + Region.producersWaiting);
       }
       const at = client.at;
       const length = reader.lengthAt(at, client.end << 2);
