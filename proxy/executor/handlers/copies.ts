@@ -141,8 +141,11 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
   }
   const pitch = v.u64(at + PITCH) || width;
   const height = v.u64(at + HEIGHT) || rows;
-  if ((rows > 1 || depth > 1) && pitch < x + width) return CUresult.INVALID_VALUE;
-  if (depth > 1 && height < y + rows) return CUresult.INVALID_VALUE;
+  // Pinned memory's x is an offset in all of it, of any number of rows; its span is checked below like the others'.
+  if (place !== Place.pinned) {
+    if ((rows > 1 || depth > 1) && pitch < x + width) return CUresult.INVALID_VALUE;
+    if (depth > 1 && height < y + rows) return CUresult.INVALID_VALUE;
+  } else if (((rows > 1 || depth > 1) && pitch < width) || (depth > 1 && height < rows)) return CUresult.INVALID_VALUE;
   const start = x + y * pitch + z * pitch * height;
   const span = (depth - 1) * pitch * height + (rows - 1) * pitch + width;
   e.pitch = pitch;
