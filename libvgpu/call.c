@@ -233,6 +233,8 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
         }
     }
     free_slot(call);
+    if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0))
+        vgpu_log(VGPU_DEBUG, "message %u: %s", call->message, vgpu_error_name(result));
     return result;
 }
 
