@@ -70,6 +70,8 @@ export class RingReader {
   take(maxBytes = BATCH_BYTES): number {
     const words = this.words
     const start = this.head & this.mask
+    // A plain look first: who spins on an empty ring pays no call (V8 does not inline Atomics). It orders nothing; below does.
+    if (words[this.data + (start << 1)] <= 0) return 0
     let end = start
     const limit = start + ((maxBytes > BATCH_BYTES ? BATCH_BYTES : maxBytes < RECORD_MAX ? RECORD_MAX : maxBytes) >> 3)
     while (end < this.units) {

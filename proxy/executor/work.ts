@@ -92,6 +92,7 @@ export class Work {
 
   /** End of a turn: records one event behind what each stream was given. */
   close(): void {
+    if (this.opened.length === 0) return; // most turns; setting a length leaves compiled code
     for (let i = 0; i < this.opened.length; i++) {
       const stream = this.opened[i];
       const queue = stream.queue;
