@@ -548,7 +548,7 @@ export class Call implements MemoryInvocation {
 
 export const stream = (index: number): object => STREAMS[index];
 
-const TABLE: HandlerTable = new Array(MESSAGE_COUNT);
+export const TABLE: HandlerTable = new Array(MESSAGE_COUNT);
 registerMemoryHandlers(TABLE);
 
 export const LIMITS: ZoneLimits = { memory: 4 * GIB, clients: 64, allocations: 1_000_000, handles: 1_000_000, staging: GIB };
