@@ -1,4 +1,5 @@
 // `npm run generate`: writes every file that the call table makes. `--check` writes nothing and fails if one is stale.
+// `--into FOLDER` writes to, or checks, another checkout.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +7,8 @@ import * as c from './c.ts'
 import { coverage } from './coverage.ts'
 import * as ts from './typescript.ts'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const into = process.argv.indexOf('--into')
+const root = into < 0 ? join(dirname(fileURLToPath(import.meta.url)), '../..') : process.argv[into + 1]
 
 export const FILES: Record<string, () => string> = {
   'idm/generated/messages.h': c.messagesHeader,

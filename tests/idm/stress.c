@@ -3,6 +3,9 @@
  *   stress produce OBJECT RING UNITS THREADS RECORDS SEED DEATHS   producers on the shared memory object of that name, whose
  *                                                                  ring begins at byte RING; doorbell: a byte to fd 3
  *   stress both UNITS THREADS RECORDS SEED DEATHS                  producers and the C consumer, in this process
+ *   stress eager UNITS THREADS RECORDS SEED DEATHS                 the same, but both sides sleep as soon as they can, and each
+ *                                                                  producer waits until the ring is empty, or goes on until it
+ *                                                                  is full: what loses wake-ups if anything does
  *   stress lie UNITS ROUNDS SEED                                   the C consumer against random memory
  *
  * Every record says its thread, its number within the thread, and payload words that follow from both, so that the consumer
@@ -30,7 +33,7 @@
 
 static struct rf_ring ring;
 static uint32_t threads, records, seed, deaths;
-static int doorbell = 3;
+static int doorbell = 3, eager;
 static _Atomic uint64_t sleeps, doorbells, aborted, full;
 static _Atomic int killed_all;
 
@@ -70,7 +73,7 @@ static struct rf_record *claim(uint32_t bytes)
         enum rf_ring_status status = rf_ring_claim(&ring, bytes, &record);
         if (status == RF_RING_OK) return record;
         CHECK(status == RF_RING_FULL);
-        if (spin < 20) {
+        if (!eager && spin < 20) {
             sched_yield();
             continue;
         }
@@ -93,7 +96,11 @@ static void *produce(void *argument)
         /* The last ones queue behind the killed writers, or nobody would notice those. */
         while (deaths && number >= records - 10 && !atomic_load(&killed_all)) usleep(1000);
         uint32_t random = next_random(&state);
-        uint32_t bytes = (random & 4095) == 0 ? RF_RECORD_HEADER + 4 * (next_random(&state) % ((RF_RECORD_MAX - RF_RECORD_HEADER) / 4 + 1))
+        if (eager && (random & 0x10000)) { /* then write just when the consumer falls asleep, more or less */
+            while (atomic_load(&ring.shared->head) != atomic_load(&ring.shared->tail)) {}
+            for (volatile uint32_t i = (random >> 17) % 1500; i > 0; i--) {}
+        }
+        uint32_t bytes = (random & (eager ? 3 : 4095)) == 0 ? RF_RECORD_HEADER + 4 * (next_random(&state) % ((RF_RECORD_MAX - RF_RECORD_HEADER) / 4 + 1))
                          : RF_RECORD_HEADER + 4 * ((random >> 12) % 121);
         struct rf_record *record = claim(bytes);
         record->call = (uint16_t)(1 + number % 1000);
@@ -111,7 +118,7 @@ static void *produce(void *argument)
             continue;
         }
         ring_doorbell(rf_ring_commit(&ring, record));
-        if ((random & 0xfff) == 2) usleep(100 + (random >> 20) % 2000); /* so that the consumer runs dry, too */
+        if (!eager && (random & 0xfff) == 2) usleep(100 + (random >> 20) % 2000); /* so that the consumer runs dry, too */
     }
     return NULL;
 }
@@ -188,7 +195,7 @@ static void consume(int bell, struct rf_ring_reader *reader)
         CHECK(bytes >= 0);
         if (wake) futex_wake_all(&ring.shared->producers_waiting);
         if (bytes == 0) {
-            if (++idle < 50) {
+            if (!eager && ++idle < 50) {
                 sched_yield();
                 continue;
             }
@@ -201,7 +208,7 @@ static void consume(int bell, struct rf_ring_reader *reader)
                 struct pollfd p = { .fd = bell, .events = POLLIN };
                 char drain[64];
                 slept++;
-                int rung = poll(&p, 1, deaths ? 50 : 20000);
+                int rung = poll(&p, 1, deaths ? 50 : eager ? 5000 : 20000);
                 CHECK(rung >= 0 && (rung == 1 || deaths)); /* a lost doorbell */
                 if (rung) CHECK(read(bell, drain, sizeof drain) > 0);
             }
@@ -227,7 +234,7 @@ static void consume(int bell, struct rf_ring_reader *reader)
             }
             at += rf_units((uint32_t)length) * 8;
         }
-        if (++takes % 5000 == 0) usleep(3000); /* a stalled reader: the ring fills */
+        if (!eager && ++takes % 5000 == 0) usleep(3000); /* a stalled reader: the ring fills */
     }
     join_producers();
     report("", taken, bytes_taken, unblocked, slept, (double)(now_nanoseconds() - start) / 1e9);
@@ -291,7 +298,8 @@ int main(int argc, char **argv)
         lie((uint32_t)atoi(a[0]), (uint32_t)atoi(a[1]));
         return 0;
     }
-    int both = !strcmp(argv[1], "both");
+    eager = !strcmp(argv[1], "eager");
+    int both = eager || !strcmp(argv[1], "both");
     CHECK(argc == (both ? 7 : 9));
     uint8_t *object;
     size_t ring_at;

@@ -134,8 +134,8 @@ async function consumeInTypeScript(o: { ringBytes: number; records: number; seed
 const say = (what: string, c: Counts) => console.log(`  ${what}: ${c.taken} records, ${(c.bytes / 2 ** 20).toFixed(0)} MiB in ${c.seconds.toFixed(2)} s; ` +
   `producers slept ${c.sleeps} times, consumer ${c.slept}, doorbells ${c.doorbells}, given up ${c.aborted}, unblocked ${c.unblocked}`)
 
-const inC = (sanitizer: 'none' | 'address' | 'thread', ringUnits: number, records: number, seed: number, deaths: number, flags: string[] = [], threads = THREADS): Counts => {
-  const r = run(program('stress', sanitizer, flags), ['both', ringUnits, threads, records, seed, deaths].map(String), {}, 100_000)
+const inC = (sanitizer: 'none' | 'address' | 'thread', ringUnits: number, records: number, seed: number, deaths: number, flags: string[] = [], threads = THREADS, mode = 'both'): Counts => {
+  const r = run(program('stress', sanitizer, flags), [mode, ringUnits, threads, records, seed, deaths].map(String), {}, 100_000)
   assert.is(r.status, 0, `${r.signal} ${r.stderr.slice(0, 4000)}`)
   assert.is(r.stderr, '')
   return JSON.parse(r.stdout) as Counts
@@ -176,6 +176,13 @@ test('C: writers killed between claim and commit', () => {
   const c = inC('none', 131072, Math.ceil(RECORDS / 10), 6, 4, ['-DRF_UNBLOCK_NANOSECONDS=1000000000ull'])
   say('C, four writers killed', c)
   assert.ok(c.unblocked >= 1 && c.unblocked <= 8, String(c.unblocked))
+})
+
+test('C: both sides sleep whenever they can, and nobody sleeps through a wake-up', () => {
+  const c = inC('none', 4096, 200_000, 12, 0, [], 1, 'eager')
+  say('C, eager to sleep', c)
+  assert.ok(c.sleeps > 100 && c.slept > 10_000)
+  say('C, eager to sleep, two', inC('none', 4096, 100_000, 13, 0, [], 2, 'eager'))
 })
 
 test('C under ThreadSanitizer', () => {
