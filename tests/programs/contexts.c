@@ -83,6 +83,12 @@ int main(void)
     TRUE_OR_DIE(popped == third);
     CU(cuCtxGetCurrent(&current));
     TRUE_OR_DIE(current == second);
+    CU(cuCtxPopCurrent_v2(&popped));
+    CU(cuCtxPopCurrent_v2(&popped));
+    TRUE_OR_DIE(popped == first);
+    CU(cuCtxGetCurrent(&current));
+    TRUE_OR_DIE(current == NULL);
+    CU(cuCtxPushCurrent_v2(second));
     CU(cuCtxPushCurrent_v2(first));
     CU(cuCtxGetCurrent(&current));
     TRUE_OR_DIE(current == first);

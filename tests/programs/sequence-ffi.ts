@@ -5,7 +5,7 @@ import { close, DataType, load, open } from 'ffi-rs'
 const library = 'cuda'
 open({ library, path: process.env.RINGFENCE_TEST_LIBCUDA ?? 'libcuda.so.1' })
 
-const { I32, U64, U8Array } = DataType
+const { BigInt: I64, I32, U64, U8Array } = DataType
 type Arg = [DataType, unknown]
 
 /** Calls a driver function; every one returns a CUresult. */
@@ -73,6 +73,6 @@ must('three memsets', source.equals(result))
 
 for (const p of [a, b, c]) cu('cuMemFree_v2', u64(p))
 must('a second free is refused', call('cuMemFree_v2', u64(c)) === 1)
-cu('cuCtxDestroy_v2', u64(Number(context.readBigUInt64LE())))
+cu('cuCtxDestroy_v2', [I64, context.readBigInt64LE()]) // handles use all 64 bits
 console.log(`sequence-ffi: ok on ${name.toString('latin1', 0, name.indexOf(0))}`)
 close(library)
