@@ -287,7 +287,7 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     if (units < 4096 || (units & (units - 1)) || !lies_within(ring, 8ull * units, 8, size)) return "ring";
     if (!chunk || chunk % 4096 || !lies_within(staging, (uint64_t)chunk * chunk_count, 4096, size)) return "staging";
     out->region = region;
-    out->ring = (struct rf_ring){&region->ring, base + ring, units};
+    out->ring = rf_ring_view(&region->ring, base + ring, units);
     out->slots = (struct rf_slot *)(base + slots);
     out->slot_count = slot_count < VGPU_SLOTS_MAX ? slot_count : VGPU_SLOTS_MAX;
     out->chunks = (_Atomic uint32_t *)(base + chunks);

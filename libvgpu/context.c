@@ -139,6 +139,19 @@ static void pop(void)
     dereference(context);
 }
 
+/* Takes a destroyed context out of the calling thread's stack, at whatever depth: it must not come up again by a pop. */
+static void remove_everywhere(struct vgpu_context *context)
+{
+    struct vgpu_thread *thread = &vgpu_thread;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < thread->depth; i++) {
+        if (thread->stack[i] == context) dereference(context); /* the caller holds one more reference */
+        else thread->stack[kept++] = thread->stack[i];
+    }
+    thread->depth = kept;
+    thread->top = kept ? thread->stack[kept - 1] : NULL;
+}
+
 void vgpu_context_thread_gone(struct vgpu_thread *thread)
 {
     while (thread->depth) dereference(thread->stack[--thread->depth]);
@@ -239,7 +252,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
         ((struct rf_CTX_DESTROY *)call.payload)->target = context->handle;
         error = vgpu_wait(&call, NULL, 0);
     }
-    if (vgpu_thread.top == context) pop();
+    remove_everywhere(context);
     dereference(context);
     return error;
 }

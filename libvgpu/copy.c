@@ -20,6 +20,7 @@
 
 #include "call.h"
 #include "hostmem.h"
+#include "query.h"
 #include "staging.h"
 #include "thread.h"
 
@@ -108,6 +109,30 @@ CUresult vgpu_sync_stream(CUstream stream, unsigned abi)
     return vgpu_wait(&call, NULL, 0);
 }
 
+/* ---- looking before leaping ----
+ * A copy of several tiles that leaves its allocation must be refused before its first tile is written, so the executor is
+ * asked what lies there. Addresses mapped by hand can span several allocations: there each tile is checked for itself. */
+
+static uint64_t span(const struct vgpu_side *side, const struct vgpu_box *box);
+
+static CUresult probe_send(struct vgpu_call *call, const struct vgpu_side *side)
+{
+    CUresult error = vgpu_begin(call, RF_POINTER_QUERY, sizeof(struct rf_POINTER_QUERY), VGPU_WAITED, 0);
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_POINTER_QUERY *)call->payload)->address = (uintptr_t)host_start(side); /* the sum, whatever kind of side */
+    vgpu_send(call);
+    return CUDA_SUCCESS;
+}
+
+static CUresult probe_finish(struct vgpu_call *call, const struct vgpu_side *side, const struct vgpu_box *box)
+{
+    struct rf_POINTER_QUERY_reply there;
+    CUresult error = vgpu_finish(call, &there, sizeof there);
+    if (error != CUDA_SUCCESS || there.kind == VGPU_ALLOC_MAPPING) return error;
+    uint64_t bytes = span(side, box), start = (uintptr_t)host_start(side);
+    return bytes == 0 || bytes > there.size - (start - there.base) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
 /* ---- the four ways ---- */
 
 static CUresult direct(const struct vgpu_box *box)
@@ -146,16 +171,19 @@ static CUresult upload(const struct vgpu_box *box)
     if (box->width * box->rows * box->depth <= INLINE_MAX) return upload_inline(box, start);
     struct vgpu_tile tile, next;
     vgpu_tile_first(&tile, box->width, box->rows, box->depth, vgpu.chunk_bytes);
-    for (int more = 1; more; tile = next) {
+    for (int first = 1, more = 1; more; first = 0, tile = next) {
         next = tile;
         more = vgpu_tile_next(&next, box->width, box->rows, box->depth, vgpu.chunk_bytes);
-        int waited = !more && !box->async;
+        int waited = !more && !box->async, asked = 0;
         uint32_t chunk;
         CUresult error = vgpu_staging_take(1, &chunk);
         if (error != CUDA_SUCCESS) return error;
-        vgpu_tile_gather(vgpu_staging_bytes(chunk), start, box->src.pitch, box->src.height, &tile);
         struct vgpu_call call;
-        error = begin(&call, box, 0, waited ? VGPU_WAITED : VGPU_POSTED);
+        if (first && more && box->dst.kind == VGPU_SIDE_DEVICE) asked = (error = probe_send(&call, &box->dst)) == CUDA_SUCCESS;
+        /* Packed while the answer is on its way. */
+        if (error == CUDA_SUCCESS) vgpu_tile_gather(vgpu_staging_bytes(chunk), start, box->src.pitch, box->src.height, &tile);
+        if (asked) error = probe_finish(&call, &box->dst, box);
+        if (error == CUDA_SUCCESS) error = begin(&call, box, 0, waited ? VGPU_WAITED : VGPU_POSTED);
         if (error != CUDA_SUCCESS) {
             vgpu_staging_free(chunk);
             return error;
@@ -228,6 +256,12 @@ static CUresult download(const struct vgpu_box *box)
     /* Tiles of a quarter of the copy at most, so that unpacking overlaps with the driver even in a copy of one chunk. */
     uint64_t limit = vgpu.chunk_bytes;
     if (total <= limit && total > 4 * 65536) limit = ((total + 3) / 4 + 4095) & ~4095ull;
+    if (total > vgpu.chunk_bytes && box->src.kind == VGPU_SIDE_DEVICE) {
+        struct vgpu_call call;
+        CUresult error = probe_send(&call, &box->src);
+        if (error == CUDA_SUCCESS) error = probe_finish(&call, &box->src, box);
+        if (error != CUDA_SUCCESS) return error;
+    }
     struct pending ring[AHEAD];
     struct vgpu_tile tile;
     vgpu_tile_first(&tile, box->width, box->rows, box->depth, limit);

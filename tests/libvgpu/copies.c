@@ -152,7 +152,10 @@ int main(int argc, char **argv)
             size_t at = below(DEVICE_BYTES - 70000), n = below(70000);
             uint8_t v = (uint8_t)next();
             if (next() & 1) CU(cuMemsetD8_v2(memory + at, v, n));
-            else CU(cuMemsetD8Async(memory + at, v, n, NULL));
+            else {
+                CU(cuMemsetD8Async(memory + at, v, n, NULL));
+                CU(cuStreamSynchronize(NULL)); /* the other stream does not wait for this one */
+            }
             memset(mirror + at, v, n);
         }
         if (!up) same(host->bytes, host->mirror, HOST_BYTES, host->what, round);
