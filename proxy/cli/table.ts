@@ -52,7 +52,7 @@ export function zoneText(zone: ZoneView): string {
   const exit = zone.lastExit;
   const rows = [
     ['name', `${zone.name}${zone.temporary ? ' (temporary)' : ''}`],
-    ['state', zone.executor === null ? zone.state : `${zone.state} (executor ${zone.executor})`],
+    ['state', zone.executor === null ? zone.state : `${zone.state} (executor ${zone.executor.pid})`],
     ['device', String(zone.device)],
     ['socket', zone.socket],
     ['owner', zone.uid === null ? 'the daemon\'s user' : `uid ${zone.uid}`],

@@ -56,7 +56,7 @@ export interface ZoneView {
   readonly limits: ZoneLimits;
   readonly usage: ZoneUsage;
   readonly state: ZoneState;
-  readonly executor: number | null;
+  readonly executor: { readonly pid: number } | null;
   readonly restarts: number;
   readonly lastExit: LastExit | null;
 }
@@ -171,7 +171,7 @@ export class Supervisor {
       limits: record.limits,
       usage: server.usage,
       state: server.state,
-      executor: server.executorPid,
+      executor: server.executorPid === null ? null : { pid: server.executorPid },
       restarts: server.restarts,
       lastExit: server.lastExit,
     };

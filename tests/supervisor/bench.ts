@@ -113,5 +113,5 @@ export const isAlive = (pid: number): boolean => {
 
 export const pidOf = (zone: ZoneView): number => {
   if (zone.executor === null) throw new Error(`zone ${zone.name} has no executor`);
-  return zone.executor;
+  return zone.executor.pid;
 };
