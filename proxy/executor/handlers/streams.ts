@@ -2,7 +2,7 @@
  * The ends of streams, and of threads with their per-thread default streams. What a stream still does goes on after its end.
  */
 import { CUresult } from '../../driver/errors.ts';
-import { HandleType, Message, StreamDestroy, ThreadGone } from '../../generated/messages.ts';
+import { HandleType, Message, StreamContext, StreamContextReply, StreamDestroy, ThreadGone } from '../../generated/messages.ts';
 import type { Stream } from '../context.ts';
 import type { Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
@@ -14,6 +14,13 @@ function destroy(v: Invocation): number {
   v.executor.unregister(row);
   stream.context.streams.delete(stream);
   return v.executor.destroyStream(stream);
+}
+
+function contextOf(v: Invocation): number {
+  const row = v.row(HandleType.stream, StreamContext.stream);
+  if (row < 0) return v.invalid(HandleType.stream);
+  v.replyRow(StreamContextReply.context, (v.handles.object[row] as Stream).context.row);
+  return CUresult.SUCCESS;
 }
 
 function threadGone(v: Invocation): number {
@@ -29,5 +36,6 @@ function threadGone(v: Invocation): number {
 
 export function registerStreams(table: HandlerTable): void {
   table[Message.STREAM_DESTROY] = destroy;
+  table[Message.STREAM_CONTEXT] = contextOf;
   table[Message.THREAD_GONE] = threadGone;
 }
