@@ -36,10 +36,13 @@ export const variants = {
   tsan: { folder: 'tsan', flags: ['-O1', '-fno-omit-frame-pointer', '-fsanitize=thread'], link: ['-fsanitize=thread'] },
 };
 
-/** The C parts: the folder with the sources (every .c in it and below) and where `libcuda.so.1` goes below the variant's folder. */
+/**
+ * The C parts: the folders whose .c files they are made of, and where `libcuda.so.1` goes below the variant's folder. Named one by
+ * one: a folder that is being written next to them is built when it is listed here.
+ */
 const libraries = [
-  { name: 'libvgpu', out: 'lib' },
-  { name: 'stub-driver', out: 'stub' },
+  { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], out: 'lib' },
+  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated'], out: 'stub' },
 ];
 
 const bundles = [
@@ -53,12 +56,6 @@ const EXTERNAL = ['koffi', 'shm-typed-array'];
 
 const filesIn = (folder, ending) =>
   existsSync(join(root, folder)) ? readdirSync(join(root, folder)).filter((f) => f.endsWith(ending)).sort().map((f) => join(folder, f)) : [];
-
-/** `folder` and the folders below it. */
-const foldersIn = (folder) =>
-  !existsSync(join(root, folder))
-    ? []
-    : [folder, ...readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort().flatMap((name) => foldersIn(join(folder, name)))];
 
 const mtime = (file) => {
   try {
@@ -118,7 +115,7 @@ async function replacing(file, make) {
 
 async function buildLibrary(library, variantName, say) {
   const variant = variants[variantName];
-  const folders = foldersIn(library.name);
+  const { folders } = library;
   const sources = folders.flatMap((folder) => filesIn(folder, '.c'));
   if (sources.length === 0) {
     say(`skip   ${library.name}: no .c file in ${library.name}/`);
@@ -128,7 +125,7 @@ async function buildLibrary(library, variantName, say) {
   const target = join(root, 'build', variant.folder, library.out, 'libcuda.so.1');
   mkdirSync(objects, { recursive: true });
   mkdirSync(join(target, '..'), { recursive: true });
-  const include = ['idm', 'idm/generated', library.name, `${library.name}/generated`].flatMap((folder) => ['-I', folder]);
+  const include = ['idm', 'idm/generated', ...folders].flatMap((folder) => ['-I', folder]);
   const flags = [...COMMON_FLAGS, ...variant.flags, ...include];
   const stamp = hash(JSON.stringify([process.env.CC ?? 'cc', flags]));
 
