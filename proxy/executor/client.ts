@@ -27,6 +27,8 @@ export class Client implements MemoryClient {
   /** Host functions under way: cookie to pinned flag. */
   readonly hostCalls = new Map<number, { flag: number; number: number }>();
   hostCallNumber = 0;
+  /** Bytes of the executor's pinned slots that its copies hold. */
+  slotBytesHeld = 0;
   /** Stream waits since the client's streams were last known to be idle. */
   readonly waits: Wait[] = [];
 

@@ -13,6 +13,11 @@ export class Stream {
   /** Row of its handle; -1: default streams, which have none. */
   row = -1;
   destroyed = false;
+  /** Calls that were given to the driver for it, ever; how many of them are known to be done; and up to which one there is, or
+   *  will be at the end of the turn, an event that tells. The difference is kept small: see flow in invocation.ts. */
+  given = 0;
+  done = 0;
+  marked = 0;
 
   constructor(readonly context: Context, readonly native: number) {}
 }

@@ -293,13 +293,12 @@ export class Executor implements WorkHost, MemoryCore {
     return this.driver.cuStreamDestroy_v2(stream.native);
   }
 
-  releaseSlot(slot: number): void {
-    this.slots.release(slot);
+  releaseSlot(slot: number, client: Client): void {
+    this.slots.release(slot, client);
   }
 
-  /** Bytes in a pinned slot: `address` is slot number * 2^14 + offset. */
-  slotBytes(address: number, bytes: number): Uint8Array {
-    return this.slots.view(address >> 14, address & 16383, bytes);
+  slotView(slot: number, bytes: number): Uint8Array {
+    return this.slots.view(slot, bytes);
   }
 
   // ---- answers ----

@@ -24,6 +24,13 @@ import type { ClientMemory, Later, MemoryInvocation } from './memory/types.ts';
 export const DEFERRED = -1;
 export const AGAIN = -2;
 
+/** Thrown before anything was done, with AGAIN's meaning. */
+export const STALLED = Symbol('stalled');
+
+/** Calls to one stream between two events that tell how far it is, and calls that it may be behind. */
+const MARK_EVERY = 128;
+const IN_FLIGHT_MAX = 512;
+
 const HIGH = 4294967296;
 
 /** A call that is answered later. Answer exactly once; a client that has gone meanwhile is no concern of the caller's. */
@@ -223,10 +230,23 @@ export class Invocation implements MemoryInvocation {
       }
       stream = this.handles.object[row] as Stream;
     }
+    if (stream.given - stream.marked >= MARK_EVERY) this.flow(stream);
+    stream.given++;
     this.found = stream;
     this.client.memory.submitted++;
     if (!stream.listed) this.client.used(stream);
     return stream.native;
+  }
+
+  /**
+   * Keeps what a stream has been given and has not done bounded: a driver whose queue is full would make the executor wait,
+   * and with it all clients of the zone; and what is queued costs memory. Throws STALLED when there is too much: the client's ring
+   * stops at this record until the GPU has caught up.
+   */
+  private flow(stream: Stream): void {
+    if (stream.given - stream.done >= IN_FLIGHT_MAX) throw STALLED;
+    this.executor.work.open(stream);
+    stream.marked = stream.given;
   }
 
   /** The device address at `off` if [address, address + bytes) is the client's to read (`write`: to write), else -1. */

@@ -21,7 +21,9 @@ import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
-import { AGAIN, DEFERRED, Invocation } from './invocation.ts';
+import { hostDone } from './handlers/hostcalls.ts';
+import { peekHostDone } from './peek.ts';
+import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { futexWake, sleepUnlessReadable } from './system.ts';
 
 /** Records of one client in one go. */
@@ -151,7 +153,11 @@ export class Loop {
       stalled ||= client.stalled || client.hasNotices;
       if (client.hasNotices && !client.flushNotices()) this.unreachable(client);
     }
-    for (let i = 0; i < clients.length; i++) if (clients[i].reader.ready()) return this.resume();
+    for (let i = 0; i < clients.length; i++) {
+      const client = clients[i];
+      if (client.stalled && client.hostCalls.size !== 0) peekHostDone(client, (cookie) => hostDone(this.executor, client, cookie));
+      if (!client.stalled && client.reader.ready()) return this.resume();
+    }
     if (!work.pending && !stalled) {
       this.spin = Math.max(SPIN_MIN_MS, this.spin * 0.75);
       this.resting = true;
@@ -178,6 +184,10 @@ export class Loop {
     try {
       return this.serveBatch(client);
     } catch (error) {
+      if (error === STALLED) {
+        client.stalled = true;
+        return 0;
+      }
       if (!(error instanceof RingViolation)) throw error;
       this.violated(client, error.message);
       return 1;

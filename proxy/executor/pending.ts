@@ -6,7 +6,7 @@
  * Batches and steps are pooled: nothing is allocated on the hot path once the pools have filled.
  */
 import type { Client } from './client.ts';
-import type { Context } from './context.ts';
+import type { Context, Stream } from './context.ts';
 
 export enum StepKind { reply, chunks, slot, call }
 
@@ -18,7 +18,7 @@ export class Step {
   /** reply: slot and ticket. chunks: first and count. slot: number of the pinned slot. */
   a = 0;
   b = 0;
-  /** reply: where in pinned slots the answer's bytes lie, and how many. */
+  /** reply: the pinned slot in which the answer's bytes lie, and how many. */
   from = 0;
   bytes = 0;
   run: ((status: number) => void) | null = null;
@@ -30,6 +30,9 @@ export class Batch {
   event = 0;
   /** False: the client's own event, which stays the client's. */
   owned = true;
+  /** The stream that it was recorded on, and how much that had been given by then. */
+  stream: Stream | null = null;
+  given = 0;
   first: Step | null = null;
   last: Step | null = null;
 

@@ -2,59 +2,96 @@
  * Pinned memory of the executor's own for bytes that ride in records and replies. The driver may read or write it long after the
  * record's place in the ring is another's, and copies from unpinned memory could make the driver wait.
  *
- * Slots of 16 KiB (the largest payload), made by the 64 as they are needed, up to a bound. Registered in the executor's own
- * context, usable in all.
+ * Two sizes: what fits a reply (1 KiB), and the largest payload (16 KiB). Made a block at a time as they are needed, registered in
+ * the executor's own context, usable in all. A client may hold so many; who wants more waits for its own copies to end.
  */
-import { addressOf, type Driver } from '../driver/driver.ts';
 import { RECORD_MAX } from '../../idm/ring.ts';
+import { addressOf, type Driver } from '../driver/driver.ts';
 
-export const SLOT_BYTES = RECORD_MAX;
-const PER_BLOCK = 64;
-const BLOCKS_MAX = 64;
+const SMALL_BYTES = 1024;
+const BLOCK_BYTES = 1 << 20;
 const PAGE = 4096;
 const REGISTER_PORTABLE = 1;
 
-export class PinnedSlots {
+/** Bytes of slots that one client may hold. */
+export const HELD_MAX = 4 << 20;
+
+class Pool {
   private readonly blocks: { bytes: Buffer; address: number }[] = [];
   private readonly free: number[] = [];
+  private readonly perBlock: number;
 
-  /** `enter` makes the executor's own context current. */
-  constructor(private readonly driver: Driver, private readonly enter: () => void) {}
+  constructor(readonly slotBytes: number, private readonly driver: Driver, private readonly enter: () => void) {
+    this.perBlock = BLOCK_BYTES / slotBytes;
+  }
 
-  /** A slot's number, or -1: all are in use and there may be no more of them. */
   take(): number {
-    if (this.free.length === 0 && !this.grow()) return -1;
+    if (this.free.length === 0) this.grow();
     return this.free.pop()!;
   }
 
-  release(slot: number): void {
-    this.free.push(slot);
+  give(index: number): void {
+    this.free.push(index);
+  }
+
+  address(index: number): number {
+    return this.blocks[(index / this.perBlock) | 0].address + (index % this.perBlock) * this.slotBytes;
+  }
+
+  view(index: number, bytes: number): Uint8Array {
+    const from = (index % this.perBlock) * this.slotBytes;
+    return this.blocks[(index / this.perBlock) | 0].bytes.subarray(from, from + bytes);
+  }
+
+  private grow(): void {
+    const raw = Buffer.allocUnsafeSlow(BLOCK_BYTES + PAGE);
+    const skip = PAGE - (addressOf(raw) % PAGE);
+    const address = addressOf(raw) + skip;
+    this.enter();
+    // Where the driver cannot pin, the memory still works: its copies are slower.
+    this.driver.cuMemHostRegister_v2(address, BLOCK_BYTES, REGISTER_PORTABLE);
+    const first = this.blocks.length * this.perBlock;
+    this.blocks.push({ bytes: raw.subarray(skip, skip + BLOCK_BYTES), address });
+    for (let index = first + this.perBlock - 1; index >= first; index--) this.free.push(index);
+  }
+}
+
+/** Slots are numbers: index in the pool, times two, plus 1 for the large ones. */
+export class PinnedSlots {
+  private readonly small: Pool;
+  private readonly large: Pool;
+
+  /** `enter` makes the executor's own context current. */
+  constructor(driver: Driver, enter: () => void) {
+    this.small = new Pool(SMALL_BYTES, driver, enter);
+    this.large = new Pool(RECORD_MAX, driver, enter);
+  }
+
+  /** A slot for `bytes` (at most RECORD_MAX), or -1: `holder` has as much as it may. */
+  take(bytes: number, holder: { slotBytesHeld: number }): number {
+    const pool = bytes > SMALL_BYTES ? this.large : this.small;
+    if (holder.slotBytesHeld + pool.slotBytes > HELD_MAX) return -1;
+    holder.slotBytesHeld += pool.slotBytes;
+    return pool.take() * 2 + (pool === this.large ? 1 : 0);
+  }
+
+  release(slot: number, holder: { slotBytesHeld: number }): void {
+    const pool = this.pool(slot);
+    holder.slotBytesHeld -= pool.slotBytes;
+    pool.give(slot >> 1);
   }
 
   /** Native address of a slot. */
   address(slot: number): number {
-    return this.blocks[(slot / PER_BLOCK) | 0].address + (slot % PER_BLOCK) * SLOT_BYTES;
+    return this.pool(slot).address(slot >> 1);
   }
 
-  /** `bytes` bytes of a slot from `at` on. */
-  view(slot: number, at: number, bytes: number): Uint8Array {
-    const from = (slot % PER_BLOCK) * SLOT_BYTES + at;
-    return this.blocks[(slot / PER_BLOCK) | 0].bytes.subarray(from, from + bytes);
+  /** Its first bytes. */
+  view(slot: number, bytes: number): Uint8Array {
+    return this.pool(slot).view(slot >> 1, bytes);
   }
 
-  private grow(): boolean {
-    if (this.blocks.length === BLOCKS_MAX) return false;
-    const size = PER_BLOCK * SLOT_BYTES;
-    const raw = Buffer.allocUnsafeSlow(size + PAGE);
-    const skip = PAGE - (addressOf(raw) % PAGE);
-    const bytes = raw.subarray(skip, skip + size);
-    const address = addressOf(raw) + skip;
-    this.enter();
-    // Where the driver cannot pin, the memory still works: its copies are slower.
-    this.driver.cuMemHostRegister_v2(address, size, REGISTER_PORTABLE);
-    const first = this.blocks.length * PER_BLOCK;
-    this.blocks.push({ bytes, address });
-    for (let slot = first + PER_BLOCK - 1; slot >= first; slot--) this.free.push(slot);
-    return true;
+  private pool(slot: number): Pool {
+    return (slot & 1) === 0 ? this.small : this.large;
   }
 }

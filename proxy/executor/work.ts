@@ -19,8 +19,8 @@ export interface WorkHost {
   /** A number of the scratch. */
   scratch64(): number;
   answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void;
-  releaseSlot(slot: number): void;
-  slotBytes(address: number, bytes: number): Uint8Array;
+  releaseSlot(slot: number, client: Client): void;
+  slotView(slot: number, bytes: number): Uint8Array;
 }
 
 export class Work {
@@ -98,6 +98,9 @@ export class Work {
       const queue = stream.queue;
       const batch = queue.open!;
       queue.open = null;
+      batch.stream = stream;
+      batch.given = stream.given;
+      stream.marked = stream.given;
       let status = this.takeEvent(batch);
       if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
       if (status !== 0) this.finish(batch, status);
@@ -188,6 +191,8 @@ export class Work {
       if (context.spareEvents.length < SPARE_EVENTS_MAX) context.spareEvents.push(batch.event);
       else host.driver.cuEventDestroy_v2(batch.event);
     }
+    if (batch.stream !== null) batch.stream.done = batch.given;
+    batch.stream = null;
     let step = batch.first;
     batch.first = null;
     batch.last = null;
@@ -199,7 +204,7 @@ export class Work {
       const client = step.client;
       switch (step.kind) {
         case StepKind.reply:
-          if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotBytes(step.from, step.bytes));
+          if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotView(step.from, step.bytes));
           host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);
           step.bytes = 0;
           break;
@@ -208,7 +213,7 @@ export class Work {
           if (status !== 0 && step.context!.posted === 0) step.context!.posted = status;
           break;
         case StepKind.slot:
-          host.releaseSlot(step.a);
+          host.releaseSlot(step.a, client!);
           break;
         case StepKind.call: {
           const run = step.run!;

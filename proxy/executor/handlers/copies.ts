@@ -11,7 +11,6 @@ import { SLOT_PAYLOAD } from '../../../idm/region.ts';
 import { GpuCopy, HandleType, Message, MESSAGES, Place } from '../../generated/messages.ts';
 import { AGAIN, DEFERRED, type Invocation } from '../invocation.ts';
 import { StepKind } from '../pending.ts';
-import { SLOT_BYTES } from '../slots.ts';
 import type { HandlerTable } from './table.ts';
 
 /** One end as the driver gets it. One of each for ever: nothing is allocated per copy. */
@@ -63,7 +62,7 @@ function copy(v: Invocation): number {
   const status = submit(v);
   if (status === AGAIN) return AGAIN;
   if (status !== 0) {
-    if (slot >= 0) v.executor.releaseSlot(slot);
+    if (slot >= 0) v.executor.releaseSlot(slot, v.client);
     // The client must not starve for chunks because a copy was refused.
     if (count !== 0) v.client.freeChunks(first, count);
     return status;
@@ -76,11 +75,11 @@ function copy(v: Invocation): number {
   if (!v.posted) {
     const reply = work.step(StepKind.reply, v.client, v.current, v.slot, v.ticket);
     reply.bytes = inlineReply ? target.span : 0;
-    reply.from = slot * SLOT_BYTES;
+    reply.from = slot;
     batch.add(reply);
   }
   // Behind the reply, which still reads the slot.
-  if (slot >= 0) batch.add(work.step(StepKind.slot, null, null, slot, 0));
+  if (slot >= 0) batch.add(work.step(StepKind.slot, v.client, null, slot, 0));
   return v.posted ? status : DEFERRED;
 }
 
@@ -179,10 +178,10 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
       // One inline end a copy: bytes that arrived in a record have no business in its reply.
       if (slot >= 0 || span > (write ? SLOT_PAYLOAD : v.bytes - REQUEST)) return CUresult.INVALID_VALUE;
       if (write && v.posted) return CUresult.INVALID_VALUE;
-      slot = v.executor.slots.take();
+      slot = v.executor.slots.take(span, v.client);
       if (slot < 0) return AGAIN;
       v.enter(v.context);
-      if (!write) v.copyTo(v.executor.slots.view(slot, 0, span), 0, REQUEST_WORDS, span);
+      if (!write) v.copyTo(v.executor.slots.view(slot, span), 0, REQUEST_WORDS, span);
       e.base = v.executor.slots.address(slot);
       // The payload begins at the box's first byte.
       return start === 0 ? CUresult.SUCCESS : CUresult.INVALID_VALUE;

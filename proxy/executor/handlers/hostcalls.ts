@@ -53,7 +53,7 @@ function done(v: Invocation): number {
 }
 
 /** Lets the stream behind a host function go on. */
-function hostDone(executor: Executor, client: Client, cookie: number): void {
+export function hostDone(executor: Executor, client: Client, cookie: number): void {
   const entry = client.hostCalls.get(cookie);
   if (entry === undefined) return;
   client.hostCalls.delete(cookie);
