@@ -175,10 +175,11 @@ export class OneClient implements ClientMemory {
   }
 
   private fetchChunk(retry = true): void {
+    if (this.closed) return;
     this.chunkComing = true;
     const failed = (status: number): void => {
-      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.dropCaches()) {
-        // Memory that is on its way back may be enough: once more when it has arrived.
+      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.expecting) {
+        // What rests may be enough: once more when it has come back.
         this.whenQuiet(() => this.fetchChunk(false));
         return;
       }
@@ -212,7 +213,7 @@ export class OneClient implements ClientMemory {
 
   private makeLarge(waiting: Waiting, retry: boolean): void {
     const failed = (status: number): void => {
-      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.dropCaches()) {
+      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.expecting) {
         this.whenQuiet(() => this.makeLarge(waiting, false));
         return;
       }
@@ -238,17 +239,9 @@ export class OneClient implements ClientMemory {
     waiting.later.finish(status);
   }
 
-  /** A zeroed area of `bytes` bytes that no block lives in: stock.make, with what is only kept given up if need be. */
-  makeZeroed(bytes: number, done: (status: number, area: Area | null) => void): number {
-    const status = this.zone.stock.make(AreaKind.whole, bytes, done);
-    return status === CUresult.OUT_OF_MEMORY && this.dropCaches() ? this.zone.stock.make(AreaKind.whole, bytes, done) : status;
-  }
-
-  /** All clients give up what they only keep for themselves. Answers whether more may come back: a retry makes sense. */
-  private dropCaches(): boolean {
-    let any = false;
-    for (const each of this.zone.clients) any = each.trim() || any;
-    return this.zone.stock.drain() || any || !this.rest.empty || this.streamRests.size > 0;
+  /** Whether memory may come back without anyone's doing: refused by the driver, a retry makes sense when it has. */
+  private get expecting(): boolean {
+    return !this.rest.empty || this.streamRests.size > 0;
   }
 
   /** Gives empty chunks and cached areas to the stock. Answers whether there were any. */
@@ -274,7 +267,7 @@ export class OneClient implements ClientMemory {
     this.client.afterWork(() => { quiet = true; });
     this.zone.core.poll(() => {
       if (!quiet && !this.closed) return false;
-      this.dropCaches(); // what rested is among them now
+      this.zone.giveUpKept(); // what rested is among it now
       then();
       return true;
     });
@@ -346,7 +339,7 @@ export class OneClient implements ClientMemory {
   private releaseWhole(area: Area): void {
     const bytes = area.granules * GRANULE;
     area.state = NodeState.free;
-    if (this.cacheBytes + bytes > CACHE_BYTES || this.cache.length >= CACHE_AREAS) return this.dropWhole(area);
+    if (this.cacheBytes + bytes > CACHE_BYTES || this.cache.length >= CACHE_AREAS || this.zone.stock.full) return this.dropWhole(area);
     this.cacheBytes += bytes;
     this.cache.push(area);
   }

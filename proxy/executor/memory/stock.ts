@@ -9,6 +9,7 @@
  */
 import { CUresult } from '../../driver/errors.ts';
 import { type AddressMap, Area, AreaKind, NOBODY } from './intervals.ts';
+import type { Ledger } from './ledger.ts';
 import type { Physical } from './physical.ts';
 import type { MemoryCore } from './types.ts';
 import { GRANULE, type Window } from './window.ts';
@@ -22,14 +23,28 @@ export class Stock {
   private readonly clean: Area[] = [];
   private readonly leaving: Area[] = [];
   private polling = false;
+  /** In use, resting, kept and leaving together. */
+  private physicalBytes = 0;
 
+  /** `owner`: whose quota bounds what is kept; its giveUpKept() calls drain(). */
   constructor(
     private readonly core: MemoryCore,
     private readonly window: Window,
     private readonly map: AddressMap,
     private readonly physical: Physical,
     private readonly zeroer: Zeroer,
+    private readonly owner: { readonly ledger: Ledger; giveUpKept(): boolean },
   ) {}
+
+  /** Bytes of physical memory that the driver has given this zone. */
+  get held(): number {
+    return this.physicalBytes;
+  }
+
+  /** Whether nothing more should be kept for later: other zones were promised what is beyond this one's quota. */
+  get full(): boolean {
+    return this.physicalBytes > this.owner.ledger.limits.memory;
+  }
 
   /** Bytes that are nobody's and can be given out again or given back. */
   get spareBytes(): number {
@@ -47,17 +62,20 @@ export class Stock {
    *  that says why not. Answers a CUresult other than 0, and never calls `done`, when that is clear at once. */
   make(kind: AreaKind, bytes: number, done: (status: number, area: Area | null) => void): number {
     const granules = Math.ceil(bytes / GRANULE);
+    const size = granules * GRANULE;
+    if (this.physicalBytes + size > this.owner.ledger.limits.memory) this.owner.giveUpKept();
     let range = this.window.take(granules);
-    if (range === 0 && this.drain()) range = this.window.take(granules);
+    if (range === 0 && this.owner.giveUpKept()) range = this.window.take(granules);
     if (range === 0) return CUresult.OUT_OF_MEMORY;
     const area = new Area(kind, this.window.start(range), granules, range);
-    let status = this.physical.createAt(area.start, granules * GRANULE);
-    if (status === CUresult.OUT_OF_MEMORY && this.drain()) status = this.physical.createAt(area.start, granules * GRANULE);
+    let status = this.physical.createAt(area.start, size);
+    if (status === CUresult.OUT_OF_MEMORY && this.owner.giveUpKept()) status = this.physical.createAt(area.start, size);
     if (status !== 0) {
       this.window.give(range);
       return status;
     }
     area.memory = this.physical.made;
+    this.physicalBytes += size;
     status = this.zero(area, (failed) => {
       if (failed !== 0) return done(failed, null);
       this.map.put(area);
@@ -69,7 +87,7 @@ export class Stock {
   /** A chunk that no work can touch any more, dirty, still in the map. */
   recycle(area: Area): void {
     area.owner = NOBODY;
-    if (this.clean.length >= CLEAN_MAX) return this.reclaim(area);
+    if (this.clean.length >= CLEAN_MAX || this.full) return this.reclaim(area);
     this.map.remove(area);
     this.zero(area, (failed) => {
       if (failed !== 0) return;
@@ -81,7 +99,7 @@ export class Stock {
   /** A chunk that was made and not used. */
   keep(area: Area): void {
     area.owner = NOBODY;
-    if (this.clean.length < CLEAN_MAX) this.clean.push(area);
+    if (this.clean.length < CLEAN_MAX && !this.full) this.clean.push(area);
     else this.reclaim(area);
   }
 
@@ -103,6 +121,12 @@ export class Stock {
     this.map.remove(area);
     this.drop(area);
     return memory;
+  }
+
+  /** Releases what detach() gave. */
+  release(memory: number, bytes: number): void {
+    this.physical.release(memory);
+    this.physicalBytes -= bytes;
   }
 
   /** Gives all that is spare to the driver now. Answers whether there was anything. */
@@ -127,7 +151,7 @@ export class Stock {
 
   private drop(area: Area): void {
     if (area.mapped) this.physical.unmap(area.start, area.granules * GRANULE);
-    if (area.memory !== 0) this.physical.release(area.memory);
+    if (area.memory !== 0) this.release(area.memory, area.granules * GRANULE);
     area.memory = 0;
     if (area.range !== 0) this.window.give(area.range);
   }

@@ -114,7 +114,7 @@ export class VirtualMemory {
     if (!v.room(HandleType.allocation)) return v.refuse();
     if (!owner.take(bytes)) return CUresult.OUT_OF_MEMORY;
     let later: Later | null = null;
-    const status = owner.makeZeroed(bytes, (late, area) => {
+    const status = owner.zone.stock.make(AreaKind.whole, bytes, (late, area) => {
       const reply = later!;
       if (area === null) {
         owner.give(bytes);
@@ -123,7 +123,7 @@ export class VirtualMemory {
       const memory = owner.zone.stock.detach(area);
       const allocation: Allocation = { number: owner.zone.nextId++, bytes, memory, handles: 1, mappings: 0 };
       if (owner.closed || !reply.addHandle(MemCreateReply.allocation, HandleType.allocation, allocation.number)) {
-        owner.zone.physical.release(memory);
+        owner.zone.stock.release(memory, bytes);
         owner.give(bytes);
         owner.zone.ledger.refuse();
         return reply.finish(CUresult.OUT_OF_MEMORY);
@@ -157,7 +157,7 @@ export class VirtualMemory {
   private settle(allocation: Allocation): void {
     if (allocation.handles > 0 || allocation.mappings > 0) return;
     this.allocations.delete(allocation.number);
-    this.owner.zone.physical.release(allocation.memory);
+    this.owner.zone.stock.release(allocation.memory, allocation.bytes);
     this.owner.give(allocation.bytes);
   }
 
@@ -313,7 +313,7 @@ export class VirtualMemory {
       zone.giveMapping();
       zone.stock.reclaim(area);
     }
-    for (const allocation of this.allocations.values()) zone.physical.release(allocation.memory);
+    for (const allocation of this.allocations.values()) zone.stock.release(allocation.memory, allocation.bytes);
     this.mappings.clear();
     this.allocations.clear();
   }

@@ -38,7 +38,7 @@ export class Zone implements ZoneMemory {
     this.map = new AddressMap(this.window.base, this.window.bytes);
     this.ledger = new Ledger(limits, () => core.usageChanged());
     this.zeroer = new Zeroer(core);
-    this.stock = new Stock(core, this.window, this.map, this.physical, this.zeroer);
+    this.stock = new Stock(core, this.window, this.map, this.physical, this.zeroer, this);
   }
 
   get windowBase(): number {
@@ -87,6 +87,13 @@ export class Zone implements ZoneMemory {
     let kept = this.stock.spareBytes;
     for (const client of this.clients) kept += client.cachedBytes;
     return Math.min(left, card + kept);
+  }
+
+  /** What clients and the stock only keep for later goes to the driver, now. Answers whether there was anything. */
+  giveUpKept(): boolean {
+    let any = false;
+    for (const client of this.clients) any = client.trim() || any;
+    return this.stock.drain() || any;
   }
 
   /** Counts a reservation or a mapping; false: as many as the zone may have allocations. */

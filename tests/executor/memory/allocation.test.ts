@@ -143,6 +143,18 @@ test('what is kept for later is given up before a client is refused', () => {
   assert.is(alloc(world, two, 8 * GRANULE).status, 0);
 });
 
+test('what is kept never takes a zone beyond its quota: other zones were promised the rest of the card', () => {
+  const world = new World({ memory: 16 * GRANULE });
+  const [one, two] = [world.client(), world.client()];
+  for (const client of [one, two]) {
+    for (let granules = 2; granules <= 15; granules++) {
+      assert.is(free(world, client, addressOf(alloc(world, client, granules * GRANULE))), 0);
+      world.core.settle();
+      assert.ok(world.fake.used <= 16, `${world.fake.used} granules after ${granules}`);
+    }
+  }
+});
+
 test('memory that rests is waited for before a client is refused', () => {
   const world = new World();
   const one = world.client();
@@ -310,6 +322,7 @@ test('random life: quota exact, no rule of the driver broken, no stranger’s by
     const clients = [world.client(), world.client(), world.client()];
     const live: { who: number; at: number; bytes: number; async: boolean }[] = [];
     const pending: { who: number; bytes: number; call: Call; async: boolean }[] = [];
+    const ever = new Set<number>();
     const sum = (): number => live.reduce((total, each) => total + each.bytes, 0) + pending.reduce((total, each) => total + each.bytes, 0);
     const collect = (): void => {
       for (const each of pending.splice(0)) {
@@ -353,6 +366,16 @@ test('random life: quota exact, no rule of the driver broken, no stranger’s by
       assert.is(world.zone.usage().memory, sum());
       assert.is(world.zone.usage().allocations, live.length + pending.length);
       for (const each of live) assert.ok(world.zone.check(clients[each.who].memory, each.at, each.bytes, true));
+      // Around anything that ever lived, the interval map and a plain list of ranges say the same.
+      for (const each of live) ever.add(each.at);
+      const probes = [...ever];
+      for (let i = 0; i < Math.min(8, probes.length); i++) {
+        const at = probes[(n + i * 31) % probes.length] + [0, -1, 1, 511, 512, 70_000][(n + i) % 6];
+        const bytes = [1, 2, 512, 700, 600_000, 4 * MIB][(n >> 3) % 6];
+        const expected = live.some((range) => range.who === who && at >= range.at && at + bytes <= range.at + range.bytes);
+        assert.is(world.zone.check(clients[who].memory, at, bytes, true), expected);
+      }
+      assert.is(world.zone.stock.held, world.fake.used * GRANULE);
     }
     world.fake.instant = true;
     for (const client of clients) client.workDone();
