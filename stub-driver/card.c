@@ -38,6 +38,7 @@ struct header {
     uint32_t free;
     uint32_t search_from; /* no frame below it is free: reuse comes before first use */
   } device[RF_MAX_DEVICES];
+  uint32_t slots;           /* no process has a slot at or above it */
   pid_t process[PROCESSES]; /* by slot; 0: nobody */
   uint16_t owner[];         /* by frame: slot + 1; 0: free */
 };
@@ -114,7 +115,7 @@ static bool check_header(void) {
 /* Frees what dead processes own. The lock is held. Returns whether there was any. */
 static bool reclaim_dead(void) {
   bool any = false;
-  for (uint16_t slot = 0; slot < PROCESSES; slot++) {
+  for (uint16_t slot = 0; slot < header->slots; slot++) {
     if (header->process[slot] == 0 || slot == own_slot) continue;
     if (lock_byte(LOCK_OF_PROCESS(slot), F_OFD_GETLK, F_WRLCK)) continue; /* somebody holds it: alive */
     uint32_t frames = 0;
@@ -131,6 +132,7 @@ static bool reclaim_dead(void) {
     header->process[slot] = 0;
     any = true;
   }
+  while (header->slots && header->process[header->slots - 1] == 0) header->slots--;
   return any;
 }
 
@@ -143,6 +145,7 @@ static bool join(void) {
   const bool joined = slot < PROCESSES && lock_byte(LOCK_OF_PROCESS(slot), F_OFD_SETLK, F_WRLCK);
   if (joined) {
     header->process[slot] = getpid();
+    if (slot >= header->slots) header->slots = slot + 1u;
     own_slot = slot;
   }
   unlock_header();

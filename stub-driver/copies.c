@@ -248,7 +248,7 @@ static CUresult batch(const char *call, CUdeviceptr *targets, CUdeviceptr *sourc
   RF_TRY(rf_enter(call));
   if (!targets || !sources || !sizes || !count || !attributes || !starts || !attribute_count || attribute_count > count)
     return CUDA_ERROR_INVALID_VALUE;
-  if (!handle || handle == CU_STREAM_LEGACY) return CUDA_ERROR_INVALID_VALUE; /* documented: not the legacy stream */
+  if ((handle ? handle : null_stream) == CU_STREAM_LEGACY) return CUDA_ERROR_INVALID_VALUE; /* documented */
   if (starts[0] != 0) return CUDA_ERROR_INVALID_VALUE;
   for (size_t i = 0; i < attribute_count; i++) {
     if (i && (starts[i] <= starts[i - 1] || starts[i] >= count)) return CUDA_ERROR_INVALID_VALUE;
@@ -323,7 +323,7 @@ static CUresult batch_3d(const char *call, size_t count, const CUDA_MEMCPY3D_BAT
   if (failed) *failed = SIZE_MAX;
   struct target target;
   RF_TRY(enter(&target, call, handle, null_stream, true));
-  if (!count || !list || flags || !handle || handle == CU_STREAM_LEGACY) return CUDA_ERROR_INVALID_VALUE;
+  if (!count || !list || flags || (handle ? handle : null_stream) == CU_STREAM_LEGACY) return CUDA_ERROR_INVALID_VALUE;
   for (size_t i = 0; i < count; i++) {
     const CUresult result = batch_3d_one(&target, &list[i]);
     if (result) {

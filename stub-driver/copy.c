@@ -173,7 +173,7 @@ CUresult rf_copy_submit(const char *call, struct stream *stream, const struct rf
   const bool slow = rf_settings.bandwidth || rf_settings.latency_ns;
   if (copy->source.pageable) {
     /* On an idle stream the copy itself is the quickest way to be done with the caller's memory. */
-    if (!slow && rf_stream_idle(stream)) return rf_submit(stream, &op, RF_NOW, false);
+    if (!slow && rf_stream_clear(stream)) return rf_submit(stream, &op, RF_NOW, false);
     if (bytes > STAGED_BYTES || !stage(&op)) return rf_submit(stream, &op, RF_NOW, false);
   }
   return rf_submit(stream, &op, RF_LATER, !slow && bytes <= rf_settings.inline_bytes);

@@ -6,7 +6,7 @@
 
 CUresult rf_event_record(struct event *event, struct stream *stream) {
   const bool timing = !(event->flags & CU_EVENT_DISABLE_TIMING);
-  if (rf_stream_idle(stream)) {
+  if (rf_stream_clear(stream)) {
     const uint64_t now = timing ? rf_now_ns() : 0;
     pthread_mutex_lock(&event->lock);
     event->record++;

@@ -267,6 +267,10 @@ CUresult rf_stream_mark(struct stream *stream, uint64_t *number) {
 }
 
 bool rf_stream_idle(struct stream *stream) {
+  return !has_work(stream) && (!stream->legacy || rf_stream_clear(stream));
+}
+
+bool rf_stream_clear(struct stream *stream) {
   struct rf_op waits[MAX_WAITS];
   return !has_work(stream) && collect_waits(stream, waits) == 0;
 }

@@ -53,6 +53,13 @@ static uint64_t class_size[CLASSES];
 static int class_count;
 static struct rf_block *partial[16][CLASSES]; /* by device and class */
 
+/* The books of the last empty slab of each class: a program that allocates and frees in turn needs them again at once.
+ * The slab's frame went back to the card; it is only the host's memory that is kept. */
+static struct {
+  struct rf_allocation *allocations;
+  uint32_t *free_slots;
+} spare[CLASSES];
+
 #define BLOCK_CHUNK 256
 static struct rf_block **block_chunks;
 static uint32_t block_count, block_chunk_count;
@@ -234,6 +241,15 @@ static CUresult make_slab(int device, int class) {
   RF_TRY(make_block(RF_BLOCK_SLAB, device, 1, &block));
   block->slot_size = class_size[class];
   block->slots = (uint32_t)(RF_FRAME_SIZE / block->slot_size);
+  if (spare[class].allocations) {
+    /* Of an empty slab all sizes are 0 and the list names each slot once: as good as new. */
+    block->allocations = spare[class].allocations;
+    block->free_slots = spare[class].free_slots;
+    spare[class].allocations = NULL;
+    spare[class].free_slots = NULL;
+    link_partial(block);
+    return CUDA_SUCCESS;
+  }
   block->allocations = calloc(block->slots, sizeof *block->allocations);
   block->free_slots = malloc(block->slots * sizeof *block->free_slots);
   if (!block->allocations || !block->free_slots) {
@@ -314,6 +330,13 @@ static void free_slot(struct rf_block *block, uint32_t slot) {
   if (!block->on_partial) link_partial(block);
   if (block->used == 0) {
     unlink_partial(block);
+    const int class = class_of(block->slot_size);
+    if (!spare[class].allocations) {
+      spare[class].allocations = block->allocations;
+      spare[class].free_slots = block->free_slots;
+      block->allocations = NULL;
+      block->free_slots = NULL;
+    }
     destroy_block(block);
   }
 }

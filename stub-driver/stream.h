@@ -111,6 +111,8 @@ void rf_stream_wait(struct stream *stream, uint64_t number); /* spins shortly, t
 
 /* Whether all work is done, of a legacy stream also that of the streams it synchronises with. */
 bool rf_stream_idle(struct stream *stream);
+/* Whether an operation submitted now would have nothing to wait for. */
+bool rf_stream_clear(struct stream *stream);
 void rf_stream_drain(struct stream *stream);
 
 /* A stream of a context, linked into it. NULL: out of memory. Not published. */
