@@ -118,7 +118,7 @@ test('the broker dies in mid-call: every client ends with an error, none hangs',
     const gone = new Promise<string | number | null>((done) => child.once('exit', (code, signal) => done(signal ?? code)))
     return { child, gone }
   })
-  await until('the clients to be at work', () => daemon.usage('open').clients === 3)
+  await until('the clients to be at work', () => daemon.usage('open').clients === 3, 30_000)
   await sleep(200)
   const { executor } = JSON.parse(daemon.must('zone', 'show', 'open', '--json')) as { executor: { pid: number } }
   process.kill(executor.pid, 'SIGKILL')
