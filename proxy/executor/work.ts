@@ -101,6 +101,8 @@ export class Work {
       batch.stream = stream;
       batch.given = stream.given;
       stream.marked = stream.given;
+      // The legacy stream is the current context's, and other clients' calls have been served since.
+      this.host.enter(stream.context.native);
       let status = this.takeEvent(batch);
       if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
       if (status !== 0) this.finish(batch, status);
@@ -177,7 +179,6 @@ export class Work {
       batch.event = spare;
       return 0;
     }
-    this.host.enter(context.native);
     const status = this.host.driver.cuEventCreate(this.host.scratch, EVENT_DISABLE_TIMING);
     if (status === 0) batch.event = this.host.scratch64();
     return status;
