@@ -15,6 +15,7 @@
 #include "context.h"
 #include "errors.h"
 #include "futex.h"
+#include "happens.h"
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
@@ -147,7 +148,9 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
 
 void vgpu_send(struct vgpu_call *call)
 {
+    VGPU_HANDED_OVER(&vgpu.ring.shared->head);
     int status = rf_ring_commit(&vgpu.ring, call->record);
+    VGPU_HANDED_OVER(&vgpu.ring.shared->head); /* once more, for the commit word itself */
     if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
     if (status == RF_COMMIT_DOORBELL) vgpu_doorbell();
     else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");

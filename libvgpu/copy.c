@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "happens.h"
 #include "hostmem.h"
 #include "query.h"
 #include "staging.h"
@@ -194,6 +195,7 @@ static CUresult upload(const struct vgpu_box *box)
         extents(copy, &tile);
         copy->chunk = chunk;
         copy->chunks = 1;
+        VGPU_HANDED_OVER(&vgpu.chunks[chunk]);
         error = waited ? vgpu_wait(&call, NULL, 0) : vgpu_post(&call);
         if (error != CUDA_SUCCESS) return error;
     }

@@ -225,7 +225,7 @@ static void serve_ring(void)
         int wake_producers;
         int64_t taken = rf_ring_take(&reader, batch, sizeof batch, &wake_producers);
         if (taken < 0) DIE("a record that cannot be");
-        if (wake_producers) wake(&region->ring.head);
+        if (wake_producers) wake(&region->ring.producers_waiting);
         for (int64_t at = 0; at < taken;) {
             const struct rf_record *record = (const struct rf_record *)(batch + at);
             serve(record);
