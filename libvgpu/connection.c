@@ -250,6 +250,13 @@ static CUresult introduce(int fd, struct rf_welcome *welcome, int *region)
                       "and install client and broker of one version", settings->socket);
         return CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
     }
+    if (welcome->protocol >> 16 != RF_PROTOCOL_MAJOR) {
+        vgpu_log_once("the broker at %s speaks protocol version %u.%u and this client %u.%u: install client and broker of one version",
+                      settings->socket, welcome->protocol >> 16, welcome->protocol & 0xffff, RF_PROTOCOL_MAJOR, RF_PROTOCOL_MINOR);
+        if (*region >= 0) close(*region);
+        *region = -1;
+        return CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
+    }
     if (welcome->status != RF_WELCOME_OK) {
         for (char *c = welcome->message; *c; c++)
             if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
