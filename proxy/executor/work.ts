@@ -188,7 +188,7 @@ export class Work {
     const host = this.host;
     const context = batch.context!;
     if (!batch.owned) context.eventWaits--;
-    else if (batch.event !== 0) {
+    else if (batch.event !== 0 && context.legacy !== null) {
       if (context.spareEvents.length < SPARE_EVENTS_MAX) context.spareEvents.push(batch.event);
       else host.driver.cuEventDestroy_v2(batch.event);
     }

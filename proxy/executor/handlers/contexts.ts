@@ -67,6 +67,8 @@ function create(v: Invocation): number {
 /** Ends an active context: nothing gets in any more at once; its work is waited for, then the driver's context goes. */
 export function endContext(executor: Executor, context: Context, done: (status: number) => void): void {
   const { client, native } = context;
+  const streams = [...context.streams, ...context.perThread.values()];
+  if (context.legacy !== null) streams.push(context.legacy);
   context.closing = true;
   for (const stream of context.streams) executor.unregister(stream.row);
   for (const event of context.events) executor.unregister(event.row);
@@ -77,7 +79,12 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.posted = 0;
   client.forgetContext();
   executor.afterWork(client, context, () => {
-    const destroy = (): void => {
+    // The driver is done, but events of this context may still be polled: the client's own, and those that other threads' calls
+    // (cuMemFree, say) put behind its work meanwhile. None may outlive it.
+    executor.poll(() => {
+      if (context.eventWaits !== 0) return false;
+      for (const stream of streams) if (stream.queue.first !== null || stream.queue.open !== null) return false;
+      for (const stream of streams) stream.destroyed = true;
       if (!client.dead) client.memory.contextGone(native);
       context.spareEvents.length = 0;
       executor.destroyContext(native, (status) => {
@@ -85,12 +92,6 @@ export function endContext(executor: Executor, context: Context, done: (status: 
         context.closing = false;
         done(status);
       });
-    };
-    // Polls of the client's events are done by now in the driver, but perhaps not seen yet.
-    if (context.eventWaits === 0) destroy();
-    else executor.poll(() => {
-      if (context.eventWaits !== 0) return false;
-      destroy();
       return true;
     });
   });
