@@ -275,6 +275,11 @@ export class OneClient implements ClientMemory {
 
   // ---- release ----
 
+  /** Whether nothing of this client has been under way since it was last known to be done. */
+  get quiet(): boolean {
+    return this.submitted === this.quietAt;
+  }
+
   /** GPU_FREE. `stream`: the free is ordered by it; null: by everything that this client has given the GPU. */
   free(address: number, stream: object | null): number {
     const area = this.zone.map.at(address);
@@ -295,7 +300,7 @@ export class OneClient implements ClientMemory {
     const bytes = heap.bytes[node];
     this.give(bytes);
     if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
-    if (stream === null && this.submitted === this.quietAt) return this.releaseBlock(node);
+    if (stream === null && this.quiet) return this.releaseBlock(node);
     heap.rest(node);
     this.restOf(stream).addBlock(node, heap.epoch[node]);
   }
@@ -305,7 +310,7 @@ export class OneClient implements ClientMemory {
     this.pools.gave(area.tag!.pool, area.bytes);
     area.state = NodeState.resting;
     area.epoch++;
-    if (stream === null && this.submitted === this.quietAt) return this.releaseWhole(area);
+    if (stream === null && this.quiet) return this.releaseWhole(area);
     this.restOf(stream).addArea(area);
   }
 

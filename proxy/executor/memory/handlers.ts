@@ -9,7 +9,7 @@ import {
   AllocKind, GpuAlloc, GpuAllocReply, GpuFree, HandleType, MemInfoReply, Message, PointerQuery, PointerQueryReply,
 } from '../../generated/messages.ts';
 import type { HandlerTable } from '../handlers/table.ts';
-import type { OneClient } from './client.ts';
+import { DEFERRED, type OneClient } from './client.ts';
 import { AreaKind } from './intervals.ts';
 import { NodeState } from './tlsf.ts';
 import type { Later, MemoryInvocation } from './types.ts';
@@ -65,10 +65,19 @@ function allocate(v: MemoryInvocation): number {
 }
 
 function free(v: MemoryInvocation): number {
+  const memory = memoryOf(v);
   const address = v.u64(GpuFree.address);
-  if (v.u32(GpuFree.async) === 0) return memoryOf(v).free(address, null);
-  if (v.stream(GpuFree.stream) < 0) return v.invalid(HandleType.stream);
-  return memoryOf(v).free(address, v.found);
+  if (v.u32(GpuFree.async) !== 0) {
+    if (v.stream(GpuFree.stream) < 0) return v.invalid(HandleType.stream);
+    return memory.free(address, v.found);
+  }
+  const status = memory.free(address, null);
+  if (status !== 0 || memory.quiet) return status;
+  // cuMemFree returns when the work under way is done, and programs lean on that (they look at what a copy has brought).
+  let later: Later | null = null;
+  if (memory.client.afterWork(() => later?.finish(0))) return 0;
+  later = v.later();
+  return DEFERRED;
 }
 
 function info(v: MemoryInvocation): number {

@@ -1,8 +1,8 @@
 /**
  * Freed memory that work under way may still touch: it rests until that work is done.
  *
- * cuMemFree waits for the context's work before the memory can be anyone's again; here the call is answered at once (the address
- * fails every check from then on) and the memory waits instead. Freed while the client has nothing under way, it waits for
+ * cuMemFree is answered when the client's work is done, as the driver does it; the address fails every check at once. Freed while
+ * the client has nothing under way, memory waits for
  * nothing. cuMemFreeAsync orders the free by its stream: another allocation on that same stream may have the memory at once,
  * since the stream itself puts the new use behind the old one; everyone else waits until the stream has got there.
  */

@@ -18,6 +18,13 @@ const allocAsync = (world: World, client: FakeClient, bytes: number, on: number)
 const free = (world: World, client: FakeClient, address: number): number =>
   world.call(client, Message.GPU_FREE, { [GpuFree.address]: u64(address) }).status!;
 
+/** A free that is answered later: while work is under way. */
+const startFree = (world: World, client: FakeClient, address: number): Call => {
+  const call = world.start(client, Message.GPU_FREE, { [GpuFree.address]: u64(address) });
+  assert.is(call.status, undefined);
+  return call;
+};
+
 const freeAsync = (world: World, client: FakeClient, address: number, on: number): number =>
   world.call(client, Message.GPU_FREE, { [GpuFree.address]: u64(address), [GpuFree.stream]: u64(on), [GpuFree.async]: 1 }).status!;
 
@@ -161,7 +168,7 @@ test('memory that rests is waited for before a client is refused', () => {
   world.fake.card = 8;
   const at = addressOf(alloc(world, one, 6 * GRANULE));
   one.work();
-  assert.is(free(world, one, at), 0);
+  startFree(world, one, at);
   const waits = world.start(one, Message.GPU_ALLOC, { [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: u64(5 * GRANULE) });
   for (let i = 0; i < 20; i++) world.core.turn();
   assert.is(waits.status, undefined);
@@ -206,11 +213,13 @@ test('freed while work is under way: not used again before it is done', () => {
   for (const bytes of [1000, 4 * MIB]) {
     const first = addressOf(alloc(world, one, bytes));
     one.work();
-    assert.is(free(world, one, first), 0);
+    const freeing = startFree(world, one, first);
     assert.not(world.zone.check(one.memory, first, 1, false));
     const second = addressOf(alloc(world, one, bytes));
     assert.is.not(second, first);
+    assert.is(freeing.status, undefined);
     one.workDone();
+    assert.is(freeing.status, 0);
     const third = addressOf(alloc(world, one, bytes));
     assert.is(third, first, 'and then at once');
     // With nothing under way, at once.
@@ -290,7 +299,7 @@ test('a client’s end gives the quota back at once and the memory when its cont
     world.fake.write(one.id, addressOf(alloc(world, one, bytes)), bytes);
   }
   one.work();
-  assert.is(free(world, one, addressOf(alloc(world, one, 2 * MIB))), 0);
+  startFree(world, one, addressOf(alloc(world, one, 2 * MIB)));
   world.fake.instant = false;
   const late = world.start(one, Message.GPU_ALLOC, { [GpuAlloc.kind]: 0, [GpuAlloc.bytes]: u64(9 * MIB) });
   const before = world.fake.used;
@@ -348,7 +357,8 @@ test('random life: quota exact, no rule of the driver broken, no stranger’s by
         const mine = live.filter((each) => each.who === who);
         if (mine.length === 0) continue;
         const it = mine[n % mine.length];
-        assert.is(op === 'free' ? free(world, client, it.at) : freeAsync(world, client, it.at, n % 3), 0);
+        if (op === 'freeAsync') assert.is(freeAsync(world, client, it.at, n % 3), 0);
+        else assert.is(world.start(client, Message.GPU_FREE, { [GpuFree.address]: u64(it.at) }).status, client.busy ? undefined : 0);
         live.splice(live.indexOf(it), 1);
       } else if (op === 'work') client.work();
       else if (op === 'done') client.workDone();
