@@ -1,3 +1,4 @@
+// test: timeout 300
 // The same programs on the software GPU called directly and inside a zone: what they assert must hold on both, for the two
 // runs differ only in which libcuda.so.1 they find. Then again with everything built under ASan and UBSan.
 import { spawnSync } from 'node:child_process'

@@ -1,4 +1,4 @@
-// test: alone
+// test: alone timeout 600
 // 1,000 clients that connect, allocate, copy and die by SIGKILL at random, 16 at a time over 4 zones: at the end nothing of
 // them is left: no byte, handle, process, shared memory object or descriptor. RINGFENCE_SOAK sets another number.
 import { spawn } from 'node:child_process'
