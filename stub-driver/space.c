@@ -190,6 +190,20 @@ static void destroy_block(struct rf_block *block) {
   drop_block(block);
 }
 
+/* Maps host addresses without access, exactly there. False: something else is there. */
+static bool map_nothing(CUdeviceptr address, uint64_t size) {
+#if defined(__SANITIZE_THREAD__)
+  /* ThreadSanitizer drops the address of a mapping outside the regions that it knows, and dies of where it then lands. */
+  (void)address, (void)size;
+  return false;
+#else
+  void *const wanted = (void *)(uintptr_t)address;
+  void *const got = mmap(wanted, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got != MAP_FAILED && got != wanted) munmap(got, size); /* a kernel that does not know the flag */
+  return got == wanted;
+#endif
+}
+
 /* ---- allocations -------------------------------------------------------------------------------------------------- */
 
 void rf_space_initialise(void) {
@@ -200,10 +214,7 @@ void rf_space_initialise(void) {
   rf_extents_give(&addresses, LOWEST >> PAGE_SHIFT, (((uint64_t)1 << ADDRESS_BITS) - LOWEST) >> PAGE_SHIFT);
   /* Hold the addresses in the host's space too, so that no host pointer looks like a device pointer. Best effort:
    * sanitizers and unlucky mappings may be in the way, and then only unified copies could ever mistake one. */
-  void *const wanted = (void *)WINDOW_BASE;
-  void *const got = mmap(wanted, WINDOW_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-  window_reserved = got == wanted;
-  if (got != MAP_FAILED && !window_reserved) munmap(got, WINDOW_SIZE);
+  window_reserved = map_nothing(WINDOW_BASE, WINDOW_SIZE);
 }
 
 static int class_of(uint64_t size) {
@@ -504,17 +515,12 @@ static bool inside_window(CUdeviceptr address, uint64_t size) {
   return address >= WINDOW_BASE && address + size <= WINDOW_BASE + WINDOW_SIZE;
 }
 
-/* Keeps host mappings out of a reservation outside the window. False: there are some already. */
+/* Keeps host mappings out of a reservation. False: there are some already. Inside the window they are the program's bad
+ * luck, not a reason to give another address than the one asked for. */
 static bool reserve_on_host(CUdeviceptr address, uint64_t size, bool *held) {
-  *held = false;
-  if (window_reserved && inside_window(address, size)) return true;
-  void *const got = mmap((void *)address, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-  if (got == (void *)address) {
-    *held = true;
-    return true;
-  }
-  if (got != MAP_FAILED) munmap(got, size);
-  return false;
+  const bool inside = inside_window(address, size);
+  *held = !(inside && window_reserved) && map_nothing(address, size);
+  return inside || *held;
 }
 
 CUresult rf_space_reserve(uint64_t size, uint64_t align, CUdeviceptr hint, CUdeviceptr *address) {
