@@ -8,7 +8,7 @@ import { against, broker, build, buildLibrary, fine, run } from './support.ts'
 
 const REFUSALS: [mode: string, error: RegExp, line: RegExp][] = [
   ['refuse', /CUDA_ERROR_NOT_PERMITTED/, /refused: this is not the zone's token \(got 'secret'\): correct RINGFENCE_TOKEN/],
-  ['protocol', /CUDA_ERROR_SYSTEM_DRIVER_MISMATCH/, /refused: the broker speaks protocol 2\.0: install its client library/],
+  ['protocol', /CUDA_ERROR_SYSTEM_DRIVER_MISMATCH/, /speaks protocol version 2\.0 and this client 1\.0: install client and broker of one version/],
   ['garbage', /CUDA_ERROR_SYSTEM_DRIVER_MISMATCH/, /is no Ringfence broker of this version/],
   ['hangup', /CUDA_ERROR_SYSTEM_NOT_READY/, /hung up during the introduction/],
   ['noregion', /CUDA_ERROR_SYSTEM_NOT_READY/, /sent no shared memory/],
