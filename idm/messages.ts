@@ -2,7 +2,9 @@
 // Every generated call adds a message of its own, with its symbol's name. Fields lie in the order given, each aligned to
 // its size; the payload starts right behind the 32-byte record header (ring.h), a reply's at the slot's payload.
 //
-//   message(name, cost, request, reply)       fields as 'name:kind', kinds: u32 i32 u64 f32 device address handle(type)
+//   message(name, cost, request, reply, what, errors)      fields as 'name:kind', kinds: u32 i32 u64 f32 device address handle(type)
+//
+// errors: the CUresults (without CUDA_ERROR_) that the executor answers besides those that the fields imply (errorsOf).
 //
 // `address` is a device address; `handle(type)` an opaque handle; `u64` a size or a number. `tail` says that raw bytes follow.
 import { type Field, fieldSize } from './table.ts'
@@ -13,6 +15,7 @@ export interface Message {
   request: Field[]
   reply: Field[]
   what: string
+  errors: string[]
 }
 
 function fields(text: string): Field[] {
@@ -24,9 +27,25 @@ function fields(text: string): Field[] {
   })
 }
 
-const message = (name: string, cost: Message['cost'], request: string, reply: string, what: string): Message => ({
-  name, cost, request: fields(request), reply: fields(reply), what,
+const message = (name: string, cost: Message['cost'], request: string, reply: string, what: string, errors = ''): Message => ({
+  name, cost, request: fields(request), reply: fields(reply), what, errors: errorsOf(fields(request), fields(reply), errors.split(' ')),
 })
+
+/** Which errors a message can be answered with for what its fields are, and `more`. Sorted. */
+export function errorsOf(request: Field[], reply: Field[], more: string[]): string[] {
+  const out = new Set(more.filter(Boolean))
+  for (const f of request) {
+    if (f.kind === 'address') out.add('INVALID_VALUE')
+    else if (f.kind === 'device') out.add('INVALID_DEVICE')
+    else if (f.kind === 'handle') {
+      if (f.handle === 'context') out.add('INVALID_CONTEXT').add('CONTEXT_IS_DESTROYED')
+      else out.add(f.handle === 'pool' || f.handle === 'allocation' ? 'INVALID_VALUE' : 'INVALID_HANDLE')
+      if (f.handle === 'stream') out.add('INVALID_CONTEXT').add('CONTEXT_IS_DESTROYED') // default streams are the current context's
+    }
+  }
+  for (const f of reply) if (f.kind === 'handle') out.add('OUT_OF_MEMORY') // the zone's limit of handles
+  return [...out].sort()
+}
 
 /** One end of a copy. `place` is enum rf_place (generate/main.ts): where `base` points.
  *  base: device address, array handle, staging offset (from the start of staging), or pinned memory's id.
@@ -47,45 +66,45 @@ export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async'] as const
 
 export const MESSAGES: Message[] = [
   message('PING', 'either', '', '', 'nothing: a waited null call'),
-  message('CTX_PRIMARY_RETAIN', 'waited', 'device:device flags:u32', 'context:handle(context)', 'activate the primary context; the handle is the one in the info block'),
+  message('CTX_PRIMARY_RETAIN', 'waited', 'device:device flags:u32', 'context:handle(context)', 'activate the primary context; the handle is the one in the info block', 'INVALID_VALUE'),
   message('CTX_PRIMARY_RESET', 'waited', 'device:device', '', 'destroy all the primary context holds; its handle stays'),
-  message('CTX_CREATE', 'waited', 'device:device flags:u32', 'context:handle(context)', ''),
+  message('CTX_CREATE', 'waited', 'device:device flags:u32', 'context:handle(context)', '', 'INVALID_VALUE'),
   message('CTX_DESTROY', 'waited', 'target:handle(context)', '', ''),
-  message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64', 'device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream'),
+  message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64', 'device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('GPU_FREE', 'either', 'address:address stream:handle(stream) async:u32 pad:u32', '', 'async 1: in the order of `stream`'),
-  message('MEM_INFO', 'waited', '', 'free:u64 total:u64', "the zone's numbers"),
+  message('MEM_INFO', 'waited', '', 'free:u64 total:u64', "the zone's numbers", 'INVALID_CONTEXT'),
   message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; kind: ALLOC_KINDS, 4 for a mapping of the virtual memory calls; CUDA_ERROR_INVALID_VALUE if none'),
-  message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; waited: answered when done; posted: in stream order; what becomes of inline bytes and staging chunks: see idm/messages.ts'),
+  message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; waited: answered when done; posted: in stream order; what becomes of inline bytes and staging chunks: see idm/messages.ts', 'INVALID_VALUE'),
   message('GPU_SET', 'either', 'address:address pitch:u64 width:u64 rows:u64 value:u32 element:u32 stream:handle(stream)', '', 'width elements of `element` bytes (1, 2, 4) x rows; waited: answered when done'),
-  message('GPU_SYNC', 'waited', 'scope:u32 pad:u32 target:u64', '', 'SYNC_SCOPES; target: context, stream or event handle'),
+  message('GPU_SYNC', 'waited', 'scope:u32 pad:u32 target:u64', '', 'SYNC_SCOPES; target: context, stream or event handle', 'INVALID_VALUE INVALID_CONTEXT CONTEXT_IS_DESTROYED INVALID_HANDLE'),
   message('STREAM_DESTROY', 'waited', 'stream:handle(stream)', '', ''),
   message('EVENT_DESTROY', 'waited', 'event:handle(event)', '', ''),
-  message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 offset:u64 size:u64', 'pinned memory; its descriptor comes as a notice, sent before this reply'),
-  message('HOST_FREE', 'waited', 'id:u64', '', ''),
-  message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)'),
+  message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 offset:u64 size:u64', 'pinned memory; its descriptor comes as a notice, sent before this reply', 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY OPERATING_SYSTEM'),
+  message('HOST_FREE', 'waited', 'id:u64', '', '', 'INVALID_VALUE'),
+  message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned: the stream goes on'),
   message('THREAD_GONE', 'posted', 'gone:u32 pad:u32', '', "a client thread ended: its per-thread default streams go"),
-  message('ADDRESS_RESERVE', 'waited', 'size:u64 alignment:u64 hint:address flags:u64', 'address:address', ''),
+  message('ADDRESS_RESERVE', 'waited', 'size:u64 alignment:u64 hint:address flags:u64', 'address:address', '', 'OUT_OF_MEMORY NOT_SUPPORTED'),
   message('ADDRESS_FREE', 'waited', 'address:address size:u64', '', ''),
-  message('MEM_CREATE', 'waited', 'size:u64 flags:u64 type:u32 handle_types:u32 location_type:u32 location:i32', 'allocation:handle(allocation)', ''),
+  message('MEM_CREATE', 'waited', 'size:u64 flags:u64 type:u32 handle_types:u32 location_type:u32 location:i32', 'allocation:handle(allocation)', '', 'INVALID_VALUE INVALID_DEVICE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('MEM_RELEASE', 'waited', 'allocation:handle(allocation)', '', ''),
-  message('MEM_MAP', 'waited', 'address:address size:u64 offset:u64 allocation:handle(allocation) flags:u64', '', ''),
+  message('MEM_MAP', 'waited', 'address:address size:u64 offset:u64 allocation:handle(allocation) flags:u64', '', '', 'OUT_OF_MEMORY NOT_SUPPORTED'),
   message('MEM_UNMAP', 'waited', 'address:address size:u64', '', ''),
-  message('MEM_SET_ACCESS', 'waited', 'address:address size:u64 location_type:u32 location:i32 flags:u32 pad:u32', '', ''),
-  message('MEM_GET_ACCESS', 'waited', 'address:address location_type:u32 location:i32', 'flags:u64', ''),
+  message('MEM_SET_ACCESS', 'waited', 'address:address size:u64 location_type:u32 location:i32 flags:u32 pad:u32', '', '', 'INVALID_DEVICE NOT_SUPPORTED'),
+  message('MEM_GET_ACCESS', 'waited', 'address:address location_type:u32 location:i32', 'flags:u64', '', 'INVALID_DEVICE'),
   message('MEM_RETAIN', 'waited', 'address:address', 'allocation:handle(allocation)', ''),
   message('MEM_PROPERTIES', 'waited', 'allocation:handle(allocation)', 'type:u32 handle_types:u32 location_type:u32 location:i32 size:u64', ''),
-  message('POOL_CREATE', 'waited', 'type:u32 handle_types:u32 location_type:u32 location:i32 max_size:u64', 'pool:handle(pool)', ''),
+  message('POOL_CREATE', 'waited', 'type:u32 handle_types:u32 location_type:u32 location:i32 max_size:u64', 'pool:handle(pool)', '', 'INVALID_VALUE INVALID_DEVICE NOT_SUPPORTED'),
   message('POOL_DESTROY', 'waited', 'pool:handle(pool)', '', ''),
   message('POOL_TRIM', 'waited', 'pool:handle(pool) keep:u64', '', ''),
-  message('POOL_SET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32 value:u64', '', ''),
-  message('POOL_GET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32', 'value:u64', ''),
+  message('POOL_SET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32 value:u64', '', '', 'NOT_SUPPORTED'),
+  message('POOL_GET', 'waited', 'pool:handle(pool) attribute:u32 pad:u32', 'value:u64', '', 'INVALID_DEVICE NOT_SUPPORTED'),
   message('POOL_OF_DEVICE', 'waited', 'device:device which:u32 pool:handle(pool)', 'pool:handle(pool)', 'which 0: the default pool, 1: the current pool, 2: make `pool` current'),
-  message('ARRAY_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 pad:u32', 'array:handle(array)', ''),
+  message('ARRAY_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 pad:u32', 'array:handle(array)', '', 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY NOT_SUPPORTED'),
   message('ARRAY_DESCRIBE', 'waited', 'array:handle(array)', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 pad:u32', ''),
   message('ARRAY_DESTROY', 'waited', 'array:handle(array)', '', ''),
-  message('MIPMAP_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 levels:u32', 'mipmap:handle(mipmappedArray)', ''),
-  message('MIPMAP_LEVEL', 'waited', 'mipmap:handle(mipmappedArray) level:u32 pad:u32', 'array:handle(array)', ''),
+  message('MIPMAP_CREATE', 'waited', 'width:u64 height:u64 depth:u64 format:u32 channels:u32 flags:u32 levels:u32', 'mipmap:handle(mipmappedArray)', '', 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY NOT_SUPPORTED'),
+  message('MIPMAP_LEVEL', 'waited', 'mipmap:handle(mipmappedArray) level:u32 pad:u32', 'array:handle(array)', '', 'INVALID_VALUE'),
   message('MIPMAP_DESTROY', 'waited', 'mipmap:handle(mipmappedArray)', '', ''),
   message('STREAM_CONTEXT', 'waited', 'stream:handle(stream)', 'context:handle(context)', 'the context that the stream belongs to; never asked about the default streams'),
 ]

@@ -1,7 +1,7 @@
 // The table as the emitters want it: message ids and layouts, which row answers for which symbol, the table's hash.
 import { createHash } from 'node:crypto'
 import { CALLS } from '../calls/index.ts'
-import { MESSAGES, type Message } from '../messages.ts'
+import { errorsOf, MESSAGES, type Message } from '../messages.ts'
 import { type Call, classify, type Field, type Parameter } from '../table.ts'
 
 export interface Laid extends Field {
@@ -64,7 +64,7 @@ for (const call of CALLS) {
   const q = lay(f.request)
   const r = lay(f.reply)
   LAID.push({
-    name: call.symbol, cost: call.serve.cost, what: '', id: LAID.length + 1,
+    name: call.symbol, cost: call.serve.cost, what: '', errors: errorsOf(f.request, f.reply, ['INVALID_CONTEXT', 'INVALID_VALUE', ...(call.symbol.endsWith('Query') || call.base === 'cuEventElapsedTime' ? ['NOT_READY'] : [])]), id: LAID.length + 1,
     request: q.fields, reply: r.fields, requestSize: q.size, replySize: r.size, generated: call,
   })
 }
