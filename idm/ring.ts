@@ -176,10 +176,13 @@ export class RingWriter {
   private readonly headWord = wordAt(Region.head)
   private readonly asleepWord = wordAt(Region.asleep)
   private readonly waitingWord = wordAt(Region.producersWaiting)
+  /** A head that was true once: see ring.h. */
+  private headSeen: number
 
   constructor(private readonly words: Int32Array, geometry: Pick<Geometry, 'ring' | 'ringUnits'>) {
     this.data = wordAt(geometry.ring)
     this.units = geometry.ringUnits
+    this.headSeen = Atomics.load(words, this.headWord) >>> 0
   }
 
   /** Claims a record of `bytes` (header included); returns its word index in `words`, or a ClaimStatus. */
@@ -189,10 +192,14 @@ export class RingWriter {
     const need = (bytes + 7) >>> 3
     for (;;) {
       const tail = Atomics.load(words, this.tailWord) >>> 0
-      const head = Atomics.load(words, this.headWord) >>> 0
       const toEnd = this.units - (tail & (this.units - 1))
       const padding = need > toEnd ? toEnd : 0
-      if (this.units - ((tail - head) >>> 0) < padding + need) {
+      if (this.units - ((tail - this.headSeen) >>> 0) < padding + need) {
+        const head = Atomics.load(words, this.headWord) >>> 0
+        if (head !== this.headSeen) {
+          this.headSeen = head
+          continue
+        }
         // An old tail beside a new head looks full too: believe it only if tail stood still.
         if (Atomics.load(words, this.tailWord) >>> 0 === tail) return ClaimStatus.full
         continue

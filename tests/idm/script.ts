@@ -30,8 +30,8 @@ export class Ring {
     this.bytes.fill(0xee, RING - 8 + units * 8)
     const geometry = { ring: RING, ringUnits: units }
     this.reader = new RingReader(this.words, geometry, { unblockMs })
-    this.writer = new RingWriter(this.words, geometry)
     this.words[wordAt(Region.tail)] = this.words[wordAt(Region.head)] = start | 0
+    this.writer = new RingWriter(this.words, geometry)
     this.reader.head = start >>> 0
   }
 
