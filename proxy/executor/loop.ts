@@ -29,6 +29,8 @@ import { futexWake, sleepUnlessReadable } from './system.ts';
 /** Records of one client in one go. */
 const BATCH_RECORDS = 256;
 const TURN_MS = 2;
+/** Records after which the clock is looked at. */
+const LOOK_EVERY = 1024;
 const SPIN_MIN_MS = 0.005;
 const SPIN_MAX_MS = 0.1;
 const SPIN_PENDING_MS = 0.2;
@@ -98,6 +100,7 @@ export class Loop {
     let quiet = 0;
     let rounds = 0;
     let worked = false;
+    let since = 0;
     for (;;) {
       let did = 0;
       for (let i = clients.length - 1; i >= 0; i--) did += this.serve(clients[i]);
@@ -115,7 +118,9 @@ export class Loop {
           this.spin = Math.min(SPIN_MAX_MS, Math.max(this.spin, 2 * (last - this.lastWork) + SPIN_MIN_MS));
           quiet = 0;
         }
-        if ((++rounds & 7) !== 0) continue;
+        since += did;
+        if ((++rounds & 7) !== 0 && since < LOOK_EVERY) continue;
+        since = 0;
         last = performance.now();
         if (last - start > TURN_MS) return this.schedule();
         continue;
@@ -239,7 +244,7 @@ export class Loop {
       v.at(batch, at + HEADER_WORDS, payload);
       executor.enter(context === null ? 0 : context.active);
 
-      const status = handlers[call](v);
+      let status = handlers[call](v);
       if (status === AGAIN) {
         client.stalled = true;
         break;
@@ -250,6 +255,8 @@ export class Loop {
       executor.served[call]++;
       if (client.dead) break;
       if (status === DEFERRED) continue;
+      // The driver saw no context at all; the client named one that is not active.
+      if (status === CUresult.INVALID_CONTEXT && context !== null && context.legacy === null) status = CUresult.CONTEXT_IS_DESTROYED;
       if (v.posted) {
         if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) executor.stick(client, context, status);
       } else executor.answer(client, context, slot, v.ticket, status, status === 0 ? v.replied : 0, executor.creates[call] !== 0);

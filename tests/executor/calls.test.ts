@@ -184,7 +184,7 @@ test('another client can neither read, write nor free memory', async () => {
 
 test('contexts: made, current, reset, destroyed', async () => {
   const c = await TestClient.connect(executor.path)
-  assert.is(await c.call(Message.cuStreamCreate, [0], { context: c.primary }), CUresult.INVALID_CONTEXT, 'the primary context before its first retain')
+  assert.is(await c.call(Message.cuStreamCreate, [0], { context: c.primary }), CUresult.CONTEXT_IS_DESTROYED, 'the primary context before its first retain')
   assert.is(await c.call(Message.GPU_SYNC, [], { context: c.primary }), CUresult.CONTEXT_IS_DESTROYED)
   await c.must(Message.CTX_PRIMARY_RETAIN)
   assert.equal(c.replyWide(0), c.primary)

@@ -40,7 +40,7 @@ export class TestExecutor {
     this.limits = { ...roomy, ...options.limits }
     this.child = fork(join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
-      execArgv: [],
+      execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
       env: {
         ...process.env,
         RINGFENCE_DRIVER: options.driver ?? process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1'),
