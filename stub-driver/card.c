@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -21,6 +22,10 @@
 
 #include "log.h"
 #include "settings.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; before it, EINVAL, and pages are faulted in one by one */
+#endif
 
 #define MAGIC 0x52464341524430ull /* "RFCARD0" */
 #define LAYOUT 1
@@ -47,6 +52,7 @@ char *rf_card_bytes;
 static struct header *header;
 static int card_fd = -1;
 static uint16_t own_slot;
+static _Atomic uint64_t *populated; /* bit by frame */
 
 static bool lock_byte(off_t byte, int command, short type) {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
@@ -175,6 +181,9 @@ bool rf_card_open(void) {
   if (mapping == MAP_FAILED) return fail("mapping it");
   /* A forked child may not use the GPU (NOT_INITIALIZED), and its copy of the mapping would keep our lock after we died. */
   madvise(mapping, size, MADV_DONTFORK);
+  madvise(mapping + offset, size - offset, MADV_HUGEPAGE); /* a frame is a huge page, where the system gives them */
+  populated = calloc((size - offset) / RF_FRAME_SIZE / 64 + 1, sizeof *populated);
+  if (!populated) return fail("its bookkeeping");
   header = (struct header *)mapping;
   rf_card_bytes = mapping + offset;
   const bool good = header->magic == MAGIC ? check_header() : initialise_header();
@@ -185,6 +194,13 @@ bool rf_card_open(void) {
 void rf_card_after_fork(void) {
   if (card_fd >= 0) close(card_fd);
   card_fd = -1;
+}
+
+void rf_card_populate(const char *at) {
+  const uint64_t frame = (uint64_t)(at - rf_card_bytes) / RF_FRAME_SIZE, bit = (uint64_t)1 << frame % 64;
+  if (RF_LIKELY(atomic_load_explicit(&populated[frame / 64], memory_order_relaxed) & bit)) return;
+  madvise(rf_card_bytes + frame * RF_FRAME_SIZE, RF_FRAME_SIZE, MADV_POPULATE_WRITE);
+  atomic_fetch_or_explicit(&populated[frame / 64], bit, memory_order_relaxed);
 }
 
 CUresult rf_card_take(int device, uint32_t count, uint32_t *frames) {

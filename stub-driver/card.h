@@ -28,6 +28,10 @@ void rf_card_give(const uint32_t *frames, uint32_t count);
 /* Bytes free on a device, across all processes that share the card, after frames of dead ones were reclaimed. */
 uint64_t rf_card_free(int device);
 
+/* Faults a whole frame of the process's view in at once, the first time; for operations on most of a frame, for which
+ * taking its 512 pages one by one would cost more than the operation. `at` is anywhere in it. */
+void rf_card_populate(const char *at);
+
 /* The process's view of all frames, in order: frame n is at rf_card_bytes + n * RF_FRAME_SIZE. Constant after opening. */
 extern char *rf_card_bytes;
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "card.h"
 #include "context.h"
 #include "log.h"
 #include "range.h"
@@ -13,6 +14,7 @@
 #include "space.h"
 #include "stream.h"
 
+#define MOST_OF_A_FRAME (RF_FRAME_SIZE / 2)
 #define STAGED_BYTES ((uint64_t)64 << 10) /* pageable sources up to this are read into a buffer of the operation */
 
 /* ---- execution ---------------------------------------------------------------------------------------------------- */
@@ -37,6 +39,10 @@ static CUresult copy_row(const struct rf_copy *copy, uint64_t source, uint64_t t
     }
     uint64_t length = from_length < to_length ? from_length : to_length;
     if (length > bytes) length = bytes;
+    if (length >= MOST_OF_A_FRAME) {
+      if (copy->source.device) rf_card_populate(from);
+      if (copy->target.device) rf_card_populate(to);
+    }
     memmove(to, from, length);
     source += length;
     target += length;
@@ -95,6 +101,7 @@ CUresult rf_fill_execute(const struct rf_fill *fill, CUdeviceptr *fault) {
         return CUDA_ERROR_ILLEGAL_ADDRESS;
       }
       if (length > bytes) length = bytes;
+      if (length >= MOST_OF_A_FRAME && fill->target.device) rf_card_populate(to);
       fill_bytes(to, length, fill->value, fill->element);
       address += length;
       bytes -= length;

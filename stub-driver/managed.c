@@ -81,6 +81,49 @@ RF_TWIN(cuMemPrefetchAsync, _ptsz, (CUdeviceptr devPtr, size_t count, CUdevice d
 RF_TWIN(cuMemPrefetchAsync_v2, _ptsz, (CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags, CUstream hStream),
         prefetch(call, devPtr, count, location, flags, hStream, null_stream))
 
+/* ---- batches ------------------------------------------------------------------------------------------------------ */
+
+/* All is checked before anything is done. `locations` NULL: ranges are discarded, and keep their bytes: what is read
+ * from discarded memory before it is written is undefined, so the old bytes are as good as any. */
+static CUresult batch(const char *call, const CUdeviceptr *addresses, const size_t *sizes, size_t count, const CUmemLocation *locations,
+                      const size_t *starts, size_t location_count, unsigned long long flags, CUstream handle, CUstream null_stream) {
+  struct stream *stream = NULL;
+  struct rf_range range;
+  RF_TRY(rf_enter(call));
+  RF_TRY(rf_stream_find(handle, null_stream, &stream));
+  if (!addresses || !sizes || !count || flags) return CUDA_ERROR_INVALID_VALUE;
+  for (size_t i = 0; i < count; i++) RF_TRY(find(call, addresses[i], sizes[i], &range));
+  for (size_t i = 0; locations && i < location_count; i++) {
+    if (starts[i] >= count || (i ? starts[i] <= starts[i - 1] : starts[i] != 0)) return CUDA_ERROR_INVALID_VALUE;
+    RF_TRY(check_location(&locations[i]));
+  }
+  for (size_t i = 0, at = 0; locations && i < count; i++) {
+    while (at + 1 < location_count && starts[at + 1] <= i) at++;
+    if (!rf_range_find(addresses[i], &range)) continue;
+    range.prefetched = locations[at];
+    rf_range_update(&range);
+  }
+  const struct rf_op op = {.kind = RF_OP_NOTHING, .call = call};
+  return rf_submit(stream, &op, RF_LATER, true);
+}
+
+static CUresult prefetch_batch(const char *call, const CUdeviceptr *addresses, const size_t *sizes, size_t count, const CUmemLocation *locations,
+                               const size_t *starts, size_t location_count, unsigned long long flags, CUstream handle, CUstream null_stream) {
+  if (!locations || !starts || !location_count || location_count > count) return CUDA_ERROR_INVALID_VALUE;
+  return batch(call, addresses, sizes, count, locations, starts, location_count, flags, handle, null_stream);
+}
+
+RF_TWIN(cuMemPrefetchBatchAsync, _ptsz,
+        (CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs,
+         unsigned long long flags, CUstream hStream),
+        prefetch_batch(call, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream, null_stream))
+RF_TWIN(cuMemDiscardAndPrefetchBatchAsync, _ptsz,
+        (CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs,
+         unsigned long long flags, CUstream hStream),
+        prefetch_batch(call, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream, null_stream))
+RF_TWIN(cuMemDiscardBatchAsync, _ptsz, (CUdeviceptr *dptrs, size_t *sizes, size_t count, unsigned long long flags, CUstream hStream),
+        batch(call, dptrs, sizes, count, NULL, NULL, 0, flags, hStream, null_stream))
+
 /* ---- asking ------------------------------------------------------------------------------------------------------- */
 
 static int id_of(CUmemLocation location) {

@@ -118,6 +118,36 @@ static CUresult is_capturing(const char *call, CUstream handle, CUstream null_st
 RF_TWIN(cuStreamIsCapturing, _ptsz, (CUstream hStream, CUstreamCaptureStatus *captureStatus),
         is_capturing(call, hStream, null_stream, captureStatus))
 
+static CUresult capture_info(const char *call, CUstream handle, CUstream null_stream, CUstreamCaptureStatus *status, cuuint64_t *id) {
+  RF_TRY(is_capturing(call, handle, null_stream, status));
+  if (id) *id = 0;
+  return CUDA_SUCCESS; /* the other results are set only while a capture goes on */
+}
+
+RF_TWIN(cuStreamGetCaptureInfo, _ptsz, (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out),
+        capture_info(call, hStream, null_stream, captureStatus_out, id_out))
+RF_TWIN(cuStreamGetCaptureInfo_v2, _ptsz,
+        (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out,
+         const CUgraphNode **dependencies_out, size_t *numDependencies_out),
+        ((void)graph_out, (void)dependencies_out, (void)numDependencies_out,
+         capture_info(call, hStream, null_stream, captureStatus_out, id_out)))
+RF_TWIN(cuStreamGetCaptureInfo_v3, _ptsz,
+        (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out,
+         const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out),
+        ((void)graph_out, (void)dependencies_out, (void)edgeData_out, (void)numDependencies_out,
+         capture_info(call, hStream, null_stream, captureStatus_out, id_out)))
+
+/* Remembered per thread, as documented; it decides nothing while nothing is captured. */
+CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
+  static __thread CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
+  RF_ENTER();
+  if (!mode || (int)*mode < 0 || *mode > CU_STREAM_CAPTURE_MODE_RELAXED) return CUDA_ERROR_INVALID_VALUE;
+  const CUstreamCaptureMode before = current;
+  current = *mode;
+  *mode = before;
+  return CUDA_SUCCESS;
+}
+
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
 static bool is_stream_attribute(CUstreamAttrID attribute) {

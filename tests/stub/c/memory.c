@@ -265,6 +265,15 @@ static void host_memory(void) {
   OK(cuMemPrefetchAsync(managed, 1 << 16, CU_DEVICE_CPU, 0));
   FAILS(INVALID_VALUE, cuMemPrefetchAsync(managed, 1 << 17, CU_DEVICE_CPU, 0));
   FAILS(INVALID_DEVICE, cuMemPrefetchAsync(managed, 1 << 16, 5, 0));
+  CUmemLocation to_host = {.type = CU_MEM_LOCATION_TYPE_HOST};
+  size_t bytes = 4096, from = 0;
+  int last = 9;
+  OK(cuMemPrefetchBatchAsync(&managed, &bytes, 1, &to_host, &from, 1, 0, 0));
+  OK(cuMemRangeGetAttribute(&last, sizeof last, CU_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION, managed, 4096));
+  CHECK(last == CU_DEVICE_CPU);
+  from = 1;
+  FAILS(INVALID_VALUE, cuMemPrefetchBatchAsync(&managed, &bytes, 1, &to_host, &from, 1, 0, 0));
+  OK(cuMemDiscardBatchAsync(&managed, &bytes, 1, 0, 0));
   OK(cuMemFree_v2(managed));
   FAILS(INVALID_VALUE, cuMemFree_v2(managed));
 }
