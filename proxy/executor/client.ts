@@ -29,8 +29,8 @@ export class Client implements MemoryClient {
   hostCallNumber = 0;
   /** Bytes of the executor's pinned slots that its copies hold. */
   slotBytesHeld = 0;
-  /** Stream waits since the client's streams were last known to be idle. */
-  readonly waits: Wait[] = [];
+  /** Stream waits (cuStreamWaitValue*) that may not be over. */
+  readonly waits = new Set<Wait>();
 
   /** The record in hand: word index in `reader.batch`, and where the batch ends. */
   at = 0;

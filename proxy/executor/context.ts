@@ -44,11 +44,13 @@ export class Context {
   /** Streams made by the client. */
   readonly streams = new Set<Stream>();
   readonly events = new Set<Event>();
+  /** A stream of the executor's, for endWaits; 0: not made. */
+  rescue = 0;
   /** Idle driver events of this context, for batches. */
   readonly spareEvents: number[] = [];
   /** Calls that wait while the driver makes this context. */
   waiting: ((status: number) => void)[] | null = null;
-  /** Polls of the client's own events in this context: it is not destroyed before they end. */
+  /** Polls of the client's own events and of its streams: it is not destroyed before they end. */
   eventWaits = 0;
   /** Waiting for its work to end, to be destroyed. Not active any more, but `native` is still the driver's. */
   closing = false;

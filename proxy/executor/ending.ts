@@ -37,7 +37,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
       destroyContexts(executor, client, gone);
       return true;
     }
-    if (client.waits.length !== 0) {
+    if (client.waits.size !== 0) {
       const now = performance.now();
       if (now - waitsAt >= WAITS_EVERY_MS) {
         waitsAt = now;

@@ -39,6 +39,9 @@ export class Executor implements WorkHost, MemoryCore {
   readonly scratchBytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES).fill(0);
   readonly scratch = addressOf(this.scratchBytes);
 
+  /** Per-thread default streams of all clients. */
+  perThreadStreams = 0;
+
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
 
@@ -54,7 +57,6 @@ export class Executor implements WorkHost, MemoryCore {
   readonly served = new Float64Array(MESSAGE_COUNT);
 
   private current = -1; // the driver's current context on this thread; -1: unknown
-  private ownStream = 0;
   private own = 0; // the executor's own context
   private readonly byNative = [...Array(8)].map(() => new Map<number, number>());
   private readonly wakes = new Float64Array(1024);
@@ -113,7 +115,7 @@ export class Executor implements WorkHost, MemoryCore {
       memoryPeak: memory.memoryPeak,
       clients: this.clients.length,
       allocations: memory.allocations,
-      handles: this.handles.live,
+      handles: this.handles.live + this.perThreadStreams,
       staging: memory.staging,
       calls: this.calls,
       refused: this.refused + memory.refused,
@@ -122,9 +124,14 @@ export class Executor implements WorkHost, MemoryCore {
 
   // ---- handles ----
 
+  /** Whether the zone may have another handle. Per-thread streams have none but count: a client can have any number of threads. */
+  handlesLeft(): boolean {
+    return this.handles.live + this.perThreadStreams < this.limits.handles;
+  }
+
   /** Registers a driver's object for a client; the row, or -1 when the zone has no handle left. */
   register(type: HandleType, client: Client, context: Context | null, native: number): number {
-    if (this.handles.live >= this.limits.handles) return -1;
+    if (!this.handlesLeft()) return -1;
     let object: object | null = null;
     if (type === HandleType.stream) object = new Stream(context!, native);
     else if (type === HandleType.event) object = new Event(context!, native);
@@ -197,11 +204,17 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** The per-thread default stream of a client's thread: a blocking stream of its own, made at the first use. */
   makePerThread(context: Context, thread: number): Stream | null {
+    if (!this.handlesLeft()) {
+      this.refused++;
+      this.lastStatus = CUresult.OUT_OF_MEMORY;
+      return null;
+    }
     this.enter(context.native);
     this.lastStatus = this.driver.cuStreamCreate(this.scratch, 0);
     if (this.lastStatus !== 0) return null;
     const stream = new Stream(context, this.scratch64());
     context.perThread.set(thread, stream);
+    this.perThreadStreams++;
     return stream;
   }
 
@@ -221,14 +234,11 @@ export class Executor implements WorkHost, MemoryCore {
     this.driver.cuMemHostUnregister(client.region.staging);
   }
 
-  /** A non-blocking stream of the executor's own context; 0: the driver refuses. */
-  releaseStream(): number {
-    if (this.ownStream === 0) {
-      this.enter(this.internalContext());
-      if (this.driver.cuStreamCreate(this.scratch, STREAM_NON_BLOCKING) !== 0) return 0;
-      this.ownStream = this.scratch64();
-    }
-    return this.ownStream;
+  /** A non-blocking stream of the executor's in a client's context; 0: the driver refuses. */
+  rescueStream(context: Context): number {
+    this.enter(context.native);
+    if (context.rescue === 0 && this.driver.cuStreamCreate(this.scratch, STREAM_NON_BLOCKING) === 0) context.rescue = this.scratch64();
+    return context.rescue;
   }
 
   // ---- work under way ----

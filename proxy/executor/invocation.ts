@@ -264,7 +264,7 @@ export class Invocation implements MemoryInvocation {
 
   /** Whether the zone may have another handle. */
   room(_type: HandleType): boolean {
-    return this.executor.handles.live < this.executor.limits.handles;
+    return this.executor.handlesLeft();
   }
 
   /** A quota says no. */

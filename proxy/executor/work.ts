@@ -105,13 +105,28 @@ export class Work {
       this.host.enter(stream.context.native);
       let status = this.takeEvent(batch);
       if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
-      if (status !== 0) this.finish(batch, status);
+      if (status !== 0) this.withoutEvent(stream, batch, status);
       else {
         queue.push(batch);
         if (queue.at < 0) this.watch(queue);
       }
     }
     this.opened.length = 0;
+  }
+
+  /** No event could be had: what the batch stands for may be under way all the same, so it is finished when the stream is idle. */
+  private withoutEvent(stream: Stream, batch: Batch, status: number): void {
+    const { driver } = this.host;
+    if (batch.event !== 0) driver.cuEventDestroy_v2(batch.event);
+    batch.event = 0;
+    stream.context.eventWaits++;
+    this.poll(() => {
+      this.host.enter(stream.context.native);
+      if (driver.cuStreamQuery(stream.native) === CUresult.NOT_READY) return false;
+      stream.context.eventWaits--;
+      this.finish(batch, status);
+      return true;
+    });
   }
 
   /** Closes one stream's batch now: before work that must not be waited for together with what came before. */

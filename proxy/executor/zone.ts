@@ -137,7 +137,7 @@ export class Zone {
       executor.refused++;
       throw new Refused(Refusal.clients, `zone "${record.name}" has its ${limits.clients} clients already; end one, or raise the limit with "ringfence zone set ${record.name} --clients N"`);
     }
-    if (executor.handles.live >= limits.handles) {
+    if (!executor.handlesLeft()) {
       executor.refused++;
       throw new Refused(Refusal.clients, `zone "${record.name}" has its ${limits.handles} handles already; end a client, or raise the limit with "ringfence zone set ${record.name} --handles N"`);
     }

@@ -74,6 +74,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   for (const event of context.events) executor.unregister(event.row);
   context.streams.clear();
   context.events.clear();
+  executor.perThreadStreams -= context.perThread.size;
   context.perThread.clear();
   context.legacy = null;
   context.posted = 0;
@@ -89,6 +90,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
       context.spareEvents.length = 0;
       executor.destroyContext(native, (status) => {
         context.native = 0;
+        context.rescue = 0;
         context.closing = false;
         done(status);
       });

@@ -29,6 +29,7 @@ function threadGone(v: Invocation): number {
     const stream = context.perThread.get(thread);
     if (stream === undefined) continue;
     context.perThread.delete(thread);
+    v.executor.perThreadStreams--;
     v.executor.destroyStream(stream);
   }
   return CUresult.SUCCESS;

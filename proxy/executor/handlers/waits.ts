@@ -8,17 +8,19 @@
 import { CUresult } from '../../driver/errors.ts';
 import { CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, CuStreamWriteValue64_v2, HandleType, Message } from '../../generated/messages.ts';
 import type { Client } from '../client.ts';
+import type { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import type { Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
-/** Waits that a client may have had since its streams were last idle. */
+/** Waits that a client may have outstanding. */
 const WAITS_MAX = 4096;
 const NOR = 3;
 const KINDS = 3; // GEQ, EQ, AND, NOR in the low two bits of the flags
 
 /** What would end a wait. */
 export interface Wait {
+  readonly context: Context;
   readonly address: number;
   readonly value: bigint;
   readonly wide: boolean;
@@ -30,14 +32,17 @@ const wide = (v: Invocation, off: number): bigint => (BigInt(v.u32(off + 1)) << 
 /** The bound functions take BigInts for 64-bit numbers too; the prototypes' type says number, which is what the rest passes. */
 const exact = (value: bigint): number => value as unknown as number;
 
-function remember(v: Invocation, wait: Wait): boolean {
-  const { client, executor } = v;
-  if (client.waits.length >= WAITS_MAX) {
-    if (executor.workStatus(client, null) === CUresult.NOT_READY) return false;
-    client.waits.length = 0;
-  }
-  client.waits.push(wait);
-  return true;
+/** Gives a wait to the driver, and remembers it until it is over. */
+function submit(v: Invocation, wait: Wait, give: () => number): number {
+  const { client, executor, found } = v;
+  if (client.waits.size >= WAITS_MAX) return CUresult.OUT_OF_MEMORY;
+  v.enter(v.context);
+  const status = give();
+  if (status !== 0) return status;
+  client.waits.add(wait);
+  // Not later than this: memory that a wait is about is not another client's before the wait's stream is known to be past it.
+  executor.work.call(found!, () => client.waits.delete(wait));
+  return status;
 }
 
 function wait32(v: Invocation): number {
@@ -47,9 +52,8 @@ function wait32(v: Invocation): number {
   if (address < 0) return v.outside();
   const value = v.u32(CuStreamWaitValue32_v2.value);
   const flags = v.u32(CuStreamWaitValue32_v2.flags);
-  if (!remember(v, { address, value: BigInt(value), wide: false, kind: flags & KINDS })) return CUresult.OUT_OF_MEMORY;
-  v.enter(v.context);
-  return v.driver.cuStreamWaitValue32_v2(stream, address, value, flags);
+  return submit(v, { context: v.found!.context, address, value: BigInt(value), wide: false, kind: flags & KINDS },
+    () => v.driver.cuStreamWaitValue32_v2(stream, address, value, flags));
 }
 
 function wait64(v: Invocation): number {
@@ -59,9 +63,8 @@ function wait64(v: Invocation): number {
   if (address < 0) return v.outside();
   const value = wide(v, CuStreamWaitValue64_v2.value);
   const flags = v.u32(CuStreamWaitValue64_v2.flags);
-  if (!remember(v, { address, value, wide: true, kind: flags & KINDS })) return CUresult.OUT_OF_MEMORY;
-  v.enter(v.context);
-  return v.driver.cuStreamWaitValue64_v2(stream, address, exact(value), flags);
+  return submit(v, { context: v.found!.context, address, value, wide: true, kind: flags & KINDS },
+    () => v.driver.cuStreamWaitValue64_v2(stream, address, exact(value), flags));
 }
 
 function write64(v: Invocation): number {
@@ -72,19 +75,16 @@ function write64(v: Invocation): number {
   return v.driver.cuStreamWriteValue64_v2(stream, address, exact(wide(v, CuStreamWriteValue64_v2.value)), v.u32(CuStreamWriteValue64_v2.flags));
 }
 
-/** Writes what every wait of a dead client waits for, in the executor's own context. To be repeated until its streams are idle:
- *  one wait's value can be another's obstacle. */
+/** Writes what every wait of a dead client waits for, in the client's own context: whatever goes wrong there is its own affair. To
+ *  be repeated until its streams are idle: one wait's value can be another's obstacle. */
 export function endWaits(executor: Executor, client: Client): void {
-  if (client.waits.length === 0) return;
-  executor.enter(executor.internalContext());
-  const stream = executor.releaseStream();
-  if (stream === 0) return;
   for (const wait of client.waits) {
+    if (wait.context.native === 0) continue;
+    const stream = executor.rescueStream(wait.context);
+    if (stream === 0) continue;
     const value = wait.kind === NOR ? 0n : wait.value;
     if (wait.wide) executor.driver.cuStreamWriteValue64_v2(stream, wait.address, exact(value), 0);
     else executor.driver.cuStreamWriteValue32_v2(stream, wait.address, Number(value), 0);
-    // In between, so that streams get a chance to see this one before the next overwrites it.
-    if (executor.driver.cuStreamQuery(stream) === CUresult.NOT_READY) continue;
   }
 }
 
