@@ -99,8 +99,11 @@ static bool is_due(struct fault *fault) {
   return count == fault->nth || (fault->onwards && count > fault->nth);
 }
 
+void rf_faults_watch(void) { atomic_store(&rf_faults_armed, true); }
+
 CUresult rf_fault_call(const char *call) {
   CUresult result = CUDA_SUCCESS;
+  rf_log(RF_LOG_DEBUG, "%s", call);
   for (int i = 0; i < fault_count; i++) {
     struct fault *const fault = &faults[i];
     if (fault->effect || !names_call(fault->function, call) || !is_due(fault)) continue;

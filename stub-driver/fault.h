@@ -13,6 +13,9 @@
 /* Parses the list and arms it. False when it is nonsense; nothing is armed then. */
 bool rf_faults_parse(const char *text);
 
+/* Makes each call come by rf_fault_call though no fault is ordered: that is where debug logging sees it. */
+void rf_faults_watch(void);
+
 enum rf_op_fault { RF_OP_FAULT_NONE, RF_OP_FAULT_ILLEGAL_ADDRESS, RF_OP_FAULT_DEVICE_LOST };
 
 /* Counts one operation of the GPU, and answers what was ordered for it. Called only when faults are armed. */

@@ -19,7 +19,7 @@
 #include "settings.h"
 #include "stream.h"
 
-#define SPINS 400 /* a few microseconds: what a futex sleep and wake would cost */
+#define SPINS 100 /* a few microseconds: what a futex sleep and wake would cost */
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)

@@ -121,5 +121,6 @@ bool rf_settings_read(void) {
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))
     return refuse("RINGFENCE_STUB_FAULTS", faults, RF_FAULTS_FORM);
+  if (rf_log_level == RF_LOG_DEBUG) rf_faults_watch();
   return true;
 }

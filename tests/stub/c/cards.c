@@ -77,6 +77,33 @@ static void churn(void) {
   }
 }
 
+/* Until it is killed, wherever that finds it: also inside the card's lock. */
+static void churn_until_killed(void) {
+  CUdeviceptr a = 0, b = 0;
+  begin();
+  tell(ready[1]);
+  for (;;) {
+    OK(cuMemAlloc_v2(&a, 3 * FRAME));
+    OK(cuMemAlloc_v2(&b, FRAME));
+    OK(cuMemFree_v2(a));
+    OK(cuMemFree_v2(b));
+  }
+}
+
+static void kill_at_random(void) {
+  for (int round = 0; round < 30; round++) {
+    pid_t pids[3];
+    for (int i = 0; i < 3; i++) pids[i] = child(churn_until_killed);
+    for (int i = 0; i < 3; i++) await(ready[0]);
+    usleep((useconds_t)(round * 37 % 1000));
+    for (int i = 0; i < 3; i++) kill(pids[i], SIGKILL);
+    for (int i = 0; i < 3; i++) {
+      int status = 0;
+      CHECK(waitpid(pids[i], &status, 0) == pids[i] && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+  }
+}
+
 int main(void) {
   char number[20];
   const int fd = memfd_create("card", 0);
@@ -115,6 +142,8 @@ int main(void) {
   for (int i = 0; i < 4; i++) churners[i] = child(churn);
   for (int i = 0; i < 4; i++) ended_well(churners[i]);
 
+  kill_at_random();
+
   /* another size on the same card is refused, not guessed */
   const pid_t misfit = fork();
   if (misfit == 0) {
@@ -124,7 +153,9 @@ int main(void) {
   }
   ended_well(misfit);
 
+  CUdeviceptr all = 0;
   begin();
   CHECK(free_memory() == TOTAL);
+  OK(cuMemAlloc_v2(&all, TOTAL)); /* every frame can be had */
   return 0;
 }
