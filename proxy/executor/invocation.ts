@@ -104,6 +104,9 @@ export class Invocation implements MemoryInvocation {
   found: Stream | null = null;
   /** Bytes of reply written so far. */
   replied = 0;
+  /** Set by a handler that started a long piece of work whose end somebody waits for: the turn ends with this record, so that the
+   *  piece gets a driver event of its own and the client can go on while the next one runs. */
+  bulky = false;
 
   private words: Int32Array = new Int32Array(0);
   private base = 0;

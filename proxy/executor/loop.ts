@@ -242,6 +242,7 @@ export class Loop {
       v.slot = v.posted ? -1 : slot;
       v.ticket = batch[at + RecordWord.ticket];
       v.at(batch, at + HEADER_WORDS, payload);
+      v.bulky = false;
       executor.enter(context === null ? 0 : context.active);
 
       let status = handlers[call](v);
@@ -254,12 +255,16 @@ export class Loop {
       executor.calls++;
       executor.served[call]++;
       if (client.dead) break;
-      if (status === DEFERRED) continue;
+      if (status === DEFERRED) {
+        if (v.bulky) break;
+        continue;
+      }
       // The driver saw no context at all; the client named one that is not active.
       if (status === CUresult.INVALID_CONTEXT && context !== null && context.legacy === null) status = CUresult.CONTEXT_IS_DESTROYED;
       if (v.posted) {
         if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) executor.stick(client, context, status);
       } else executor.answer(client, context, slot, v.ticket, status, status === 0 ? v.replied : 0, executor.creates[call] !== 0);
+      if (v.bulky) break;
     }
     return done;
   }

@@ -78,6 +78,9 @@ export class ExecutorProcess {
       env['RINGFENCE_STUB_CARD_FD'] = String(CARD_FD);
       // All processes of a card must be told the same size.
       env['RINGFENCE_STUB_MEMORY'] = String(options.card.bytes);
+      // A staged piece is copied on the executor's own thread while the client fills the next: with a thread of the stream's in
+      // between, three would share what are often two cores (docs/PERFORMANCE.md).
+      env['RINGFENCE_STUB_INLINE'] ??= '512Ki';
     }
     this.#child = fork(options.program, [], {
       env,

@@ -51,6 +51,9 @@ const MEMORY_HOST = 1;
 const MEMORY_DEVICE = 2;
 const MEMORY_ARRAY = 3;
 
+/** From here on a copy takes longer than ending a turn. */
+const BULK_BYTES = 32768;
+
 /** Pinned slot of an inline end in this copy; -1: none. */
 let slot = -1;
 
@@ -70,6 +73,7 @@ function copy(v: Invocation): number {
   const work = v.executor.work;
   const inlineReply = target.place === Place.inline && target.span !== 0;
   if (count === 0 && slot < 0 && v.posted) return status;
+  v.bulky = count !== 0 || source.span >= BULK_BYTES;
   const batch = work.open(v.found!);
   if (count !== 0) batch.add(work.step(StepKind.chunks, v.client, v.current ?? v.found!.context, first, count));
   if (!v.posted) {
