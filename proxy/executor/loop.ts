@@ -3,9 +3,10 @@
  * nothing to do.
  *
  * A turn runs in libuv's check phase (setImmediate) and goes round and round by itself, for at most TURN_MS, so that sockets,
- * timers and the supervisor's messages get theirs too. With nothing to do it spins for a budget that grows when spinning paid
- * and shrinks when it did not, and drops to nothing while the machine is crowded (a clock that jumps between two looks at it:
- * somebody else had the core). Then it announces its sleep on every ring, looks once more, and
+ * timers and the supervisor's messages get theirs too. With nothing to do it spins: for about as long as it lately took until work
+ * came; not at all after it was in vain a few times (the client thinks longer, or has no core to run on while we spin on its own),
+ * but for a try now and then; and not while the machine is crowded (a clock that jumps between two looks at it: somebody else
+ * had the core). Then it announces its sleep on every ring, looks once more, and
  *
  *   - with work on the GPU: sleeps 50 to 500 us at a time in ppoll on the clients' sockets, because nothing but asking tells
  *     when the GPU is done;
@@ -31,12 +32,19 @@ const BATCH_RECORDS = 256;
 const TURN_MS = 2;
 /** Records after which the clock is looked at. */
 const LOOK_EVERY = 1024;
-const SPIN_MIN_MS = 0.005;
+/** Spinning: when it does not pay; at least, when it does; at most; and while the GPU works. */
+const SPIN_NONE_MS = 0.003;
+const SPIN_MIN_MS = 0.02;
 const SPIN_MAX_MS = 0.1;
-const SPIN_PENDING_MS = 0.2;
+const SPIN_PENDING_MS = 0.03;
+/** Spins in vain in a row, after which it is not done any more; and every how many sleeps it is tried all the same. */
+const VAIN_MAX = 2;
+const PROBE_EVERY = 16;
 const JUMP_MS = 0.2;
-const CROWDED_MS = 10;
-const SLEEP_MIN_US = 50;
+/** A lost core is taken for crowded for so many times as long as it was lost, at most so many ms. */
+const CROWDED_TIMES = 4;
+const CROWDED_MAX_MS = 20;
+const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 const HEADER_WORDS = RECORD_HEADER >> 2;
 
@@ -48,12 +56,15 @@ export class Loop {
   /** In libuv's hands: only wake() starts the next turn. */
   private resting = true;
   private lastWork = 0;
-  private spin = 0.06;
+  private spin = SPIN_MIN_MS;
+  private vain = 0;
   private crowdedUntil = 0;
   private sleepUs = SLEEP_MIN_US;
-  private restedAt = 0;
   private readonly descriptors: number[] = [];
-  private readonly turn = (): void => this.run();
+  private readonly turn = (): void => {
+    this.scheduled = false;
+    this.run();
+  };
 
   /** `violated`: a client broke the protocol, and is to be ended. */
   constructor(
@@ -69,13 +80,16 @@ export class Loop {
   wake(): void {
     if (this.resting) {
       this.resting = false;
-      const now = performance.now();
-      // A doorbell soon after falling asleep: a little more spinning would have spared both sides a system call.
-      if (now - this.restedAt < SPIN_MAX_MS * 2) this.spin = Math.min(SPIN_MAX_MS, this.spin * 2);
-      this.lastWork = now;
+      this.lastWork = performance.now();
       for (const client of this.executor.clients) client.reader.awake();
     }
     this.schedule();
+  }
+
+  /** A doorbell: serves at once. */
+  rang(): void {
+    this.wake();
+    this.run();
   }
 
   private schedule(): void {
@@ -91,7 +105,6 @@ export class Loop {
   }
 
   private run(): void {
-    this.scheduled = false;
     if (this.resting) return;
     const executor = this.executor;
     const { clients, work } = executor;
@@ -114,8 +127,9 @@ export class Loop {
       if (did !== 0) {
         worked = true;
         if (quiet !== 0) {
-          // Work came while spinning: keep enough of it.
-          this.spin = Math.min(SPIN_MAX_MS, Math.max(this.spin, 2 * (last - this.lastWork) + SPIN_MIN_MS));
+          // Work came while spinning: that pays, and about so much of it is enough.
+          this.spin = Math.min(SPIN_MAX_MS, SPIN_MIN_MS + 2 * (last - this.lastWork));
+          this.vain = 0;
           quiet = 0;
         }
         since += did;
@@ -134,9 +148,9 @@ export class Loop {
       }
       if ((++quiet & 7) !== 0) continue;
       const now = performance.now();
-      if (now - last > JUMP_MS) this.crowdedUntil = now + CROWDED_MS;
+      if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
       last = now;
-      if (this.mayRest(now)) return this.rest(now);
+      if (this.mayRest(now)) return this.rest();
       if (now - start > TURN_MS) return this.schedule();
     }
   }
@@ -144,11 +158,11 @@ export class Loop {
   private mayRest(now: number): boolean {
     const idle = now - this.lastWork;
     if (this.executor.work.pending && now >= this.crowdedUntil) return idle > SPIN_PENDING_MS;
-    return idle > (now < this.crowdedUntil ? SPIN_MIN_MS : this.spin);
+    return idle > (now < this.crowdedUntil ? SPIN_NONE_MS : this.spin);
   }
 
   /** Nothing to do: sleeps, in one of the two ways. */
-  private rest(now: number): void {
+  private rest(): void {
     const { clients, work } = this.executor;
     let stalled = false;
     // Backwards: an unreachable client leaves the list.
@@ -164,9 +178,9 @@ export class Loop {
       if (!client.stalled && client.reader.ready()) return this.resume();
     }
     if (!work.pending && !stalled) {
-      this.spin = Math.max(SPIN_MIN_MS, this.spin * 0.75);
+      this.vain++;
+      this.spin = this.vain < VAIN_MAX ? this.spin : this.vain % PROBE_EVERY === 0 ? SPIN_MAX_MS : SPIN_NONE_MS;
       this.resting = true;
-      this.restedAt = now;
       return;
     }
     this.descriptors.length = 0;

@@ -83,6 +83,14 @@ export function peerUid(fd: number): number {
   return credentials.readUInt32LE(4);
 }
 
+const prctlCall = libc.func('int prctl(int option, unsigned long value, unsigned long, unsigned long, unsigned long)');
+const PR_SET_TIMERSLACK = 29;
+
+/** Makes this thread's short sleeps as short as they are asked to be: the kernel's default adds 50 us. */
+export function preciseSleeps(): void {
+  prctlCall(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+}
+
 const POLLIN = 1;
 let pollSet = Buffer.allocUnsafeSlow(64 * 8);
 const timeout = Buffer.allocUnsafeSlow(16).fill(0);

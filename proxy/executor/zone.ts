@@ -17,6 +17,7 @@ import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
 import { Loop } from './loop.ts';
+import { preciseSleeps } from './system.ts';
 import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
 
 /** Connections that have not said hello yet, beyond the zone's limit of clients. */
@@ -68,6 +69,7 @@ export class Zone {
     this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
     for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
     this.present_ = device.present;
+    preciseSleeps();
     this.unblocking = setInterval(() => this.loop.unblock(), UNBLOCK_EVERY_MS);
     this.unblocking.unref();
   }
@@ -97,7 +99,7 @@ export class Zone {
         client!.region.closeDescriptor();
         this.loop.wake();
       },
-      rang: () => this.loop.wake(),
+      rang: () => this.loop.rang(),
       hungUp: (why) => {
         this.strangers.delete(connection);
         if (client === null) {
