@@ -1,0 +1,456 @@
+/* Parsing a function's body: scopes, registers, labels, instructions and their operands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parser.h"
+
+static unsigned bucket_of(const char *text, size_t length) {
+    unsigned h = 2166136261u;
+    for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)text[i]) * 16777619u;
+    return h & (NAME_BUCKETS - 1);
+}
+
+void push_scope(struct parser *parser) {
+    struct function *f = parser->function;
+    if (parser->scope + 1 >= MAX_DEPTH) fail(parser, PTX_INVALID, "blocks nested too deeply");
+    uint32_t parent = parser->scope >= 0 ? parser->scope_ids[parser->scope] : UINT32_MAX;
+    f->scope_parent = arena_grow(&parser->loader->arena, f->scope_parent, f->scope_count, &f->scope_capacity, sizeof *f->scope_parent);
+    f->scope_parent[f->scope_count] = parent;
+    parser->scope++;
+    parser->scope_ids[parser->scope] = (uint32_t)f->scope_count++;
+    parser->scope_names[parser->scope] = NULL;
+}
+
+void pop_scope(struct parser *parser) {
+    for (struct name *name = parser->scope_names[parser->scope]; name; name = name->older) parser->names[name->bucket] = name->next;
+    parser->scope--;
+}
+
+struct name *enter_name(struct parser *parser, const char *text, uint32_t length) {
+    unsigned bucket = bucket_of(text, length);
+    struct name *name = arena_alloc(&parser->loader->arena, sizeof *name);
+    name->text = text;
+    name->length = length;
+    name->bucket = bucket;
+    name->next = parser->names[bucket];
+    parser->names[bucket] = name;
+    name->older = parser->scope_names[parser->scope];
+    parser->scope_names[parser->scope] = name;
+    return name;
+}
+
+uint32_t new_register(struct parser *parser, enum ptx_type type) {
+    struct function *f = parser->function;
+    if (f->reg_count >= MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
+    f->regs = arena_grow(&parser->loader->arena, f->regs, f->reg_count, &f->reg_capacity, sizeof *f->regs);
+    f->regs[f->reg_count] = (struct reg){type, -1};
+    return (uint32_t)f->reg_count++;
+}
+
+void parse_registers(struct parser *parser) {
+    next(parser);
+    struct declaration d = {.space = SPACE_REG};
+    parse_type_words(parser, &d);
+    do {
+        if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a register's name is needed");
+        struct name *name = enter_name(parser, parser->token.text, parser->token.length);
+        name->type = d.type;
+        name->vector = d.vector;
+        next(parser);
+        if (take_punct(parser, '<')) {
+            if (parser->token.kind != TOKEN_INTEGER) fail(parser, PTX_INVALID, "the number of registers is needed");
+            uint64_t count = parser->token.integer;
+            next(parser);
+            expect(parser, '>');
+            if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a range of vector registers");
+            if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
+            name->kind = NAME_RANGE;
+            name->count = (uint32_t)count;
+            name->members = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *name->members);
+        } else {
+            name->kind = NAME_REG;
+            name->reg = new_register(parser, d.type);
+            for (uint32_t i = 1; i < d.vector; i++) new_register(parser, d.type);
+        }
+    } while (take_punct(parser, ','));
+    expect(parser, ';');
+}
+
+static struct name *find_exact(struct parser *parser, const char *text, uint32_t length, bool range) {
+    for (struct name *name = parser->names[bucket_of(text, length)]; name; name = name->next)
+        if (name->length == length && memcmp(name->text, text, length) == 0 && (name->kind == NAME_RANGE) == range) return name;
+    return NULL;
+}
+
+/* A name of the function: the register in *reg, or a variable. */
+static struct name *find_name(struct parser *parser, const char *text, uint32_t length, uint32_t *reg) {
+    struct name *name = find_exact(parser, text, length, false);
+    if (name) {
+        *reg = name->reg;
+        return name;
+    }
+    uint32_t digits = 0;
+    while (digits < length && digits < 8 && text[length - 1 - digits] >= '0' && text[length - 1 - digits] <= '9') digits++;
+    for (uint32_t n = 1; n <= digits; n++) { /* "%r1" may be a range of its own: %r12 = %r1<...> member 2 */
+        const char *number = text + length - n;
+        if (*number == '0' && n > 1) continue;
+        name = find_exact(parser, text, length - n, true);
+        if (!name) continue;
+        uint32_t index = 0;
+        for (uint32_t i = 0; i < n; i++) index = index * 10 + (uint32_t)(number[i] - '0');
+        if (index >= name->count) continue;
+        if (name->members[index] == 0) name->members[index] = new_register(parser, name->type) + 1;
+        *reg = name->members[index] - 1;
+        return name;
+    }
+    return NULL;
+}
+
+static void parse_operand(struct parser *parser, struct operand *operand, bool in_call);
+
+static struct operand *parse_parts(struct parser *parser, char close, uint32_t *count, bool in_call) {
+    struct arena *arena = &parser->loader->arena;
+    struct operand *parts = NULL;
+    size_t n = 0, capacity = 0;
+    while (!at_punct(parser, close)) {
+        parts = arena_grow(arena, parts, n, &capacity, sizeof *parts);
+        parse_operand(parser, &parts[n++], in_call);
+        if (!take_punct(parser, ',')) break;
+    }
+    expect(parser, close);
+    *count = (uint32_t)n;
+    return parts;
+}
+
+static void note_use(struct parser *parser, struct symbol *symbol) {
+    struct function *f = parser->function;
+    for (size_t i = f->use_count; i > 0 && i + 8 > f->use_count; i--)
+        if (f->uses[i - 1] == symbol) return;
+    f->uses = arena_grow(&parser->loader->arena, f->uses, f->use_count, &f->use_capacity, sizeof *f->uses);
+    f->uses[f->use_count++] = symbol;
+}
+
+static void add_offset(struct parser *parser, struct operand *operand) {
+    while (at_punct(parser, '+') || at_punct(parser, '-')) {
+        bool minus = at_punct(parser, '-');
+        next(parser);
+        struct constant constant = {0};
+        if (parser->token.kind == TOKEN_INTEGER) {
+            constant.bits = parser->token.integer;
+            next(parser);
+        } else {
+            constant.bits = parse_integer(parser);
+        }
+        operand->integer += minus ? -constant.bits : constant.bits;
+    }
+}
+
+static void word_operand(struct parser *parser, struct operand *operand) {
+    struct token token = parser->token;
+    if (token.length == 1 && token.text[0] == '_') {
+        operand->kind = OPERAND_SINK;
+        next(parser);
+        return;
+    }
+    if (at_word(parser, "WARP_SZ")) {
+        struct constant constant;
+        parse_constant(parser, &constant);
+        operand->kind = OPERAND_INT;
+        operand->integer = constant.bits;
+        return;
+    }
+    next(parser);
+    uint32_t reg = 0;
+    struct name *name = find_name(parser, token.text, token.length, &reg);
+    if (name && name->kind != NAME_VARIABLE) {
+        operand->kind = OPERAND_REG;
+        operand->reg = reg;
+        if (parser->token.kind == TOKEN_DOT && parser->token.text == token.text + token.length + 1) {
+            const char *at = parser->token.length == 1 ? strchr("xyzw", parser->token.text[0]) : NULL;
+            const char *colour = parser->token.length == 1 ? strchr("rgba", parser->token.text[0]) : NULL;
+            uint32_t index = at ? (uint32_t)(at - "xyzw") : 9;
+            if (!at && colour) index = parser->token.text[0] == 'r' ? 0 : parser->token.text[0] == 'g' ? 1 : parser->token.text[0] == 'b' ? 2 : 3;
+            else if (at) index = parser->token.text[0] == 'w' ? 3 : (uint32_t)(parser->token.text[0] - 'x');
+            if (index >= name->vector || name->vector == 1) fail(parser, PTX_UNSUPPORTED, "'.%.*s' of a register", (int)parser->token.length, parser->token.text);
+            operand->reg += index;
+            next(parser);
+        } else if (name->kind == NAME_REG && name->vector > 1) { /* the whole vector */
+            operand->kind = OPERAND_VECTOR;
+            operand->count = name->vector;
+            operand->parts = arena_alloc(&parser->loader->arena, name->vector * sizeof *operand->parts);
+            for (uint32_t i = 0; i < name->vector; i++) operand->parts[i] = (struct operand){.kind = OPERAND_REG, .reg = reg + i};
+        }
+        return;
+    }
+    if (token.text[0] == '%' && !name) {
+        char full[64];
+        int n = snprintf(full, sizeof full, "%.*s", (int)(token.length < 40 ? token.length : 40), token.text);
+        if (parser->token.kind == TOKEN_DOT && parser->token.text == token.text + token.length + 1) {
+            snprintf(full + n, sizeof full - (size_t)n, ".%.*s", (int)(parser->token.length < 8 ? parser->token.length : 8), parser->token.text);
+            next(parser);
+        }
+        for (uint32_t i = 0; i < SR_COUNT; i++)
+            if (ptx_specials[i].name[0] && strcmp(ptx_specials[i].name, full) == 0) {
+                operand->kind = OPERAND_SPECIAL;
+                operand->special = i;
+                return;
+            }
+        static const char *const known[] = {"%envreg", "%pm", "%current_graph_exec", "%reserved_smem"};
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (strncmp(full, known[i], strlen(known[i])) == 0) fail(parser, PTX_UNSUPPORTED, "special register '%s'", full);
+        fail(parser, PTX_INVALID, "register '%s' is not declared", full);
+    }
+    struct symbol *symbol = name ? name->symbol : NULL;
+    char *text = arena_string(&parser->loader->arena, token.text, token.length);
+    if (!symbol) symbol = unit_find(parser->unit, text);
+    if (symbol) {
+        operand->kind = OPERAND_SYMBOL;
+        operand->symbol = symbol;
+        if (!name) note_use(parser, symbol);
+        return;
+    }
+    operand->kind = OPERAND_LABEL;
+    operand->name = text;
+}
+
+static void parse_operand(struct parser *parser, struct operand *operand, bool in_call) {
+    if (++parser->depth > MAX_DEPTH) fail(parser, PTX_INVALID, "operands nested too deeply");
+    memset(operand, 0, sizeof *operand);
+    if (take_punct(parser, '!')) operand->negated = true;
+    if (at_punct(parser, '{')) {
+        next(parser);
+        operand->kind = OPERAND_VECTOR;
+        operand->parts = parse_parts(parser, '}', &operand->count, in_call);
+    } else if (at_punct(parser, '[')) {
+        next(parser);
+        operand->kind = OPERAND_ADDRESS;
+        operand->count = 1;
+        operand->parts = arena_alloc(&parser->loader->arena, sizeof *operand->parts);
+        parse_operand(parser, operand->parts, false);
+        /* The base's own "+ 4" was taken with it. */
+        operand->integer = operand->parts->integer;
+        if (operand->parts->kind == OPERAND_INT || operand->parts->kind == OPERAND_SYMBOL) operand->parts->integer = operand->parts->kind == OPERAND_INT ? operand->parts->integer : 0;
+        if (operand->parts->kind == OPERAND_INT) operand->integer = 0;
+        if (operand->parts->kind == OPERAND_REG) operand->parts->integer = 0;
+        if (operand->parts->kind == OPERAND_LABEL) fail(parser, PTX_INVALID, "'%s' is not declared", operand->parts->name);
+        if (operand->parts->kind != OPERAND_INT && operand->parts->kind != OPERAND_SYMBOL && operand->parts->kind != OPERAND_REG)
+            fail(parser, PTX_UNSUPPORTED, "this form of address");
+        expect(parser, ']');
+    } else if (at_punct(parser, '(') && in_call) {
+        next(parser);
+        operand->kind = OPERAND_LIST;
+        operand->parts = parse_parts(parser, ')', &operand->count, false);
+    } else if (parser->token.kind == TOKEN_WORD && !at_word(parser, "WARP_SZ")) {
+        word_operand(parser, operand);
+        if (operand->kind == OPERAND_REG || operand->kind == OPERAND_SYMBOL) add_offset(parser, operand);
+    } else {
+        struct constant constant;
+        parse_constant(parser, &constant);
+        operand->kind = !constant.is_float ? OPERAND_INT : constant.is_float32 ? OPERAND_FLOAT32 : OPERAND_FLOAT64;
+        operand->integer = constant.bits;
+    }
+    if (at_punct(parser, '|') && (operand->kind == OPERAND_REG || operand->kind == OPERAND_SINK)) {
+        next(parser);
+        struct operand first = *operand;
+        operand->parts = arena_alloc(&parser->loader->arena, 2 * sizeof *operand->parts);
+        operand->parts[0] = first;
+        parse_operand(parser, &operand->parts[1], false);
+        operand->kind = OPERAND_PAIR;
+        operand->count = 2;
+    }
+    parser->depth--;
+}
+
+static struct label *add_label(struct parser *parser, const char *text, uint32_t length, uint32_t line) {
+    struct function *f = parser->function;
+    struct label *label = arena_alloc(&parser->loader->arena, sizeof *label);
+    label->name = arena_string(&parser->loader->arena, text, length);
+    label->scope = parser->scope_ids[parser->scope];
+    label->position = (uint32_t)f->statement_count;
+    label->line = line;
+    label->next = f->labels;
+    f->labels = label;
+    return label;
+}
+
+static bool label_table(struct parser *parser, struct label *label) {
+    bool targets = at_dot(parser, "branchtargets");
+    if (!targets && !at_dot(parser, "calltargets") && !at_dot(parser, "callprototype")) return false;
+    label->is_table = true;
+    bool prototype = at_dot(parser, "callprototype");
+    next(parser);
+    if (prototype) { /* sizes are checked when the call is made */
+        skip_statement(parser);
+        return true;
+    }
+    size_t capacity = 0;
+    do {
+        if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a name is needed");
+        char *name = arena_string(&parser->loader->arena, parser->token.text, parser->token.length);
+        if (targets) {
+            label->targets = arena_grow(&parser->loader->arena, label->targets, label->target_count, &capacity, sizeof *label->targets);
+            label->targets[label->target_count++] = name;
+        } else {
+            struct symbol *symbol = unit_find(parser->unit, name);
+            if (!symbol || symbol->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, "function '%s' is not declared", name);
+            note_use(parser, symbol);
+        }
+        next(parser);
+    } while (take_punct(parser, ','));
+    expect(parser, ';');
+    return true;
+}
+
+static void instruction(struct parser *parser) {
+    struct function *f = parser->function;
+    struct arena *arena = &parser->loader->arena;
+    struct statement s = {.guard = -1};
+    s.line = parser->token.line;
+    s.source_file = parser->source_file;
+    s.source_line = parser->source_line;
+    s.scope = parser->scope_ids[parser->scope];
+    if (take_punct(parser, '@')) {
+        s.guard_not = take_punct(parser, '!');
+        uint32_t reg;
+        if (parser->token.kind != TOKEN_WORD || !find_name(parser, parser->token.text, parser->token.length, &reg) || f->regs[reg].type != T_PRED)
+            fail(parser, PTX_INVALID, "the guard '%.*s' is no declared predicate", (int)parser->token.length, parser->token.text);
+        s.guard = (int32_t)reg;
+        next(parser);
+    }
+    if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "an instruction is needed, not '%.*s'", (int)(parser->token.length < 40 ? parser->token.length : 40), parser->token.text);
+    s.opcode.name = parser->token.text;
+    s.opcode.name_length = parser->token.length;
+    const char *start = parser->token.text;
+    const char *end = start + parser->token.length;
+    next(parser);
+    bool too_many = false;
+    while (parser->token.kind == TOKEN_DOT) {
+        if (s.opcode.count < OPCODE_WORDS) {
+            s.opcode.words[s.opcode.count].text = parser->token.text;
+            s.opcode.words[s.opcode.count++].length = parser->token.length;
+        } else {
+            too_many = true;
+        }
+        end = parser->token.text + parser->token.length;
+        next(parser);
+    }
+    int length = end - start < 120 ? (int)(end - start) : 120;
+    if (too_many || !table_match(&s.opcode, &s.match)) {
+        uint32_t line = s.line;
+        const char *reason = table_refusal(s.opcode.name, s.opcode.name_length);
+        parser->token.line = line;
+        if (reason) fail(parser, PTX_UNSUPPORTED, "instruction '%.*s': %s", length, start, reason);
+        if (table_has_mnemonic(s.opcode.name, s.opcode.name_length))
+            fail(parser, PTX_UNSUPPORTED, "instruction '%.*s': this form is not known (docs/PTX.md lists those of '%.*s')", length, start, (int)s.opcode.name_length, s.opcode.name);
+        fail(parser, PTX_INVALID, "instruction '%.*s' is unknown", length, start);
+    }
+    struct operand *operands = NULL;
+    size_t count = 0, capacity = 0;
+    bool call = s.match.row->kind == KIND_CALL;
+    while (!at_punct(parser, ';')) {
+        operands = arena_grow(arena, operands, count, &capacity, sizeof *operands);
+        parse_operand(parser, &operands[count++], call);
+        if (!take_punct(parser, ',')) break;
+    }
+    expect(parser, ';');
+    s.operands = operands;
+    s.operand_count = (uint32_t)count;
+    f->statements = arena_grow(arena, f->statements, f->statement_count, &f->statement_capacity, sizeof s);
+    f->statements[f->statement_count++] = s;
+}
+
+static void local_variables(struct parser *parser, enum space space) {
+    struct function *f = parser->function;
+    next(parser);
+    struct declaration d = {.space = space};
+    parse_type_words(parser, &d);
+    do {
+        struct token word = parser->token;
+        struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
+        if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "an array of open size inside a function");
+        if (space == SPACE_LOCAL || space == SPACE_PARAM) {
+            if (symbol->size > 1 << 24) fail(parser, PTX_INVALID, "'%s' is too large for local memory", symbol->name);
+        }
+        symbol->in_function = true;
+        symbol->function = f;
+        symbol->definition = symbol;
+        struct name *name = enter_name(parser, word.text, word.length);
+        name->kind = NAME_VARIABLE;
+        name->symbol = symbol;
+        if (space == SPACE_SHARED || space == SPACE_GLOBAL || space == SPACE_CONST) {
+            enter_symbol(parser, symbol);
+            note_use(parser, symbol);
+        } else {
+            symbol->next = f->variables;
+            f->variables = symbol;
+        }
+    } while (take_punct(parser, ','));
+    expect(parser, ';');
+}
+
+static void statement(struct parser *parser, int *depth) {
+    if (at_punct(parser, '{')) {
+        next(parser);
+        push_scope(parser);
+        ++*depth;
+    } else if (at_punct(parser, '}')) {
+        pop_scope(parser);
+        if (--*depth > 0) next(parser);
+    } else if (at_punct(parser, ';')) {
+        next(parser);
+    } else if (parser->token.kind == TOKEN_DOT) {
+        if (at_dot(parser, "reg")) parse_registers(parser);
+        else if (at_dot(parser, "local")) local_variables(parser, SPACE_LOCAL);
+        else if (at_dot(parser, "shared")) local_variables(parser, SPACE_SHARED);
+        else if (at_dot(parser, "param")) local_variables(parser, SPACE_PARAM);
+        else if (at_dot(parser, "global")) local_variables(parser, SPACE_GLOBAL);
+        else if (at_dot(parser, "const")) local_variables(parser, SPACE_CONST);
+        else if (at_dot(parser, "loc")) parse_loc(parser);
+        else if (at_dot(parser, "pragma")) skip_statement(parser);
+        else fail(parser, PTX_INVALID, "directive '.%.*s' is unknown in a function", (int)parser->token.length, parser->token.text);
+    } else if (parser->token.kind == TOKEN_WORD) {
+        struct lexer saved = parser->lexer;
+        struct token word = parser->token;
+        next(parser);
+        if (at_punct(parser, ':')) {
+            next(parser);
+            struct label *label = add_label(parser, word.text, word.length, word.line);
+            label_table(parser, label);
+        } else {
+            parser->lexer = saved;
+            parser->token = word;
+            instruction(parser);
+        }
+    } else {
+        instruction(parser);
+    }
+}
+
+void parse_body(struct parser *parser) {
+    jmp_buf outer;
+    memcpy(outer, parser->give_up, sizeof outer);
+    /* The braces of the body are the scope that the parameters are in. */
+    int depth = 1;
+    volatile int *depth_now = &(volatile int){1};
+    next(parser);
+    while (parser->loader->errors < MAX_ERRORS) {
+        if (setjmp(parser->give_up) == 0) {
+            parser->depth = 0;
+            depth = *depth_now;
+            if (depth == 0) break;
+            if (parser->token.kind == TOKEN_END) break;
+            int now = depth;
+            statement(parser, &now);
+            *depth_now = now;
+        } else { /* on to the next statement */
+            while (parser->token.kind != TOKEN_END && !at_punct(parser, ';') && !at_punct(parser, '{') && !at_punct(parser, '}')) lexer_next(&parser->lexer, &parser->token);
+            if (at_punct(parser, ';')) lexer_next(&parser->lexer, &parser->token);
+            if (parser->token.kind == TOKEN_BAD) lexer_next(&parser->lexer, &parser->token);
+        }
+    }
+    memcpy(parser->give_up, outer, sizeof outer);
+    if (parser->loader->errors >= MAX_ERRORS) return;
+    if (*depth_now != 0) fail(parser, PTX_INVALID, "the text ends inside '%s'", parser->function->name);
+    next(parser); /* the body's closing brace */
+}

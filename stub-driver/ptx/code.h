@@ -1,0 +1,142 @@
+/*
+ * The decoded form of a module: what runs.
+ *
+ * A warp's registers are rows of 32 lanes: 32 x u32 for types up to 32 bits (shorter values zero-extended), 32 x u64 for
+ * 64-bit types; a predicate is one u32, a bit a lane. An operand is `offset | bank`: a row's byte offset (a multiple of 4)
+ * in the function's frame, in the module's pool of constants, or in the warp's special registers.
+ */
+#ifndef RINGFENCE_PTX_CODE_H
+#define RINGFENCE_PTX_CODE_H
+
+#include "syntax.h"
+
+enum { LANES = 32, ROW32 = 128, ROW64 = 256 };
+enum { BANK_FRAME = 0, BANK_POOL = 1, BANK_SPECIAL = 2 };
+
+struct warp;
+struct insn;
+/* Executes one instruction for the lanes in warp->mask. Returns what to execute next; NULL when the fragment must be
+ * chosen again (branch while diverged, block, exit, fault). */
+typedef const struct insn *(*insn_run)(struct warp *warp, const struct insn *insn);
+
+enum { MODE_RN, MODE_RZ, MODE_RM, MODE_RP };
+
+enum insn_flags {
+    FLAG_SIGNED = 1,      /* loads: sign-extend */
+    FLAG_BASE32 = 2,      /* address register is 32 bits wide */
+    FLAG_FRAME = 4,       /* address is relative to the frame's local memory */
+    FLAG_GENERIC = 8,     /* address may lie in a window */
+    FLAG_ATOMIC = 16,     /* ld/st that other threads may race with (volatile, relaxed, acquire, release) */
+    FLAG_FTZ = 32,
+    FLAG_NARROW = 64,     /* destination register is 16 bits wide */
+};
+
+struct insn {
+    insn_run run;
+    insn_run inner;    /* under KIND_RNDALU: what runs with the rounding mode set */
+    int32_t d, d2;     /* destinations; -1 none */
+    int32_t a, b, c, e;
+    int32_t guard;     /* predicate's offset in the frame; -1 none */
+    uint8_t guard_not; /* 0xff: execute where the predicate is false */
+    uint8_t mode;      /* rounding mode, or the variant of an instruction (see its handler) */
+    uint8_t flags;
+    uint8_t vec;
+    int64_t imm;
+    union {
+        const int32_t *list;
+        const struct insn *target;
+        const struct call *call;
+        const struct branch_table *table;
+    };
+};
+
+struct branch_table {
+    uint32_t count;
+    const struct insn **targets;
+};
+
+/* An argument or result on one side of a call: a register row, or bytes in the frame's local memory. */
+struct slot {
+    bool is_reg;
+    int32_t reg;      /* row's offset; may lie in the pool for an argument */
+    uint32_t offset;  /* in the frame's local memory */
+    uint32_t size;
+    uint8_t row_bytes; /* 4 or 8; 0 for a predicate */
+};
+
+enum builtin { BUILTIN_NONE, BUILTIN_VPRINTF, BUILTIN_MALLOC, BUILTIN_FREE, BUILTIN_ASSERT };
+
+struct call {
+    const struct code *callee; /* NULL: through the row `target` */
+    enum builtin builtin;
+    int32_t target;
+    uint32_t arg_count, result_count;
+    struct slot *args, *results;
+};
+
+struct code {
+    const struct function *function;
+    const char *name;
+    const struct insn *insns;
+    uint32_t insn_count;
+    const uint32_t *lines, *source_lines, *source_files; /* of each instruction */
+    uint32_t frame_bytes;
+    uint32_t local_bytes, local_align;
+    struct slot *params, *results; /* functions, not kernels */
+    uint32_t param_count, result_count;
+    uint32_t index; /* in module->functions */
+};
+
+/* A constant that depends on addresses: filled in when an instance is made. */
+struct pool_patch {
+    uint32_t offset;
+    struct symbol *symbol;
+    uint64_t addend;
+};
+
+struct ptx_kernel {
+    struct ptx_module *module;
+    const struct function *function;
+    const struct code *code;
+    uint32_t registers;
+};
+
+struct ptx_module {
+    struct loader loader; /* owns the arena that all of this is in */
+    struct unit **units;
+    size_t unit_count;
+    struct function **functions; /* with bodies */
+    size_t function_count, function_capacity;
+    struct ptx_kernel *kernels;
+    size_t kernel_count;
+    struct symbol **globals;
+    size_t global_count, global_capacity;
+    unsigned char *pool;
+    size_t pool_bytes, pool_capacity;
+    struct pool_patch *patches;
+    size_t patch_count, patch_capacity;
+    struct pool_entry **pool_hash;
+};
+
+struct ptx_instance {
+    const struct ptx_module *module;
+    uint64_t *addresses;
+    unsigned char *pool;
+};
+
+/* A function's address as kernels see it. */
+static inline uint64_t code_address(uint32_t index) { return PTX_WINDOW_CODE + 16 * ((uint64_t)index + 1); }
+
+enum builtin builtin_named(const char *name);
+void link_units(struct ptx_module *module);
+/* After all functions are decoded: local memory along chains of calls. */
+void link_stack(struct ptx_module *module);
+void decode_function(struct ptx_module *module, struct function *function);
+
+/* Handlers by key (semantics.def); NULL when there is none. */
+insn_run ops_find(const char *key);
+/* Handlers that are no lane-by-lane arithmetic: warp.c, memory.c, control.c. */
+insn_run memory_load(enum space space, unsigned bytes, unsigned row_bytes);
+insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes);
+
+#endif

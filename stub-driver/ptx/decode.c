@@ -1,0 +1,1031 @@
+/* From parsed statements to instructions that run: types checked, registers and constants given their rows, handlers
+ * found by the row's key. Whatever does not fit is refused here, with its line. */
+#include <stdio.h>
+#include <string.h>
+
+#include "code.h"
+
+struct decoder {
+    struct ptx_module *module;
+    struct loader *loader;
+    struct function *f;
+    const struct statement *s;
+    struct insn *insns;
+    uint32_t *lines, *source_lines, *source_files;
+    size_t count, capacity, line_capacity, source_capacity, file_capacity;
+    uint32_t *start; /* statement -> instruction */
+    uint32_t frame, preds, pred_left;
+    uint32_t local, local_align;
+    uint32_t scratch32[8], scratch64[4]; /* rows for intermediate values, allotted when first used */
+    jmp_buf give_up;
+};
+
+_Noreturn static void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) {
+    char text[300], name[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    int n = snprintf(name, sizeof name, "%.*s", (int)(d->s->opcode.name_length < 40 ? d->s->opcode.name_length : 40), d->s->opcode.name);
+    for (uint32_t i = 0; i < d->s->opcode.count && n < 120; i++)
+        n += snprintf(name + n, sizeof name - (size_t)n, ".%.*s", (int)(d->s->opcode.words[i].length < 20 ? d->s->opcode.words[i].length : 20), d->s->opcode.words[i].text);
+    d->loader->unit_name = d->module->units[d->f->unit]->name;
+    loader_error(d->loader, status, d->s->line, "instruction '%s': %s", name, text);
+    longjmp(d->give_up, 1);
+}
+
+/* ---- rows */
+
+static unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes == 8 ? 8 : 4; }
+
+static int32_t new_row(struct decoder *d, unsigned bytes) {
+    if (bytes == 0) {
+        if (d->pred_left == 0) {
+            d->preds = d->frame;
+            d->frame += 128;
+            d->pred_left = 32;
+        }
+        return (int32_t)(d->preds + 4 * (32 - d->pred_left--));
+    }
+    uint32_t at = d->frame;
+    d->frame += bytes == 8 ? ROW64 : ROW32;
+    if (d->frame > 1u << 28) refuse(d, PTX_UNSUPPORTED, "too many registers");
+    return (int32_t)at;
+}
+
+static int32_t reg_row(struct decoder *d, uint32_t reg) {
+    struct reg *r = &d->f->regs[reg];
+    if (r->slot < 0) r->slot = new_row(d, row_bytes(r->type));
+    return r->slot;
+}
+
+struct pool_entry {
+    uint64_t value;
+    unsigned bytes;
+    const struct symbol *symbol;
+    uint32_t offset;
+    struct pool_entry *next;
+};
+
+/* A row of the pool that holds `value` in every lane; bytes 0: a predicate. With `symbol`, its address is added. */
+static int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbol *symbol) {
+    struct ptx_module *module = d->module;
+    struct arena *arena = &module->loader.arena;
+    unsigned h = (unsigned)((value ^ (value >> 29)) * 2654435761u ^ bytes ^ (unsigned)((uintptr_t)symbol >> 4)) & 1023;
+    if (!module->pool_hash) module->pool_hash = arena_alloc(arena, 1024 * sizeof *module->pool_hash);
+    for (struct pool_entry *e = module->pool_hash[h]; e; e = e->next)
+        if (e->value == value && e->bytes == bytes && e->symbol == symbol) return (int32_t)(e->offset | BANK_POOL);
+    uint32_t size = bytes == 8 ? ROW64 : ROW32;
+    while (module->pool_bytes + size > module->pool_capacity) {
+        size_t more = module->pool_capacity ? module->pool_capacity * 2 : 16384;
+        if (more > 1u << 30) refuse(d, PTX_UNSUPPORTED, "too many constants");
+        unsigned char *grown = arena_alloc(arena, more);
+        if (module->pool_bytes) memcpy(grown, module->pool, module->pool_bytes);
+        module->pool = grown;
+        module->pool_capacity = more;
+    }
+    uint32_t offset = (uint32_t)module->pool_bytes;
+    module->pool_bytes += size;
+    for (int i = 0; i < LANES; i++) {
+        if (bytes == 8) memcpy(module->pool + offset + 8 * i, &value, 8);
+        else memcpy(module->pool + offset + 4 * i, &value, 4);
+    }
+    if (symbol) {
+        module->patches = arena_grow(arena, module->patches, module->patch_count, &module->patch_capacity, sizeof *module->patches);
+        module->patches[module->patch_count++] = (struct pool_patch){offset, symbol, value};
+    }
+    struct pool_entry *entry = arena_alloc(arena, sizeof *entry);
+    *entry = (struct pool_entry){value, bytes, symbol, offset, module->pool_hash[h]};
+    module->pool_hash[h] = entry;
+    return (int32_t)(offset | BANK_POOL);
+}
+
+/* ---- emitting */
+
+static struct insn *emit(struct decoder *d, insn_run run) {
+    struct arena *arena = &d->loader->arena;
+    d->insns = arena_grow(arena, d->insns, d->count, &d->capacity, sizeof *d->insns);
+    d->lines = arena_grow(arena, d->lines, d->count, &d->line_capacity, sizeof *d->lines);
+    d->source_lines = arena_grow(arena, d->source_lines, d->count, &d->source_capacity, sizeof *d->source_lines);
+    d->source_files = arena_grow(arena, d->source_files, d->count, &d->file_capacity, sizeof *d->source_files);
+    d->lines[d->count] = d->s->line;
+    d->source_lines[d->count] = d->s->source_line;
+    d->source_files[d->count] = d->s->source_file;
+    struct insn *insn = &d->insns[d->count++];
+    memset(insn, 0, sizeof *insn);
+    insn->run = run;
+    insn->d = insn->d2 = insn->a = insn->b = insn->c = insn->e = -1;
+    insn->guard = d->s->guard >= 0 ? reg_row(d, (uint32_t)d->s->guard) : -1;
+    insn->guard_not = d->s->guard_not ? 0xff : 0;
+    return insn;
+}
+
+static insn_run handler(struct decoder *d, const char *key) {
+    insn_run run = ops_find(key);
+    if (!run) refuse(d, PTX_UNSUPPORTED, "the engine has no '%s'", key);
+    return run;
+}
+
+/* ---- operands */
+
+static bool kinds_agree(enum ptx_type instruction, enum ptx_type reg) {
+    char i = ptx_types[instruction].kind, r = ptx_types[reg].kind;
+    if (i == 'p' || r == 'p') return i == r;
+    if (instruction == T_F16 || instruction == T_F16X2) return true; /* live in .b16, .b32 and, in old code, .u16, .u32 */
+    if (i == 'b' || r == 'b') return true;
+    return (i == 'f') == (r == 'f');
+}
+
+static void check_reg(struct decoder *d, uint32_t reg, enum ptx_type type, bool wider) {
+    enum ptx_type have = d->f->regs[reg].type;
+    unsigned want = ptx_types[type].bytes, got = ptx_types[have].bytes;
+    if (!kinds_agree(type, have) || (wider ? got < want : got != want))
+        refuse(d, PTX_INVALID, "a .%s register where .%s is needed", ptx_types[have].name, ptx_types[type].name);
+}
+
+static uint64_t immediate(struct decoder *d, const struct operand *o, enum ptx_type type) {
+    uint64_t value = o->integer;
+    char kind = ptx_types[type].kind;
+    if (o->kind == OPERAND_INT) {
+        if (kind == 'f' && (type == T_F32 || type == T_F64)) refuse(d, PTX_INVALID, "an integer where a .%s is needed", ptx_types[type].name);
+        if (type == T_PRED) return value ? 0xffffffff : 0;
+        if (ptx_types[type].bytes < 8) value &= (UINT64_C(1) << (8 * ptx_types[type].bytes)) - 1;
+        return value;
+    }
+    float f;
+    double x;
+    uint32_t bits = (uint32_t)value;
+    if (kind == 'u' || kind == 's' || kind == 'p') refuse(d, PTX_INVALID, "a floating-point constant where a .%s is needed", ptx_types[type].name);
+    if (o->kind == OPERAND_FLOAT32) {
+        if (ptx_types[type].bytes == 4) return value;
+        if (ptx_types[type].bytes != 8) refuse(d, PTX_INVALID, "a 32-bit constant where a .%s is needed", ptx_types[type].name);
+        if (kind == 'b') refuse(d, PTX_INVALID, "a 32-bit constant where 64 bits are needed");
+        memcpy(&f, &bits, 4);
+        x = f;
+        memcpy(&value, &x, 8);
+        return value;
+    }
+    if (ptx_types[type].bytes == 8) return value;
+    if (ptx_types[type].bytes != 4) refuse(d, PTX_INVALID, "a floating-point constant where a .%s is needed", ptx_types[type].name);
+    memcpy(&x, &value, 8);
+    f = (float)x;
+    memcpy(&bits, &f, 4);
+    return bits;
+}
+
+static int32_t special_row(struct decoder *d, uint32_t special) {
+    if (ptx_specials[special].kind != SPECIAL_FIXED) emit(d, handler(d, "special"))->imm = special;
+    return (int32_t)(special * ROW64 | BANK_SPECIAL);
+}
+
+static void local_place(struct decoder *d, struct symbol *s) {
+    if (s->placed) return;
+    d->local = (d->local + s->align - 1) & ~(s->align - 1);
+    s->place = d->local;
+    s->placed = true;
+    if (s->align > d->local_align) d->local_align = s->align;
+    d->local += (uint32_t)s->size;
+    if (d->local > 1u << 26) refuse(d, PTX_UNSUPPORTED, "more than 64 MiB of local memory");
+}
+
+static bool is_local(const struct symbol *s) {
+    return s->kind == SYMBOL_VARIABLE && (s->space == SPACE_LOCAL || (s->space == SPACE_PARAM && !s->kernel_param));
+}
+
+static bool is_kernel_param(const struct symbol *s) { return s->kernel_param; }
+
+/* The row with a symbol's address. Frame-relative addresses are computed by an instruction in front. */
+static int32_t symbol_row(struct decoder *d, struct symbol *symbol, uint64_t addend, unsigned bytes) {
+    struct symbol *s = symbol->definition;
+    if (s->kind == SYMBOL_FUNCTION) {
+        if (bytes != 8) refuse(d, PTX_INVALID, "the address of '%s' in %u bytes", s->name, bytes);
+        if (!s->function->has_body) refuse(d, PTX_UNSUPPORTED, "the address of the built-in '%s'", s->name);
+        return pool_row(d, addend, 8, s);
+    }
+    switch (s->space) {
+        case SPACE_GLOBAL:
+        case SPACE_CONST:
+            if (bytes != 8) refuse(d, PTX_INVALID, "the address of '%s' in %u bytes", s->name, bytes);
+            return pool_row(d, addend, 8, s);
+        case SPACE_SHARED:
+            if (s->open_array) {
+                struct insn *i = emit(d, handler(d, bytes == 8 ? "dynamic.u64" : "dynamic.u32"));
+                i->d = new_row(d, bytes);
+                i->imm = (int64_t)addend;
+                return i->d;
+            }
+            return pool_row(d, s->place + addend, bytes, NULL);
+        default: break;
+    }
+    if (is_kernel_param(s)) return pool_row(d, s->place + addend, bytes, NULL);
+    local_place(d, s);
+    struct insn *i = emit(d, handler(d, bytes == 8 ? "local.u64" : "local.u32"));
+    i->d = new_row(d, bytes);
+    i->imm = (int64_t)(s->place + addend);
+    return i->d;
+}
+
+static int32_t negated_predicate(struct decoder *d, int32_t row) {
+    int32_t temporary = new_row(d, 0);
+    struct insn *i = emit(d, handler(d, "not.pred"));
+    i->d = temporary;
+    i->a = row;
+    return temporary;
+}
+
+/* `wider` permits a register larger than the type (ld, st, cvt). */
+static int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
+    switch (o->kind) {
+        case OPERAND_REG: {
+            if (o->integer) refuse(d, PTX_INVALID, "register + constant outside an address");
+            check_reg(d, o->reg, type, wider);
+            int32_t row = reg_row(d, o->reg);
+            if (o->negated) {
+                if (type != T_PRED) refuse(d, PTX_INVALID, "'!' before something that is no predicate");
+                return negated_predicate(d, row);
+            }
+            return row;
+        }
+        case OPERAND_INT:
+        case OPERAND_FLOAT32:
+        case OPERAND_FLOAT64:
+            if (o->negated) refuse(d, PTX_INVALID, "'!' before a constant");
+            return pool_row(d, immediate(d, o, type), row_bytes(type), NULL);
+        case OPERAND_SPECIAL:
+            if (ptx_specials[o->special].bytes == 0) {
+                if (type != T_PRED) refuse(d, PTX_INVALID, "%s is a predicate", ptx_specials[o->special].name);
+            } else if (type == T_PRED || ptx_types[type].kind == 'f' || (row_bytes(type) == 8) != (ptx_specials[o->special].bytes == 8)) {
+                /* %gridid is 64 bits wide and may be read as 32 */
+                if (!(ptx_specials[o->special].bytes == 8 && ptx_types[type].bytes == 4 && o->special == SR_GRIDID))
+                    refuse(d, PTX_INVALID, "%s has %u bytes", ptx_specials[o->special].name, ptx_specials[o->special].bytes);
+                int32_t row = special_row(d, o->special);
+                struct insn *i = emit(d, handler(d, "cvt.u32.u64"));
+                i->a = row;
+                return i->d = new_row(d, 4);
+            }
+            return special_row(d, o->special);
+        case OPERAND_SYMBOL:
+            if (ptx_types[type].kind == 'f' || type == T_PRED) refuse(d, PTX_INVALID, "an address where a .%s is needed", ptx_types[type].name);
+            return symbol_row(d, o->symbol, o->integer, row_bytes(type));
+        case OPERAND_LABEL: refuse(d, PTX_INVALID, "'%s' is not declared", o->name);
+        default: refuse(d, PTX_INVALID, "this kind of operand");
+    }
+}
+
+static int32_t destination(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
+    if (o->kind == OPERAND_SINK) return new_row(d, row_bytes(type));
+    if (o->kind != OPERAND_REG || o->negated || o->integer) refuse(d, PTX_INVALID, "the destination must be a register");
+    check_reg(d, o->reg, type, wider);
+    return reg_row(d, o->reg);
+}
+
+static enum ptx_type operand_type(struct decoder *d, const char *notation, size_t length) {
+    const struct row_match *m = &d->s->match;
+    if (length == 1 && notation[0] >= '0' && notation[0] <= '9') return match_type(m, (unsigned)(notation[0] - '0'));
+    if (notation[0] == 'w') {
+        switch (match_type(m, (unsigned)(notation[1] - '0'))) {
+            case T_U16: return T_U32;
+            case T_S16: return T_S32;
+            case T_U32: return T_U64;
+            default: return T_S64;
+        }
+    }
+    return ptx_type_named(notation, (int)length);
+}
+
+struct address {
+    int32_t base;
+    int64_t offset;
+    uint8_t flags;
+    struct symbol *symbol; /* the variable that is named, NULL under a register */
+};
+
+static struct address address_of(struct decoder *d, const struct operand *o) {
+    if (o->kind != OPERAND_ADDRESS) refuse(d, PTX_INVALID, "an address in [] is needed");
+    const struct operand *base = &o->parts[0];
+    struct address a = {-1, (int64_t)o->integer, 0, NULL};
+    if (base->kind == OPERAND_REG) {
+        enum ptx_type type = d->f->regs[base->reg].type;
+        if (ptx_types[type].kind == 'f' || (ptx_types[type].bytes != 8 && ptx_types[type].bytes != 4)) refuse(d, PTX_INVALID, "an address in a .%s register", ptx_types[type].name);
+        a.base = reg_row(d, base->reg);
+        if (ptx_types[type].bytes == 4) a.flags |= FLAG_BASE32;
+    } else if (base->kind == OPERAND_INT) {
+        a.base = pool_row(d, base->integer, 8, NULL);
+    } else {
+        struct symbol *s = base->symbol->definition;
+        a.symbol = s;
+        if (s->kind == SYMBOL_FUNCTION) refuse(d, PTX_INVALID, "'%s' is a function", s->name);
+        if (is_local(s)) {
+            local_place(d, s);
+            a.offset += (int64_t)s->place;
+            a.flags |= FLAG_FRAME;
+        } else {
+            a.base = symbol_row(d, s, 0, 8);
+        }
+    }
+    return a;
+}
+
+static enum space space_of(struct decoder *d) {
+    const struct opcode *o = &d->s->opcode;
+    if (opcode_has(o, "global")) return SPACE_GLOBAL;
+    if (opcode_has(o, "const")) return SPACE_CONST;
+    if (opcode_has(o, "local")) return SPACE_LOCAL;
+    if (opcode_has(o, "param") || opcode_has(o, "param::entry") || opcode_has(o, "param::func")) return SPACE_PARAM;
+    if (opcode_has(o, "shared") || opcode_has(o, "shared::cta") || opcode_has(o, "shared::cluster")) return SPACE_SHARED;
+    return SPACE_NONE;
+}
+
+/* Which memory an address in `space` means, for handlers: GLOBAL (with .const and generic), SHARED, LOCAL or PARAM (of the
+ * kernel; a function's parameters are in its frame's local memory). */
+static enum space memory_class(struct decoder *d, enum space space, struct address *a) {
+    if (a->symbol && space != SPACE_NONE && a->symbol->space != space && !(space == SPACE_PARAM && a->symbol->space == SPACE_PARAM))
+        refuse(d, PTX_INVALID, "'%s' is in another space", a->symbol->name);
+    if (space == SPACE_NONE) {
+        if (a->symbol && a->symbol->space != SPACE_GLOBAL && a->symbol->space != SPACE_CONST) {
+            /* A variable named without a space: the address is taken in its own. */
+            if (is_kernel_param(a->symbol)) return SPACE_PARAM;
+            return a->symbol->space == SPACE_SHARED ? SPACE_SHARED : SPACE_LOCAL;
+        }
+        if (a->flags & FLAG_BASE32) refuse(d, PTX_INVALID, "a generic address has 64 bits");
+        a->flags |= FLAG_GENERIC;
+        return SPACE_GLOBAL;
+    }
+    if (space == SPACE_CONST) return SPACE_GLOBAL;
+    if (space == SPACE_PARAM) {
+        if (a->symbol) return is_kernel_param(a->symbol) ? SPACE_PARAM : SPACE_LOCAL;
+        return d->f->is_entry ? SPACE_PARAM : SPACE_LOCAL;
+    }
+    return space;
+}
+
+/* ---- kinds of instructions */
+
+static void operand_count(struct decoder *d, uint32_t least, uint32_t most) {
+    if (d->s->operand_count < least || d->s->operand_count > most) refuse(d, PTX_INVALID, "%u operands; it takes %u", d->s->operand_count, most);
+}
+
+static uint8_t rounding(struct decoder *d) {
+    const struct opcode *o = &d->s->opcode;
+    return opcode_has(o, "rz") ? MODE_RZ : opcode_has(o, "rm") ? MODE_RM : opcode_has(o, "rp") ? MODE_RP : MODE_RN;
+}
+
+/* Operands as the row's notation says, into d, d2, a, b, c, e in order. */
+static struct insn fields(struct decoder *d) {
+    struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
+    const char *at = d->s->match.row->operands;
+    int32_t *sources[] = {&x.a, &x.b, &x.c, &x.e};
+    uint32_t index = 0, n = 0;
+    bool wider = d->s->match.row->kind == KIND_CVT;
+    while (*at) {
+        size_t length = strcspn(at, " ");
+        bool optional = at[length - 1] == '?';
+        char role = *at;
+        if (index >= d->s->operand_count) {
+            if (!optional) refuse(d, PTX_INVALID, "an operand is missing");
+        } else {
+            const struct operand *o = &d->s->operands[index++];
+            enum ptx_type type = operand_type(d, at + 1, length - 1 - optional);
+            if (role == 'I') {
+                if (o->kind != OPERAND_INT) refuse(d, PTX_INVALID, "operand %u must be a constant", index);
+                x.imm = (int64_t)o->integer;
+                if (strncmp(at, "I255", 4) == 0 && o->integer > 255) refuse(d, PTX_INVALID, "the constant must be from 0 to 255");
+            } else if (role == 'D') {
+                x.d = destination(d, o, type, wider);
+            } else if (role == 'P' || role == 'Q') { /* a predicate or a pair; a value and, perhaps, a predicate */
+                const struct operand *first = o->kind == OPERAND_PAIR ? &o->parts[0] : o;
+                x.d = destination(d, first, type, false);
+                if (o->kind == OPERAND_PAIR) x.d2 = destination(d, &o->parts[1], T_PRED, false);
+            } else if (n < 4) {
+                *sources[n++] = source(d, o, type, wider);
+            }
+        }
+        at += length;
+        while (*at == ' ') at++;
+    }
+    if (index != d->s->operand_count) refuse(d, PTX_INVALID, "%u operands; it takes %u", d->s->operand_count, index);
+    return x;
+}
+
+static struct insn *emit_fields(struct decoder *d, insn_run run, const struct insn *x) {
+    struct insn *i = emit(d, run);
+    i->d = x->d;
+    i->d2 = x->d2;
+    i->a = x->a;
+    i->b = x->b;
+    i->c = x->c;
+    i->e = x->e;
+    i->imm = x->imm;
+    i->mode = x->mode;
+    i->flags = x->flags;
+    i->vec = x->vec;
+    return i;
+}
+
+static void key_of(struct decoder *d, char *key, size_t size) { match_key(&d->s->match, &d->s->opcode, key, size); }
+
+static void decode_alu(struct decoder *d, bool rounded) {
+    char key[96];
+    key_of(d, key, sizeof key);
+    struct insn x = fields(d);
+    struct insn *i = emit_fields(d, handler(d, key), &x);
+    if (rounded && rounding(d) != MODE_RN) {
+        i->inner = i->run;
+        i->run = handler(d, "rounded");
+        i->mode = rounding(d);
+    }
+}
+
+enum { BOOL_NONE, BOOL_AND, BOOL_OR, BOOL_XOR };
+
+static uint8_t bool_op(struct decoder *d) {
+    const struct opcode *o = &d->s->opcode;
+    return opcode_has(o, "and") ? BOOL_AND : opcode_has(o, "or") ? BOOL_OR : opcode_has(o, "xor") ? BOOL_XOR : BOOL_NONE;
+}
+
+/* setp and set: a comparison into a temporary mask, then what is made of it. */
+static void decode_compare(struct decoder *d) {
+    char key[96];
+    key_of(d, key, sizeof key);
+    bool set = d->s->match.row->kind == KIND_SET;
+    struct insn x = fields(d);
+    bool packed = strstr(key, "16x2") != NULL;
+    uint8_t op = bool_op(d);
+    if (!set && !packed && op == BOOL_NONE && x.d2 < 0) { /* the common case is one instruction */
+        emit_fields(d, handler(d, key), &x);
+        return;
+    }
+    int32_t low = new_row(d, 0), high = packed ? new_row(d, 0) : -1;
+    struct insn compare = {.d = low, .d2 = high, .a = x.a, .b = x.b, .c = -1, .e = -1};
+    emit_fields(d, handler(d, key), &compare);
+    char second[40] = "setp.finish";
+    if (set) {
+        unsigned group = 1; /* the destination's type is the last type but one */
+        for (unsigned g = 0; g + 1 < MATCH_GROUPS; g++)
+            if (match_type(&d->s->match, g) != T_NONE) {
+                group = g;
+                break;
+            }
+        enum ptx_type type = packed ? (opcode_has(&d->s->opcode, "f16x2") ? T_F16X2 : T_BF16X2) : match_type(&d->s->match, group);
+        if (type == T_NONE) refuse(d, PTX_UNSUPPORTED, "this form");
+        snprintf(second, sizeof second, "set.finish.%s", ptx_types[type].name);
+    }
+    struct insn finish = {.d = x.d, .d2 = x.d2, .a = low, .b = high, .c = x.c, .e = -1, .mode = op};
+    if (packed && !set) {
+        if (x.d2 < 0) refuse(d, PTX_INVALID, "a packed comparison has two destinations, p|q");
+        snprintf(second, sizeof second, "setp.finish2");
+    }
+    emit_fields(d, handler(d, second), &finish);
+}
+
+static void decode_lop3_predicate(struct decoder *d) {
+    const struct operand *o = d->s->operands;
+    operand_count(d, 6, 6);
+    const struct operand *value = o[0].kind == OPERAND_PAIR ? &o[0].parts[0] : NULL;
+    const struct operand *predicate = o[0].kind == OPERAND_PAIR ? &o[0].parts[1] : &o[0];
+    if (o[4].kind != OPERAND_INT || o[4].integer > 255) refuse(d, PTX_INVALID, "the table must be a constant from 0 to 255");
+    struct insn x = {.d2 = -1, .e = -1, .imm = (int64_t)o[4].integer};
+    x.a = source(d, &o[1], T_B32, false);
+    x.b = source(d, &o[2], T_B32, false);
+    x.c = source(d, &o[3], T_B32, false);
+    int32_t with = source(d, &o[5], T_PRED, false);
+    int32_t result = value ? destination(d, value, T_B32, false) : new_row(d, 4);
+    x.d = new_row(d, 4);
+    emit_fields(d, handler(d, "lop3.b32"), &x);
+    int32_t mask = new_row(d, 0);
+    struct insn compare = {.d = mask, .d2 = -1, .a = x.d, .b = pool_row(d, 0, 4, NULL), .c = -1, .e = -1};
+    emit_fields(d, handler(d, "cmp.ne.b32"), &compare);
+    struct insn finish = {.d = destination(d, predicate, T_PRED, false), .d2 = -1, .a = mask, .b = -1, .c = with, .e = -1, .mode = bool_op(d)};
+    emit_fields(d, handler(d, "setp.finish"), &finish);
+    struct insn move = {.d = result, .d2 = -1, .a = x.d, .b = -1, .c = -1, .e = -1};
+    emit_fields(d, handler(d, "mov.b32"), &move);
+}
+
+/* Conversions to f32 and f64 round as the host is told to; those to smaller formats look at the mode themselves. */
+static void emit_cvt(struct decoder *d, const char *key, struct insn *x, enum ptx_type to) {
+    x->mode = rounding(d);
+    struct insn *i = emit_fields(d, handler(d, key), x);
+    if (x->mode != MODE_RN && (to == T_F32 || to == T_F64)) {
+        i->inner = i->run;
+        i->run = handler(d, "rounded");
+    }
+}
+
+static void decode_cvt(struct decoder *d) {
+    char key[96];
+    key_of(d, key, sizeof key);
+    operand_count(d, 2, 2);
+    /* The destination's type is the first of the two. */
+    enum ptx_type to = T_NONE;
+    for (uint32_t i = 0; i < d->s->opcode.count && to == T_NONE; i++) to = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
+    struct insn x = fields(d);
+    const struct operand *out = &d->s->operands[0];
+    unsigned have = out->kind == OPERAND_REG ? ptx_types[d->f->regs[out->reg].type].bytes : ptx_types[to].bytes;
+    unsigned make = ptx_types[to].bytes;
+    /* A source register wider than the type: its low part counts. */
+    enum ptx_type from = T_NONE, last = T_NONE;
+    for (uint32_t i = 0; i < d->s->opcode.count; i++) {
+        enum ptx_type t = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
+        if (t != T_NONE) last = t;
+    }
+    from = last;
+    const struct operand *in = &d->s->operands[1];
+    unsigned source_bytes = in->kind == OPERAND_REG ? row_bytes(d->f->regs[in->reg].type) : row_bytes(from);
+    if (ptx_types[from].kind == 'f' && in->kind == OPERAND_REG && ptx_types[d->f->regs[in->reg].type].bytes != ptx_types[from].bytes)
+        refuse(d, PTX_INVALID, "a .%s register where .%s is needed", ptx_types[d->f->regs[in->reg].type].name, ptx_types[from].name);
+    if (source_bytes == 8 && row_bytes(from) == 4) {
+        int32_t narrow = new_row(d, 4);
+        struct insn cut = {.d = narrow, .d2 = -1, .a = x.a, .b = -1, .c = -1, .e = -1};
+        emit_fields(d, handler(d, "cvt.u32.u64"), &cut);
+        x.a = narrow;
+    }
+    if (have == make) {
+        emit_cvt(d, key, &x, to);
+        return;
+    }
+    if (ptx_types[to].kind == 'f') { /* f16 in a wider register: the rest is 0 */
+        if (have == 8) refuse(d, PTX_UNSUPPORTED, "a .%s result in a 64-bit register", ptx_types[to].name);
+        emit_cvt(d, key, &x, to);
+        return;
+    }
+    /* The result is extended to the register's width by its own sign. */
+    int32_t narrow = make == 8 ? new_row(d, 8) : new_row(d, 4);
+    int32_t final = x.d;
+    x.d = narrow;
+    emit_fields(d, handler(d, key), &x);
+    char sign = ptx_types[to].kind;
+    snprintf(key, sizeof key, "cvt.%c%u.%c%u", sign, 8 * have, sign, 8 * make);
+    struct insn widen = {.d = final, .d2 = -1, .a = narrow, .b = -1, .c = -1, .e = -1};
+    emit_fields(d, handler(d, key), &widen);
+}
+
+static void decode_mov(struct decoder *d) {
+    operand_count(d, 2, 2);
+    const struct operand *to = &d->s->operands[0], *from = &d->s->operands[1];
+    enum ptx_type type = match_type(&d->s->match, 0);
+    struct arena *arena = &d->loader->arena;
+    if (to->kind == OPERAND_VECTOR || from->kind == OPERAND_VECTOR) {
+        const struct operand *vector = to->kind == OPERAND_VECTOR ? to : from;
+        if (vector->count != 2 && vector->count != 4) refuse(d, PTX_INVALID, "a vector of %u elements", vector->count);
+        unsigned bytes = ptx_types[type].bytes / vector->count;
+        if (bytes == 0 || bytes * vector->count != ptx_types[type].bytes || ptx_types[type].kind == 'p') refuse(d, PTX_INVALID, "%u elements in a .%s", vector->count, ptx_types[type].name);
+        enum ptx_type element = bytes == 1 ? T_B8 : bytes == 2 ? T_B16 : T_B32;
+        if (bytes > 4) refuse(d, PTX_INVALID, "elements of %u bytes", bytes);
+        int32_t *list = arena_alloc(arena, 4 * sizeof *list);
+        if (to == vector) {
+            if (from->kind == OPERAND_VECTOR) refuse(d, PTX_INVALID, "a vector on both sides");
+            for (uint32_t i = 0; i < vector->count; i++) list[i] = vector->parts[i].kind == OPERAND_SINK ? -1 : destination(d, &vector->parts[i], element, false);
+            int32_t a = source(d, from, type, false);
+            struct insn *i = emit(d, handler(d, bytes * vector->count == 8 ? "unpack.b64" : "unpack.b32"));
+            i->a = a;
+            i->list = list;
+            i->vec = (uint8_t)vector->count;
+            i->mode = (uint8_t)bytes;
+        } else {
+            for (uint32_t i = 0; i < vector->count; i++) list[i] = source(d, &vector->parts[i], element, false);
+            int32_t out = destination(d, to, type, false);
+            struct insn *i = emit(d, handler(d, bytes * vector->count == 8 ? "pack.b64" : "pack.b32"));
+            i->d = out;
+            i->list = list;
+            i->vec = (uint8_t)vector->count;
+            i->mode = (uint8_t)bytes;
+        }
+        return;
+    }
+    if (from->kind == OPERAND_SPECIAL && ptx_types[type].bytes == 2) { /* mov.u16 of %tid, as sm_1x code has it */
+        int32_t a = special_row(d, from->special);
+        struct insn x = {.d = destination(d, to, type, false), .d2 = -1, .a = a, .b = -1, .c = -1, .e = -1};
+        if (ptx_specials[from->special].bytes != 4) refuse(d, PTX_INVALID, "%s has %u bytes", ptx_specials[from->special].name, ptx_specials[from->special].bytes);
+        emit_fields(d, handler(d, "cvt.u16.u32"), &x);
+        return;
+    }
+    int32_t a = source(d, from, type, false);
+    int32_t out = destination(d, to, type, false);
+    struct insn *i = emit(d, handler(d, row_bytes(type) == 8 ? "mov.b64" : "mov.b32"));
+    i->d = out;
+    i->a = a;
+}
+
+static unsigned vector_count(struct decoder *d) {
+    const struct opcode *o = &d->s->opcode;
+    return opcode_has(o, "v2") ? 2 : opcode_has(o, "v4") ? 4 : opcode_has(o, "v8") ? 8 : 1;
+}
+
+static void hint_operand(struct decoder *d, uint32_t at) {
+    operand_count(d, at, at + 1);
+    bool hint = opcode_has(&d->s->opcode, "L2::cache_hint");
+    if (hint != (d->s->operand_count == at + 1)) refuse(d, PTX_INVALID, "a cache policy goes with .L2::cache_hint");
+    if (hint) source(d, &d->s->operands[at], T_B64, false);
+}
+
+static enum ptx_type memory_type(struct decoder *d) {
+    enum ptx_type type = T_NONE;
+    for (uint32_t i = 0; i < d->s->opcode.count; i++) {
+        enum ptx_type t = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
+        if (t != T_NONE) type = t;
+    }
+    return type;
+}
+
+static uint8_t racy_flag(struct decoder *d) {
+    const struct opcode *o = &d->s->opcode;
+    return opcode_has(o, "volatile") || opcode_has(o, "relaxed") || opcode_has(o, "acquire") || opcode_has(o, "release") ? FLAG_ATOMIC : 0;
+}
+
+static void decode_memory(struct decoder *d, bool load) {
+    hint_operand(d, 2);
+    const struct operand *value = &d->s->operands[load ? 0 : 1], *where = &d->s->operands[load ? 1 : 0];
+    unsigned vec = vector_count(d);
+    enum ptx_type type = memory_type(d);
+    unsigned bytes = ptx_types[type].bytes;
+    if (bytes * vec > 32) refuse(d, PTX_INVALID, "%u bytes at once", bytes * vec);
+    if ((value->kind == OPERAND_VECTOR ? value->count : 1) != vec) refuse(d, PTX_INVALID, "the vector must have %u elements", vec);
+    int32_t *list = arena_alloc(&d->loader->arena, vec * sizeof *list);
+    unsigned row = 0, narrow = 0;
+    for (unsigned i = 0; i < vec; i++) {
+        const struct operand *o = vec == 1 && value->kind != OPERAND_VECTOR ? value : &value->parts[i];
+        unsigned this_row = row_bytes(type), width = bytes;
+        if (o->kind == OPERAND_REG) {
+            this_row = row_bytes(d->f->regs[o->reg].type);
+            width = ptx_types[d->f->regs[o->reg].type].bytes;
+        }
+        if (ptx_types[type].kind == 'f' && width != bytes) refuse(d, PTX_INVALID, "a register of %u bytes for .%s", width, ptx_types[type].name);
+        if (i && this_row != row) refuse(d, PTX_UNSUPPORTED, "registers of different widths in a vector");
+        row = this_row;
+        if (width == 2) narrow = 1;
+        if (width == 1 && bytes == 1) narrow = 2;
+        if (load && o->kind == OPERAND_SINK) list[i] = -1;
+        else list[i] = load ? destination(d, o, type, true) : source(d, o, type, true);
+    }
+    struct address a = address_of(d, where);
+    enum space space = space_of(d);
+    if (space == SPACE_CONST && !load) refuse(d, PTX_INVALID, "constants cannot be stored to");
+    enum space class = memory_class(d, space, &a);
+    if (class == SPACE_PARAM && !load) refuse(d, PTX_INVALID, "a kernel's parameters cannot be stored to");
+    if (class == SPACE_PARAM && a.symbol) {
+        if (a.offset < 0 || (uint64_t)a.offset + bytes * vec > a.symbol->size) {
+            /* Within the whole of the parameters is what hardware sees. */
+            if (a.offset < -(int64_t)a.symbol->place || (uint64_t)(a.offset + (int64_t)a.symbol->place) + bytes * vec > d->f->param_bytes) refuse(d, PTX_INVALID, "beyond the kernel's parameters");
+        }
+    }
+    insn_run run = load ? memory_load(class, bytes, row) : memory_store(class, bytes, row);
+    if (!run) refuse(d, PTX_UNSUPPORTED, "the engine has no such access");
+    struct insn *i = emit(d, run);
+    i->a = a.base;
+    i->imm = a.offset;
+    i->flags = (uint8_t)(a.flags | racy_flag(d) | (ptx_types[type].kind == 's' ? FLAG_SIGNED : 0) | (narrow == 1 ? FLAG_NARROW : 0));
+    i->vec = (uint8_t)vec;
+    i->list = list;
+    i->d = list[0];
+}
+
+/* Atomics: a = base, b and c = operands; flags as loads. */
+static void decode_atom(struct decoder *d) {
+    char key[96];
+    key_of(d, key, sizeof key);
+    bool red = d->s->opcode.name_length == 3;
+    bool cas = strncmp(key, "atom.cas", 8) == 0;
+    uint32_t at = red ? 0 : 1;
+    uint32_t values = cas ? 2 : 1;
+    hint_operand(d, at + 1 + values);
+    enum ptx_type type = memory_type(d);
+    struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
+    x.b = source(d, &d->s->operands[at + 1], type, false);
+    if (cas) x.c = source(d, &d->s->operands[at + 2], type, false);
+    if (!red) x.d = d->s->operands[0].kind == OPERAND_SINK ? -1 : destination(d, &d->s->operands[0], type, false);
+    struct address a = address_of(d, &d->s->operands[at]);
+    enum space class = memory_class(d, space_of(d), &a);
+    if (class != SPACE_GLOBAL && class != SPACE_SHARED) refuse(d, PTX_INVALID, "atomics work on global and shared memory");
+    x.a = a.base;
+    x.imm = a.offset;
+    x.flags = a.flags;
+    x.mode = class == SPACE_SHARED;
+    emit_fields(d, handler(d, key), &x);
+}
+
+static const struct label *find_label(struct decoder *d, const char *name) {
+    for (uint32_t scope = d->s->scope;; scope = d->f->scope_parent[scope]) {
+        for (const struct label *label = d->f->labels; label; label = label->next)
+            if (label->scope == scope && strcmp(label->name, name) == 0) return label;
+        if (d->f->scope_parent[scope] == UINT32_MAX) break;
+    }
+    refuse(d, PTX_INVALID, "label '%s' is not in sight", name);
+}
+
+/* Targets are statement numbers until all is decoded; see decode_function. */
+static void decode_bra(struct decoder *d) {
+    operand_count(d, 1, 1);
+    if (d->s->operands[0].kind != OPERAND_LABEL) refuse(d, PTX_INVALID, "a label is needed");
+    const struct label *label = find_label(d, d->s->operands[0].name);
+    if (label->is_table) refuse(d, PTX_INVALID, "'%s' is a table", label->name);
+    emit(d, handler(d, "bra"))->imm = label->position;
+}
+
+static void decode_brx(struct decoder *d) {
+    operand_count(d, 2, 2);
+    int32_t index = source(d, &d->s->operands[0], T_U32, false);
+    if (d->s->operands[1].kind != OPERAND_LABEL) refuse(d, PTX_INVALID, "the name of a .branchtargets is needed");
+    const struct label *label = find_label(d, d->s->operands[1].name);
+    if (!label->is_table) refuse(d, PTX_INVALID, "'%s' is no .branchtargets", label->name);
+    struct branch_table *table = arena_alloc(&d->loader->arena, sizeof *table);
+    table->count = (uint32_t)label->target_count;
+    table->targets = arena_alloc(&d->loader->arena, (label->target_count + 1) * sizeof *table->targets);
+    for (size_t i = 0; i < label->target_count; i++) table->targets[i] = (const struct insn *)(uintptr_t)find_label(d, label->targets[i])->position;
+    struct insn *i = emit(d, handler(d, "brx"));
+    i->a = index;
+    i->table = table;
+}
+
+static struct slot call_slot(struct decoder *d, const struct operand *o, bool result) {
+    struct slot slot = {0};
+    if (o->kind == OPERAND_SYMBOL && o->symbol->in_function && o->symbol->space == SPACE_PARAM && is_local(o->symbol) && o->integer == 0) {
+        local_place(d, o->symbol);
+        slot.offset = (uint32_t)o->symbol->place;
+        slot.size = (uint32_t)o->symbol->size;
+        return slot;
+    }
+    slot.is_reg = true;
+    if (o->kind == OPERAND_REG) {
+        enum ptx_type type = d->f->regs[o->reg].type;
+        if (o->negated || o->integer) refuse(d, PTX_INVALID, "arguments are registers, constants and .param variables");
+        slot.reg = reg_row(d, o->reg);
+        slot.size = type == T_PRED ? 4 : ptx_types[type].bytes;
+        slot.row_bytes = (uint8_t)row_bytes(type);
+    } else if (!result && (o->kind == OPERAND_INT || o->kind == OPERAND_FLOAT32 || o->kind == OPERAND_FLOAT64)) {
+        slot.reg = pool_row(d, o->integer, 8, NULL); /* the size is the parameter's, see below */
+        slot.size = o->kind == OPERAND_FLOAT32 ? 4 : 8;
+        slot.row_bytes = 8;
+    } else {
+        refuse(d, PTX_UNSUPPORTED, "this kind of %s", result ? "result" : "argument");
+    }
+    return slot;
+}
+
+static void decode_call(struct decoder *d) {
+    const struct statement *s = d->s;
+    uint32_t at = 0;
+    struct call *call = arena_alloc(&d->loader->arena, sizeof *call);
+    const struct operand *results = NULL, *args = NULL;
+    if (s->operand_count && s->operands[0].kind == OPERAND_LIST) results = &s->operands[at++];
+    if (at >= s->operand_count) refuse(d, PTX_INVALID, "what is called?");
+    const struct operand *target = &s->operands[at++];
+    if (at < s->operand_count && s->operands[at].kind == OPERAND_LIST) args = &s->operands[at++];
+    bool direct = target->kind == OPERAND_SYMBOL;
+    if (at < s->operand_count) {
+        if (direct || s->operands[at].kind != OPERAND_LABEL || !find_label(d, s->operands[at].name)->is_table) refuse(d, PTX_INVALID, "too many operands");
+        at++;
+    }
+    if (at != s->operand_count) refuse(d, PTX_INVALID, "too many operands");
+    call->result_count = results ? results->count : 0;
+    call->arg_count = args ? args->count : 0;
+    call->results = arena_alloc(&d->loader->arena, (call->result_count + 1) * sizeof *call->results);
+    call->args = arena_alloc(&d->loader->arena, (call->arg_count + 1) * sizeof *call->args);
+    for (uint32_t i = 0; i < call->result_count; i++) {
+        if (results->parts[i].kind == OPERAND_SINK) refuse(d, PTX_UNSUPPORTED, "'_' as a result");
+        call->results[i] = call_slot(d, &results->parts[i], true);
+    }
+    for (uint32_t i = 0; i < call->arg_count; i++) call->args[i] = call_slot(d, &args->parts[i], false);
+    if (direct) {
+        struct symbol *symbol = target->symbol->definition;
+        if (symbol->kind != SYMBOL_FUNCTION) refuse(d, PTX_INVALID, "'%s' is no function", symbol->name);
+        const struct function *f = symbol->function;
+        if (f->is_entry) refuse(d, PTX_UNSUPPORTED, "a call of the kernel '%s'", symbol->name);
+        if (f->param_count != call->arg_count || f->result_count != call->result_count)
+            refuse(d, PTX_INVALID, "'%s' takes %zu arguments and returns %zu", symbol->name, f->param_count, f->result_count);
+        for (uint32_t i = 0; i < call->arg_count; i++) {
+            struct slot *slot = &call->args[i];
+            const struct operand *o = &args->parts[i];
+            if (o->kind == OPERAND_INT || o->kind == OPERAND_FLOAT32 || o->kind == OPERAND_FLOAT64) {
+                enum ptx_type type = f->params[i].type;
+                slot->size = f->params[i].size;
+                slot->row_bytes = (uint8_t)row_bytes(type);
+                slot->reg = pool_row(d, immediate(d, o, type), slot->row_bytes, NULL);
+            }
+            if (slot->size != f->params[i].size) refuse(d, PTX_INVALID, "argument %u of '%s' has %u bytes, not %u", i, symbol->name, slot->size, f->params[i].size);
+        }
+        for (uint32_t i = 0; i < call->result_count; i++)
+            if (call->results[i].size != f->results[i].size) refuse(d, PTX_INVALID, "result %u of '%s' has %u bytes", i, symbol->name, call->results[i].size);
+        call->builtin = f->has_body ? BUILTIN_NONE : builtin_named(symbol->name);
+        if (call->builtin != BUILTIN_NONE) {
+            static const uint8_t sizes[5][8] = {{0}, {8, 8}, {8}, {8}, {8, 8, 4, 8, 8}};
+            static const uint8_t counts[5] = {0, 2, 1, 1, 5}, outs[5] = {0, 1, 1, 0, 0}, out_sizes[5] = {0, 4, 8, 0, 0};
+            bool fits = call->arg_count == counts[call->builtin] && call->result_count == outs[call->builtin];
+            for (uint32_t i = 0; fits && i < call->arg_count; i++) fits = call->args[i].size == sizes[call->builtin][i];
+            if (fits && call->result_count) fits = call->results[0].size == out_sizes[call->builtin];
+            if (!fits) refuse(d, PTX_INVALID, "the built-in '%s' takes other parameters", symbol->name);
+        } else {
+            call->callee = f->code;
+        }
+    } else if (target->kind == OPERAND_REG) {
+        check_reg(d, target->reg, T_U64, false);
+        call->target = reg_row(d, target->reg);
+        for (uint32_t i = 0; i < call->arg_count; i++)
+            if (args->parts[i].kind != OPERAND_REG && args->parts[i].kind != OPERAND_SYMBOL) refuse(d, PTX_UNSUPPORTED, "a constant as an argument of an indirect call");
+    } else {
+        refuse(d, PTX_INVALID, target->kind == OPERAND_LABEL ? "'%s' is not declared" : "this cannot be called%s", target->kind == OPERAND_LABEL ? target->name : "");
+    }
+    emit(d, handler(d, call->builtin ? "builtin" : "call"))->call = call;
+}
+
+static void decode_barrier(struct decoder *d) {
+    bool red = d->s->match.row->kind == KIND_BARRED;
+    const struct opcode *o = &d->s->opcode;
+    struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
+    uint32_t at = 0, left = d->s->operand_count;
+    if (opcode_has(o, "cluster")) {
+        operand_count(d, 0, 0);
+        x.a = pool_row(d, 16, 4, NULL);
+        emit_fields(d, handler(d, "bar"), &x);
+        return;
+    }
+    if (red) {
+        operand_count(d, 3, 4);
+        x.d = destination(d, &d->s->operands[at++], opcode_has(o, "popc") ? T_U32 : T_PRED, false);
+        x.c = source(d, &d->s->operands[left - 1], T_PRED, false);
+        x.mode = opcode_has(o, "popc") ? 2 : opcode_has(o, "and") ? 3 : 4;
+        left--;
+    } else {
+        operand_count(d, 1, 2);
+        x.mode = opcode_has(o, "arrive") ? 1 : 0;
+        if (x.mode == 1 && left != 2) refuse(d, PTX_INVALID, "arrive wants a number of threads");
+    }
+    x.a = source(d, &d->s->operands[at++], T_U32, false);
+    if (at < left) x.b = source(d, &d->s->operands[at], T_U32, false);
+    emit_fields(d, handler(d, "bar"), &x);
+}
+
+static void decode_cp_async(struct decoder *d) {
+    const struct statement *s = d->s;
+    operand_count(d, 3, 5);
+    struct address to = address_of(d, &s->operands[0]), from = address_of(d, &s->operands[1]);
+    if (s->operands[2].kind != OPERAND_INT) refuse(d, PTX_INVALID, "the size must be a constant");
+    uint64_t size = s->operands[2].integer;
+    if ((size != 4 && size != 8 && size != 16) || (opcode_has(&s->opcode, "cg") && size != 16)) refuse(d, PTX_INVALID, "%llu bytes at once", (unsigned long long)size);
+    bool hint = opcode_has(&s->opcode, "L2::cache_hint");
+    uint32_t extra = s->operand_count - 3 - hint;
+    if (s->operand_count < 3u + hint || extra > 1) refuse(d, PTX_INVALID, "%u operands", s->operand_count);
+    struct insn x = {.d = -1, .d2 = -1, .a = to.base, .b = from.base, .c = -1, .e = -1};
+    if (to.flags & FLAG_FRAME || from.flags & (FLAG_FRAME | FLAG_BASE32)) refuse(d, PTX_INVALID, "it copies from global to shared memory");
+    if (extra) {
+        if (s->operands[3].kind == OPERAND_REG && d->f->regs[s->operands[3].reg].type == T_PRED) refuse(d, PTX_UNSUPPORTED, "the ignore-src predicate");
+        x.c = source(d, &s->operands[3], T_B32, false);
+    }
+    x.flags = to.flags;
+    x.mode = (uint8_t)size;
+    struct insn *i = emit_fields(d, handler(d, "cp.async"), &x);
+    i->imm = to.offset;
+    int64_t *offset = arena_alloc(&d->loader->arena, sizeof *offset);
+    *offset = from.offset;
+    i->list = (const int32_t *)offset;
+}
+
+static uint8_t window_mode(struct decoder *d) {
+    switch (space_of(d)) {
+        case SPACE_SHARED: return 1;
+        case SPACE_LOCAL: return 2;
+        case SPACE_PARAM: return 3;
+        default: return 0;
+    }
+}
+
+static void statement(struct decoder *d) {
+    char key[96];
+    struct insn x;
+    const struct opcode *o = &d->s->opcode;
+    switch (d->s->match.row->kind) {
+        case KIND_ALU: decode_alu(d, false); break;
+        case KIND_RNDALU: decode_alu(d, true); break;
+        case KIND_LOP3P: decode_lop3_predicate(d); break;
+        case KIND_SETP:
+        case KIND_SETP2:
+        case KIND_SET: decode_compare(d); break;
+        case KIND_CVT: decode_cvt(d); break;
+        case KIND_MOV: decode_mov(d); break;
+        case KIND_LD: decode_memory(d, true); break;
+        case KIND_ST: decode_memory(d, false); break;
+        case KIND_NOPA: break;
+        case KIND_NOP:
+            key_of(d, key, sizeof key);
+            x = fields(d);
+            emit_fields(d, handler(d, key), &x);
+            break;
+        case KIND_ISSPACEP:
+        case KIND_CVTA:
+            key_of(d, key, sizeof key);
+            x = fields(d);
+            x.mode = window_mode(d);
+            if (d->s->match.row->kind == KIND_ISSPACEP && opcode_has(o, "const")) x.mode = 4;
+            emit_fields(d, handler(d, key), &x);
+            break;
+        case KIND_SHFL:
+            x = fields(d);
+            x.mode = opcode_has(o, "up") ? 0 : opcode_has(o, "down") ? 1 : opcode_has(o, "bfly") ? 2 : 3;
+            emit_fields(d, handler(d, "shfl"), &x);
+            break;
+        case KIND_VOTE:
+            x = fields(d);
+            x.mode = opcode_has(o, "all") ? 0 : opcode_has(o, "any") ? 1 : opcode_has(o, "uni") ? 2 : 3;
+            emit_fields(d, handler(d, "vote"), &x);
+            break;
+        case KIND_MATCH:
+            x = fields(d);
+            x.mode = (uint8_t)((opcode_has(o, "all") ? 1 : 0) | (opcode_has(o, "b64") ? 2 : 0));
+            if (x.d2 >= 0 && !(x.mode & 1)) refuse(d, PTX_INVALID, "match.any has one destination");
+            emit_fields(d, handler(d, "match"), &x);
+            break;
+        case KIND_REDUX:
+            x = fields(d);
+            x.mode = (uint8_t)(opcode_has(o, "add") ? 0 : opcode_has(o, "min") ? 1 : opcode_has(o, "max") ? 2 : opcode_has(o, "and") ? 3 : opcode_has(o, "or") ? 4 : 5);
+            if (opcode_has(o, "s32")) x.flags |= FLAG_SIGNED;
+            emit_fields(d, handler(d, "redux"), &x);
+            break;
+        case KIND_ELECT:
+            x = fields(d);
+            emit_fields(d, handler(d, "elect"), &x);
+            break;
+        case KIND_WARPSYNC:
+            x = fields(d);
+            emit_fields(d, handler(d, "warpsync"), &x);
+            break;
+        case KIND_CPASYNC: decode_cp_async(d); break;
+        case KIND_BRA: decode_bra(d); break;
+        case KIND_BRX: decode_brx(d); break;
+        case KIND_CALL: decode_call(d); break;
+        case KIND_RET:
+            operand_count(d, 0, 0);
+            emit(d, handler(d, d->f->is_entry ? "exit" : "ret"));
+            break;
+        case KIND_EXIT:
+        case KIND_TRAP:
+            operand_count(d, 0, 0);
+            emit(d, handler(d, d->s->match.row->kind == KIND_EXIT ? "exit" : "trap"));
+            break;
+        case KIND_BAR:
+        case KIND_BARRED: decode_barrier(d); break;
+        case KIND_ATOM: decode_atom(d); break;
+    }
+}
+
+static void function_slots(struct decoder *d, struct parameter *parameters, size_t count, struct slot **out) {
+    struct slot *slots = arena_alloc(&d->loader->arena, (count + 1) * sizeof *slots);
+    for (size_t i = 0; i < count; i++) {
+        slots[i].size = parameters[i].size;
+        if (parameters[i].symbol) {
+            local_place(d, parameters[i].symbol);
+            slots[i].offset = (uint32_t)parameters[i].symbol->place;
+        } else {
+            slots[i].is_reg = true;
+            slots[i].reg = reg_row(d, parameters[i].reg);
+            slots[i].row_bytes = (uint8_t)row_bytes(parameters[i].type);
+        }
+    }
+    *out = slots;
+}
+
+void decode_function(struct ptx_module *module, struct function *f) {
+    struct decoder *d = arena_alloc(&module->loader.arena, sizeof *d);
+    d->module = module;
+    d->loader = &module->loader;
+    d->f = f;
+    d->local_align = 16;
+    d->start = arena_alloc(&module->loader.arena, (f->statement_count + 1) * sizeof *d->start);
+    struct code *code = f->code;
+    struct statement end = {.guard = -1, .opcode = {.name = "ret", .name_length = 3}};
+    d->s = &end;
+    if (setjmp(d->give_up) == 0 && !f->is_entry) {
+        function_slots(d, f->params, f->param_count, &code->params);
+        function_slots(d, f->results, f->result_count, &code->results);
+        code->param_count = (uint32_t)f->param_count;
+        code->result_count = (uint32_t)f->result_count;
+    }
+    volatile size_t i = 0;
+    for (; i < f->statement_count && module->loader.errors < 16; i++) {
+        d->start[i] = (uint32_t)d->count;
+        d->s = &f->statements[i];
+        if (setjmp(d->give_up) == 0) statement(d);
+    }
+    if (module->loader.errors) return;
+    d->start[f->statement_count] = (uint32_t)d->count;
+    end.line = f->statement_count ? f->statements[f->statement_count - 1].line : f->symbol->line;
+    d->s = &end;
+    emit(d, ops_find(f->is_entry ? "exit" : "ret")); /* falling off the end */
+    insn_run bra = ops_find("bra"), brx = ops_find("brx");
+    for (size_t k = 0; k < d->count; k++) {
+        struct insn *insn = &d->insns[k];
+        if (insn->run == bra) {
+            insn->target = &d->insns[d->start[insn->imm]];
+        } else if (insn->run == brx) {
+            const struct branch_table *table = insn->table;
+            for (uint32_t t = 0; t < table->count; t++) table->targets[t] = &d->insns[d->start[(uintptr_t)table->targets[t]]];
+        }
+    }
+    code->insns = d->insns;
+    code->insn_count = (uint32_t)d->count;
+    code->lines = d->lines;
+    code->source_lines = d->source_lines;
+    code->source_files = d->source_files;
+    code->frame_bytes = d->frame ? d->frame : ROW32;
+    code->local_bytes = d->local;
+    code->local_align = d->local_align;
+}

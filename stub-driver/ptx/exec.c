@@ -1,0 +1,220 @@
+/* Running warps: which fragment goes on, when fragments merge, and the frames that they run in. */
+#include "exec.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool stop_requested(const struct run *run) {
+    return atomic_load_explicit(&run->failed, memory_order_relaxed) || (run->launch->stop && atomic_load_explicit(run->launch->stop, memory_order_relaxed));
+}
+
+/* ---- frames */
+
+struct frame *frame_new(struct warp *w, const struct code *code) {
+    struct worker *worker = w->worker;
+    struct frame *frame = NULL;
+    for (struct frame **at = &worker->free_frames; *at; at = &(*at)->parent)
+        if ((*at)->capacity >= code->frame_bytes && (*at)->capacity <= (size_t)code->frame_bytes * 4 + 4096) {
+            frame = *at;
+            *at = frame->parent;
+            break;
+        }
+    if (!frame) {
+        size_t capacity = ((size_t)code->frame_bytes + 1023) & ~(size_t)1023;
+        frame = aligned_alloc(64, sizeof *frame + capacity);
+        if (!frame) return NULL;
+        frame->capacity = capacity;
+    }
+    size_t capacity = frame->capacity;
+    memset(frame, 0, sizeof *frame + code->frame_bytes); /* one program, one answer: registers begin as 0 */
+    frame->capacity = capacity;
+    frame->code = code;
+    frame->serial = ++worker->frame_serial;
+    return frame;
+}
+
+void frame_free(struct worker *worker, struct frame *frame) {
+    frame->parent = worker->free_frames;
+    worker->free_frames = frame;
+}
+
+/* ---- fragments */
+
+const struct insn *warp_leave(struct warp *w, const struct insn *pc) {
+    w->fragments[w->current].pc = pc;
+    return NULL;
+}
+
+struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc) {
+    /* Every fragment has a lane of its own, so that there is always room. */
+    struct fragment *fresh = &w->fragments[w->fragment_count++];
+    *fresh = w->fragments[w->current];
+    fresh->mask = mask;
+    fresh->pc = pc;
+    fresh->state = FRAGMENT_READY;
+    w->fragments[w->current].mask &= ~mask;
+    return fresh;
+}
+
+bool warp_gather(struct warp *w, const struct insn *in, uint32_t members) {
+    struct fragment *f = &w->fragments[w->current];
+    if (!(members & w->live & ~f->mask)) return true;
+    f->pc = in;
+    f->state = FRAGMENT_WARP;
+    f->waits_for = members;
+    return false;
+}
+
+static void merge(struct warp *w) {
+    for (uint32_t i = 0; i + 1 < w->fragment_count; i++)
+        for (uint32_t j = i + 1; j < w->fragment_count;) {
+            struct fragment *a = &w->fragments[i], *b = &w->fragments[j];
+            if (a->frame != b->frame || a->pc != b->pc || a->state == FRAGMENT_BARRIER || b->state == FRAGMENT_BARRIER) {
+                j++;
+                continue;
+            }
+            a->mask |= b->mask;
+            if (b->turn < a->turn) a->turn = b->turn;
+            a->state = FRAGMENT_READY;
+            w->fragments[j] = w->fragments[--w->fragment_count];
+        }
+}
+
+static bool before(const struct fragment *a, const struct fragment *b) {
+    if (a->turn != b->turn) return a->turn < b->turn;
+    if (a->frame->depth != b->frame->depth) return a->frame->depth > b->frame->depth;
+    if (a->frame->serial != b->frame->serial) return a->frame->serial > b->frame->serial;
+    return a->pc < b->pc;
+}
+
+/* Every fragment waits. Lanes that wait for each other at different bar.warp.sync have all arrived: let them go. */
+static bool release_warpsync(struct warp *w) {
+    static insn_run warpsync;
+    if (!warpsync) warpsync = ops_find("warpsync");
+    uint32_t here = 0, wanted = 0;
+    for (uint32_t i = 0; i < w->fragment_count; i++) {
+        const struct fragment *f = &w->fragments[i];
+        if (f->state != FRAGMENT_WARP || f->pc->run != warpsync) continue;
+        here |= f->mask;
+        wanted |= f->waits_for;
+    }
+    if (!here || (wanted & w->live & ~here)) return false;
+    for (uint32_t i = 0; i < w->fragment_count; i++) {
+        struct fragment *f = &w->fragments[i];
+        if (f->state != FRAGMENT_WARP || f->pc->run != warpsync) continue;
+        f->state = FRAGMENT_READY;
+        f->pc++;
+    }
+    return true;
+}
+
+static bool choose(struct warp *w) {
+    if (w->fragment_count > 1) merge(w);
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < w->fragment_count; i++) {
+        struct fragment *f = &w->fragments[i];
+        if (f->state == FRAGMENT_WARP && !(f->waits_for & w->live & ~f->mask)) f->state = FRAGMENT_READY;
+        if (f->state == FRAGMENT_READY && (best == UINT32_MAX || before(f, &w->fragments[best]))) best = i;
+    }
+    if (best == UINT32_MAX) return false;
+    w->current = best;
+    struct fragment *f = &w->fragments[best];
+    w->frame = f->frame;
+    w->bank[BANK_FRAME] = f->frame->rows;
+    w->stop = NULL;
+    for (uint32_t i = 0; i < w->fragment_count; i++)
+        if (i != best && w->fragments[i].frame == f->frame && w->fragments[i].pc > f->pc && (!w->stop || w->fragments[i].pc < w->stop)) w->stop = w->fragments[i].pc;
+    return true;
+}
+
+enum warp_state warp_run(struct warp *w) {
+    w->budget = TURN;
+    w->yield = false;
+    for (;;) {
+        if (!w->fragment_count) return WARP_DONE;
+        if (!choose(w)) {
+            if (release_warpsync(w)) continue;
+            return WARP_BLOCKED;
+        }
+        const struct insn *pc = w->fragments[w->current].pc, *stop = w->stop;
+        uint32_t lanes = w->fragments[w->current].mask;
+        unsigned char *rows = w->bank[BANK_FRAME];
+        for (;;) {
+            uint32_t mask = lanes;
+            if (pc->guard >= 0) {
+                uint32_t p;
+                memcpy(&p, rows + pc->guard, 4);
+                mask &= pc->guard_not ? ~p : p;
+                if (!mask) {
+                    if (++pc == stop) break;
+                    continue;
+                }
+            }
+            w->mask = mask;
+            pc = pc->run(w, pc);
+            if (!pc || pc == stop) break;
+        }
+        if (pc) {
+            w->fragments[w->current].pc = pc; /* another fragment waits here */
+        } else {
+            if (atomic_load_explicit(&w->worker->run->failed, memory_order_relaxed)) return WARP_FAULT;
+            if (w->yield) return WARP_READY;
+        }
+    }
+}
+
+/* ---- faults */
+
+static const char *kind_word(enum ptx_fault_kind kind) {
+    switch (kind) {
+        case PTX_FAULT_ADDRESS: return "illegal address";
+        case PTX_FAULT_MISALIGNED: return "misaligned address";
+        case PTX_FAULT_STACK: return "stack overflow";
+        case PTX_FAULT_ASSERT: return "assertion failed";
+        case PTX_FAULT_TRAP: return "trap";
+        case PTX_FAULT_CALL: return "bad call";
+        case PTX_FAULT_BRANCH: return "bad branch";
+        case PTX_FAULT_DEADLOCK: return "deadlock";
+        case PTX_FAULT_STOPPED: return "stopped";
+        case PTX_FAULT_MEMORY: return "out of host memory";
+        default: return "fault";
+    }
+}
+
+const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fault_kind kind, uint32_t lane, uint64_t address, const char *what) {
+    struct run *run = w->worker->run;
+    pthread_mutex_lock(run->lock);
+    if (!atomic_exchange(&run->failed, 1)) {
+        struct ptx_fault *f = run->fault;
+        const struct code *code = w->frame->code;
+        const struct ptx_module *module = run->instance->module;
+        size_t index = (size_t)(at - code->insns);
+        *f = (struct ptx_fault){.kind = kind, .address = address};
+        memcpy(f->block, w->block->index, sizeof f->block);
+        for (int i = 0; i < 3; i++) f->thread[i] = ((const uint32_t *)(const void *)(w->specials + (SR_TID_X + i) * ROW64))[lane];
+        snprintf(f->kernel, sizeof f->kernel, "%s", run->kernel->function->name);
+        snprintf(f->function, sizeof f->function, "%s", code->name);
+        if (index < code->insn_count) {
+            f->line = code->lines[index];
+            f->source_line = code->source_lines[index];
+            const struct unit *unit = module->units[code->function->unit];
+            uint32_t file = code->source_files[index];
+            if (f->source_line && file < unit->file_count && unit->files[file]) snprintf(f->source_file, sizeof f->source_file, "%s", unit->files[file]);
+        }
+        char place[340] = "";
+        if (f->source_line) snprintf(place, sizeof place, " (%s:%u)", f->source_file, f->source_line);
+        snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s: %s 0x%llx in %s, PTX line %u%s", f->kernel, f->block[0], f->block[1], f->block[2],
+                 f->thread[0], f->thread[1], f->thread[2], kind_word(kind), what, (unsigned long long)address, f->function, f->line, place);
+    }
+    pthread_mutex_unlock(run->lock);
+    return NULL;
+}

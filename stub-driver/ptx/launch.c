@@ -1,0 +1,335 @@
+/*
+ * Launching grids. Worker threads take blocks in the order of their numbers; a block's warps run one after the other on
+ * its worker, each until it waits or its turn is over. Under a cooperative launch every worker holds all its blocks at
+ * once and goes round them.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec.h"
+
+enum { DEFAULT_STACK = 16384, MAX_WORKERS = 64 };
+
+static void fill(struct warp *w, enum special special, uint32_t value) {
+    uint32_t *r = (uint32_t *)(void *)(w->specials + special * ROW64);
+    for (int i = 0; i < LANES; i++) r[i] = value;
+}
+
+static void fill64(struct warp *w, enum special special, uint64_t value) {
+    uint64_t *r = (uint64_t *)(void *)(w->specials + special * ROW64);
+    for (int i = 0; i < LANES; i++) r[i] = value;
+}
+
+static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
+    struct run *run = block->run;
+    const struct ptx_launch *launch = run->launch;
+    w->block = block;
+    w->worker = block->worker;
+    w->index = index;
+    w->bank[BANK_POOL] = run->instance->pool;
+    w->bank[BANK_SPECIAL] = w->specials;
+    w->carry = 0;
+    w->yield = false;
+    uint32_t threads = block->threads - index * LANES < LANES ? block->threads - index * LANES : LANES;
+    w->live = threads == LANES ? 0xffffffffu : (1u << threads) - 1;
+    uint32_t *x = (uint32_t *)(void *)(w->specials + SR_TID_X * ROW64), *y = (uint32_t *)(void *)(w->specials + SR_TID_Y * ROW64), *z = (uint32_t *)(void *)(w->specials + SR_TID_Z * ROW64);
+    for (uint32_t i = 0; i < LANES; i++) {
+        uint32_t t = index * LANES + i;
+        x[i] = t % launch->block[0];
+        y[i] = t / launch->block[0] % launch->block[1];
+        z[i] = t / launch->block[0] / launch->block[1];
+        ((uint32_t *)(void *)(w->specials + SR_LANEID * ROW64))[i] = i;
+        ((uint32_t *)(void *)(w->specials + SR_LANEMASK_EQ * ROW64))[i] = 1u << i;
+        ((uint32_t *)(void *)(w->specials + SR_LANEMASK_LT * ROW64))[i] = (1u << i) - 1;
+        ((uint32_t *)(void *)(w->specials + SR_LANEMASK_LE * ROW64))[i] = (1u << i) - 1 + (1u << i);
+        ((uint32_t *)(void *)(w->specials + SR_LANEMASK_GT * ROW64))[i] = ~((1u << i) - 1 + (1u << i));
+        ((uint32_t *)(void *)(w->specials + SR_LANEMASK_GE * ROW64))[i] = ~((1u << i) - 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        fill(w, (enum special)(SR_NTID_X + i), launch->block[i]);
+        fill(w, (enum special)(SR_CTAID_X + i), block->index[i]);
+        fill(w, (enum special)(SR_NCTAID_X + i), launch->grid[i]);
+        fill(w, (enum special)(SR_CLUSTERID_X + i), block->index[i]);
+        fill(w, (enum special)(SR_NCLUSTERID_X + i), launch->grid[i]);
+        fill(w, (enum special)(SR_CLUSTER_CTAID_X + i), 0);
+        fill(w, (enum special)(SR_CLUSTER_NCTAID_X + i), 1);
+    }
+    fill(w, SR_CLUSTER_CTARANK, 0);
+    fill(w, SR_CLUSTER_NCTARANK, 1);
+    fill(w, SR_EXPLICIT_CLUSTER, launch->cluster[0] ? 0xffffffffu : 0);
+    fill(w, SR_WARPID, index);
+    fill(w, SR_NWARPID, 64);
+    fill(w, SR_SMID, 0);
+    fill(w, SR_NSMID, 1);
+    fill64(w, SR_GRIDID, launch->grid_id);
+    fill(w, SR_TOTAL_SMEM, block->shared_bytes);
+    fill(w, SR_AGGR_SMEM, block->shared_bytes);
+    fill(w, SR_DYNAMIC_SMEM, launch->dynamic_shared);
+    fill(w, SR_RESERVED_SMEM, 0);
+
+    w->local_bytes = run->local_bytes;
+    if (w->local_capacity < (size_t)run->local_bytes * LANES) {
+        free(w->local);
+        w->local_capacity = 0;
+        /* calloc of this size is untouched pages: what a kernel does not use costs nothing */
+        w->local = calloc(run->local_bytes ? run->local_bytes : 1, LANES);
+        if (!w->local) return false;
+        w->local_capacity = (size_t)run->local_bytes * LANES;
+    } else {
+        uint32_t used = run->kernel->code->local_bytes;
+        for (uint32_t i = 0; used && i < LANES; i++) memset(w->local + (size_t)i * w->local_bytes, 0, used);
+    }
+    struct frame *frame = frame_new(w, run->kernel->code);
+    if (!frame) return false;
+    frame->lanes = w->live;
+    frame->local_top = run->kernel->code->local_bytes;
+    w->fragments[0] = (struct fragment){.frame = frame, .pc = run->kernel->code->insns, .mask = w->live};
+    w->fragment_count = 1;
+    return true;
+}
+
+static void fault_plain(struct run *run, enum ptx_fault_kind kind, const struct block *block, const char *what) {
+    pthread_mutex_lock(run->lock);
+    if (!atomic_exchange(&run->failed, 1)) {
+        struct ptx_fault *f = run->fault;
+        *f = (struct ptx_fault){.kind = kind};
+        snprintf(f->kernel, sizeof f->kernel, "%s", run->kernel->function->name);
+        if (block) memcpy(f->block, block->index, sizeof f->block);
+        if (block) snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u): %s", f->kernel, f->block[0], f->block[1], f->block[2], what);
+        else snprintf(f->message, sizeof f->message, "kernel %s: %s", f->kernel, what);
+    }
+    pthread_mutex_unlock(run->lock);
+}
+
+static struct block *block_new(struct worker *worker) {
+    struct run *run = worker->run;
+    const struct ptx_launch *launch = run->launch;
+    struct block *block = calloc(1, sizeof *block);
+    if (!block) return NULL;
+    block->run = run;
+    block->worker = worker;
+    block->threads = launch->block[0] * launch->block[1] * launch->block[2];
+    block->warp_count = (block->threads + LANES - 1) / LANES;
+    block->dynamic_base = (run->static_shared + 127) & ~127u;
+    block->shared_bytes = launch->dynamic_shared ? block->dynamic_base + launch->dynamic_shared : run->static_shared;
+    block->shared = aligned_alloc(128, ((size_t)block->shared_bytes + 255) & ~(size_t)127);
+    block->warps = calloc(block->warp_count, sizeof *block->warps);
+    bool complete = block->shared && block->warps;
+    for (uint32_t i = 0; complete && i < block->warp_count; i++) {
+        block->warps[i] = aligned_alloc(64, sizeof(struct warp));
+        if (block->warps[i]) memset(block->warps[i], 0, sizeof(struct warp));
+        else complete = false;
+    }
+    block->done = !complete;
+    return block;
+}
+
+static void block_free(struct block *block) {
+    for (uint32_t i = 0; block->warps && i < block->warp_count; i++)
+        if (block->warps[i]) {
+            /* After a fault frames are still chained to their fragments; several fragments share parents. */
+            struct warp *w = block->warps[i];
+            for (uint32_t n = 0; n < w->fragment_count; n++)
+                for (struct frame *frame = w->fragments[n].frame, *parent; frame; frame = parent) {
+                    parent = frame->parent;
+                    frame->lanes &= ~w->fragments[n].mask;
+                    if (!frame->lanes) free(frame);
+                }
+            free(w->local);
+            free(w);
+        }
+    free(block->warps);
+    free(block->shared);
+    free(block);
+}
+
+static bool block_start(struct block *block, uint64_t number) {
+    const struct ptx_launch *launch = block->run->launch;
+    block->index[0] = (uint32_t)(number % launch->grid[0]);
+    block->index[1] = (uint32_t)(number / launch->grid[0] % launch->grid[1]);
+    block->index[2] = (uint32_t)(number / launch->grid[0] / launch->grid[1]);
+    block->live_threads = block->threads;
+    memset(block->barriers, 0, sizeof block->barriers);
+    memset(block->shared, 0, block->shared_bytes); /* one program, one answer */
+    block->started = true;
+    block->done = false;
+    for (uint32_t i = 0; i < block->warp_count; i++)
+        if (!warp_start(block, block->warps[i], i)) {
+            fault_plain(block->run, PTX_FAULT_MEMORY, block, "out of host memory");
+            return false;
+        }
+    return true;
+}
+
+static void deadlock(struct block *block) {
+    for (uint32_t i = 0; i < block->warp_count; i++) {
+        struct warp *w = block->warps[i];
+        for (uint32_t n = 0; n < w->fragment_count; n++) {
+            const struct fragment *f = &w->fragments[n];
+            char what[160];
+            w->frame = f->frame;
+            w->current = n;
+            if (f->state == FRAGMENT_BARRIER) {
+                const struct barrier *b = &block->barriers[f->waits_for];
+                snprintf(what, sizeof what, "%u of %u threads wait for ever at barrier", b->arrived, b->expected ? b->expected : block->live_threads);
+            } else {
+                snprintf(what, sizeof what, "lanes wait for ever for the lanes of mask");
+            }
+            warp_fault(w, f->pc, PTX_FAULT_DEADLOCK, f->mask ? (uint32_t)__builtin_ctz(f->mask) : 0, f->waits_for, what);
+            return;
+        }
+    }
+}
+
+/* One turn of every warp. False: fault, or stopped. */
+static bool block_step(struct block *block) {
+    bool progress = false, left = false;
+    for (uint32_t i = 0; i < block->warp_count; i++) {
+        struct warp *w = block->warps[i];
+        if (!w->fragment_count) continue;
+        bool ready = false;
+        for (uint32_t n = 0; n < w->fragment_count && !ready; n++) ready = w->fragments[n].state != FRAGMENT_BARRIER;
+        left = true;
+        if (!ready) continue;
+        enum warp_state state = warp_run(w);
+        if (state == WARP_FAULT) return false;
+        if (state != WARP_BLOCKED) progress = true;
+        if (stop_requested(block->run)) {
+            fault_plain(block->run, PTX_FAULT_STOPPED, block, "stopped");
+            return false;
+        }
+    }
+    if (!left) {
+        block->done = true;
+        return true;
+    }
+    if (!progress) { /* a barrier may have been completed by the last warp's arrival */
+        for (uint32_t i = 0; i < block->warp_count; i++)
+            for (uint32_t n = 0; n < block->warps[i]->fragment_count; n++)
+                if (block->warps[i]->fragments[n].state == FRAGMENT_READY) return true;
+        deadlock(block);
+        return false;
+    }
+    return true;
+}
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    struct run *run = worker->run;
+    if (run->launch->cooperative) {
+        struct block **blocks = NULL;
+        size_t count = 0, capacity = 0, left;
+        for (;;) { /* blocks are dealt out evenly: number modulo workers */
+            uint64_t number = worker->first + count * worker->stride;
+            if (number >= run->block_count) break;
+            if (count == capacity) {
+                capacity = capacity ? capacity * 2 : 16;
+                struct block **grown = realloc(blocks, capacity * sizeof *blocks);
+                if (!grown) {
+                    fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+                    break;
+                }
+                blocks = grown;
+            }
+            struct block *block = block_new(worker);
+            if (!block || block->done || !(blocks[count] = block, block_start(block, number))) {
+                if (block) block_free(block);
+                fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+                break;
+            }
+            count++;
+        }
+        left = count;
+        while (left && !atomic_load(&run->failed)) {
+            left = 0;
+            for (size_t i = 0; i < count; i++) {
+                if (blocks[i]->done) continue;
+                if (!block_step(blocks[i])) break;
+                left += !blocks[i]->done;
+            }
+        }
+        for (size_t i = 0; i < count; i++) block_free(blocks[i]);
+        free(blocks);
+    } else {
+        struct block *block = block_new(worker);
+        if (!block || block->done) fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+        else
+            for (;;) {
+                uint64_t number = atomic_fetch_add(&run->next_block, 1);
+                if (number >= run->block_count || atomic_load(&run->failed)) break;
+                if (!block_start(block, number)) break;
+                while (!block->done)
+                    if (!block_step(block)) goto out;
+            }
+    out:
+        if (block) block_free(block);
+    }
+    for (struct frame *frame = worker->free_frames, *parent; frame; frame = parent) {
+        parent = frame->parent;
+        free(frame);
+    }
+    return NULL;
+}
+
+static enum ptx_fault_kind reject(const struct ptx_kernel *kernel, struct ptx_fault *fault, const char *what) {
+    *fault = (struct ptx_fault){.kind = PTX_FAULT_LAUNCH};
+    snprintf(fault->kernel, sizeof fault->kernel, "%s", kernel->function->name);
+    snprintf(fault->message, sizeof fault->message, "kernel %s: %s", fault->kernel, what);
+    return PTX_FAULT_LAUNCH;
+}
+
+enum ptx_fault_kind ptx_launch(const struct ptx_instance *instance, const struct ptx_kernel *kernel, const struct ptx_launch *launch, struct ptx_fault *fault) {
+    struct ptx_fault unwanted;
+    if (!fault) fault = &unwanted;
+    memset(fault, 0, sizeof *fault);
+    const struct function *f = kernel->function;
+    uint64_t threads = (uint64_t)launch->block[0] * launch->block[1] * launch->block[2], blocks = (uint64_t)launch->grid[0] * launch->grid[1];
+    struct ptx_kernel_info info;
+    ptx_kernel_info(kernel, &info);
+    if (kernel->module != instance->module) return reject(kernel, fault, "the kernel is of another module");
+    if (launch->block[0] > 1024 || launch->block[1] > 1024 || launch->block[2] > 1024 || threads == 0 || threads > 1024) return reject(kernel, fault, "a block has 1 to 1024 threads");
+    if (threads > info.max_threads) return reject(kernel, fault, "more threads in a block than .maxntid allows");
+    if (f->has_req && (launch->block[0] != f->req_ntid[0] || launch->block[1] != f->req_ntid[1] || launch->block[2] != f->req_ntid[2])) return reject(kernel, fault, "the block is not what .reqntid wants");
+    if (blocks == 0 || launch->grid[2] == 0 || launch->grid[0] > 0x7fffffff || launch->grid[1] > 65535 || launch->grid[2] > 65535) return reject(kernel, fault, "the grid's dimensions are out of range");
+    if (launch->cluster[0] && (uint64_t)launch->cluster[0] * launch->cluster[1] * launch->cluster[2] != 1) return reject(kernel, fault, "clusters of more than one block are not implemented");
+    if (launch->param_bytes < f->param_bytes || (f->param_bytes && !launch->params)) return reject(kernel, fault, "too few bytes of parameters");
+    if (launch->dynamic_shared > 1 << 20 || f->shared_bytes + (uint64_t)launch->dynamic_shared > 1 << 20) return reject(kernel, fault, "too much shared memory");
+    blocks *= launch->grid[2];
+
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct run run = {.instance = instance, .kernel = kernel, .launch = launch, .params = launch->params, .param_bytes = f->param_bytes,
+                      .static_shared = f->shared_bytes, .block_count = blocks, .fault = fault, .lock = &lock};
+    uint64_t local = f->stack_bytes + (launch->stack_bytes ? launch->stack_bytes : DEFAULT_STACK);
+    run.local_bytes = (uint32_t)((local + 127) & ~UINT64_C(127));
+    if (local > 1u << 27) return reject(kernel, fault, "more than 128 MiB of local memory a thread");
+    uint32_t workers = launch->workers ? launch->workers : 1;
+    if (workers > MAX_WORKERS) workers = MAX_WORKERS;
+    if (workers > blocks) workers = (uint32_t)blocks;
+    struct worker *states = calloc(workers, sizeof *states);
+    pthread_t *threads_ = calloc(workers, sizeof *threads_);
+    if (!states || !threads_) {
+        free(states);
+        free(threads_);
+        fault_plain(&run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+        return fault->kind;
+    }
+    uint32_t started = 1;
+    for (uint32_t i = 0; i < workers; i++) {
+        states[i].run = &run;
+        states[i].first = i;
+        states[i].stride = workers;
+    }
+    for (uint32_t i = 1; i < workers; i++, started++)
+        if (pthread_create(&threads_[i], NULL, work, &states[i]) != 0) {
+            if (launch->cooperative) fault_plain(&run, PTX_FAULT_MEMORY, NULL, "no more threads"); /* its blocks would never run */
+            break;
+        }
+    work(&states[0]);
+    for (uint32_t i = 1; i < started; i++) pthread_join(threads_[i], NULL);
+    free(states);
+    free(threads_);
+    pthread_mutex_destroy(&lock);
+    return fault->kind;
+}

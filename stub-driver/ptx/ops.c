@@ -1,0 +1,41 @@
+/* The portable build of the arithmetic, and the search for handlers by key. */
+#define OPS_NAME ops_portable
+#include "ops_body.h"
+
+#include <pthread.h>
+
+enum { SLOTS = 8192 };
+static const struct ops_entry *slots[SLOTS];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static unsigned hash(const char *key) {
+    unsigned h = 2166136261u;
+    for (; *key; key++) h = (h ^ (unsigned char)*key) * 16777619u;
+    return h & (SLOTS - 1);
+}
+
+static void enter(const struct ops_entry *entries) {
+    for (; entries->key; entries++) {
+        unsigned at = hash(entries->key);
+        while (slots[at] && strcmp(slots[at]->key, entries->key) != 0) at = (at + 1) & (SLOTS - 1);
+        if (!slots[at]) slots[at] = entries;
+    }
+}
+
+static void fill(void) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) enter(ops_avx2);
+#endif
+    enter(ops_portable);
+    enter(ops_control);
+    enter(ops_warp);
+    enter(ops_memory);
+}
+
+insn_run ops_find(const char *key) {
+    pthread_once(&once, fill);
+    for (unsigned at = hash(key); slots[at]; at = (at + 1) & (SLOTS - 1))
+        if (strcmp(slots[at]->key, key) == 0) return slots[at]->run;
+    return NULL;
+}

@@ -1,0 +1,655 @@
+/* Parsing a text's declarations: directives, variables with their initialisers, functions' heads. */
+#include "parser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void loader_error(struct loader *loader, enum ptx_status status, uint32_t line, const char *format, ...) {
+    if (loader->status == PTX_OK) loader->status = status;
+    if (loader->errors++ >= MAX_ERRORS) return;
+    char text[512], whole[768];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    int n = snprintf(whole, sizeof whole, "%s, line %u: %s: %s\n", loader->unit_name, line,
+                     status == PTX_UNSUPPORTED ? "not supported" : status == PTX_UNRESOLVED ? "unresolved" : "error", text);
+    if (loader->log && loader->log_used < loader->log_size) {
+        size_t room = loader->log_size - loader->log_used - 1;
+        size_t length = (size_t)n < sizeof whole ? (size_t)n : sizeof whole - 1;
+        if (length > room) length = room;
+        memcpy(loader->log + loader->log_used, whole, length);
+        loader->log_used += length;
+        loader->log[loader->log_used] = 0;
+    }
+}
+
+_Noreturn void fail(struct parser *parser, enum ptx_status status, const char *format, ...) {
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    loader_error(parser->loader, status, parser->token.line, "%s", text);
+    longjmp(parser->give_up, 1);
+}
+
+void next(struct parser *parser) {
+    lexer_next(&parser->lexer, &parser->token);
+    if (parser->token.kind == TOKEN_BAD) fail(parser, PTX_INVALID, "malformed '%.*s'", (int)(parser->token.length < 40 ? parser->token.length : 40), parser->token.text);
+}
+
+bool at_punct(const struct parser *parser, char c) { return parser->token.kind == TOKEN_PUNCT && parser->token.length == 1 && parser->token.text[0] == c; }
+static bool is(const struct parser *parser, enum token_kind kind, const char *word) {
+    return parser->token.kind == kind && strlen(word) == parser->token.length && memcmp(parser->token.text, word, parser->token.length) == 0;
+}
+bool at_word(const struct parser *parser, const char *word) { return is(parser, TOKEN_WORD, word); }
+bool at_dot(const struct parser *parser, const char *word) { return is(parser, TOKEN_DOT, word); }
+
+bool take_punct(struct parser *parser, char c) {
+    if (!at_punct(parser, c)) return false;
+    next(parser);
+    return true;
+}
+
+void expect(struct parser *parser, char c) {
+    if (!take_punct(parser, c)) {
+        if (parser->token.kind == TOKEN_END) fail(parser, PTX_INVALID, "the text ends where '%c' is needed", c);
+        fail(parser, PTX_INVALID, "'%c' is needed before '%.*s'", c, (int)(parser->token.length < 60 ? parser->token.length : 60), parser->token.text);
+    }
+}
+
+static unsigned hash(const char *text, size_t length) {
+    unsigned h = 2166136261u;
+    for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)text[i]) * 16777619u;
+    return h;
+}
+
+struct symbol *unit_find(struct unit *unit, const char *name) {
+    for (struct symbol *s = unit->hash[hash(name, strlen(name)) & 255]; s; s = s->hash_next)
+        if (strcmp(s->name, name) == 0) return s;
+    return NULL;
+}
+
+static char *take_name(struct parser *parser) {
+    if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a name is needed before '%.*s'", (int)parser->token.length, parser->token.text);
+    char *name = arena_string(&parser->loader->arena, parser->token.text, parser->token.length);
+    next(parser);
+    return name;
+}
+
+void enter_symbol(struct parser *parser, struct symbol *symbol) {
+    struct unit *unit = parser->unit;
+    symbol->unit = parser->unit_index;
+    if (!symbol->in_function) {
+        unsigned bucket = hash(symbol->name, strlen(symbol->name)) & 255;
+        symbol->hash_next = unit->hash[bucket];
+        unit->hash[bucket] = symbol;
+    }
+    if (unit->last_symbol) unit->last_symbol->next = symbol;
+    else unit->symbols = symbol;
+    unit->last_symbol = symbol;
+}
+
+void parse_type_words(struct parser *parser, struct declaration *d) {
+    d->type = T_NONE;
+    d->vector = 1;
+    d->align = 0;
+    for (;;) {
+        if (parser->token.kind != TOKEN_DOT) break;
+        enum ptx_type type = ptx_type_named(parser->token.text, (int)parser->token.length);
+        if (type != T_NONE) {
+            if (d->type != T_NONE) fail(parser, PTX_INVALID, "two types in one declaration");
+            d->type = type;
+            next(parser);
+        } else if (at_dot(parser, "align")) {
+            next(parser);
+            uint64_t align = parse_integer(parser);
+            if (align == 0 || (align & (align - 1)) || align > 65536) fail(parser, PTX_INVALID, ".align wants a power of two");
+            d->align = (uint32_t)align;
+        } else if (at_dot(parser, "v2") || at_dot(parser, "v4") || at_dot(parser, "v8")) {
+            d->vector = (uint32_t)(parser->token.text[1] - '0');
+            next(parser);
+        } else if (at_dot(parser, "attribute")) {
+            next(parser);
+            expect(parser, '(');
+            while (!at_punct(parser, ')')) {
+                if (at_dot(parser, "managed")) d->managed = true;
+                else if (parser->token.kind == TOKEN_END) fail(parser, PTX_INVALID, "the text ends inside .attribute");
+                else if (at_dot(parser, "unified")) fail(parser, PTX_UNSUPPORTED, ".attribute(.unified)");
+                next(parser);
+            }
+            next(parser);
+        } else if (at_dot(parser, "ptr")) {
+            d->pointer = true;
+            next(parser);
+            while (at_dot(parser, "global") || at_dot(parser, "shared") || at_dot(parser, "const") || at_dot(parser, "local") || at_dot(parser, "generic")) next(parser);
+            if (at_dot(parser, "align")) { /* the alignment of what is pointed to */
+                next(parser);
+                parse_integer(parser);
+            }
+        } else if (at_dot(parser, "texref") || at_dot(parser, "samplerref") || at_dot(parser, "surfref")) {
+            fail(parser, PTX_UNSUPPORTED, ".%.*s: textures and surfaces are not implemented", (int)parser->token.length, parser->token.text);
+        } else {
+            fail(parser, PTX_INVALID, "'.%.*s' is unknown in a declaration", (int)parser->token.length, parser->token.text);
+        }
+    }
+    if (d->type == T_NONE) fail(parser, PTX_INVALID, "the declaration has no type");
+}
+
+/* ---- initialisers */
+
+static void put_bytes(struct parser *parser, struct symbol *symbol, uint64_t offset, uint64_t value, uint32_t bytes) {
+    if (offset + bytes > symbol->size) fail(parser, PTX_INVALID, "'%s' has more initial values than elements", symbol->name);
+    if (!symbol->initial) symbol->initial = arena_alloc(&parser->loader->arena, symbol->size);
+    memcpy(symbol->initial + offset, &value, bytes);
+}
+
+static void initial_value(struct parser *parser, struct symbol *symbol, uint64_t offset) {
+    uint32_t bytes = ptx_types[symbol->type].bytes;
+    uint8_t shift = 0;
+    bool generic = false, masked = false, parentheses = false;
+    struct lexer saved = parser->lexer;
+    struct token token = parser->token;
+    if (at_word(parser, "generic")) {
+        generic = parentheses = true;
+        next(parser);
+        expect(parser, '(');
+    } else if (token.kind == TOKEN_INTEGER) { /* 0xff00(symbol) picks a byte of an address */
+        next(parser);
+        if (at_punct(parser, '(')) {
+            next(parser);
+            masked = parentheses = true;
+            uint64_t mask = token.integer;
+            while (mask && !(mask & 0xff)) {
+                mask >>= 8;
+                shift = (uint8_t)(shift + 8);
+            }
+            if (mask != 0xff || bytes != 1) fail(parser, PTX_UNSUPPORTED, "a mask of an address other than one byte");
+            if (at_word(parser, "generic")) {
+                generic = true;
+                next(parser);
+                expect(parser, '(');
+            }
+        } else {
+            parser->lexer = saved;
+            parser->token = token;
+        }
+    }
+    if (parser->token.kind == TOKEN_WORD && !at_word(parser, "WARP_SZ")) {
+        char *name = take_name(parser);
+        struct symbol *target = unit_find(parser->unit, name);
+        if (!target) fail(parser, PTX_INVALID, "'%s' is not declared", name);
+        if (masked && generic) expect(parser, ')');
+        int64_t addend = 0;
+        if (at_punct(parser, '+') || at_punct(parser, '-')) {
+            bool minus = at_punct(parser, '-');
+            next(parser);
+            uint64_t value = parse_integer(parser);
+            addend = (int64_t)(minus ? -value : value);
+        }
+        if (parentheses) expect(parser, ')');
+        if (!parentheses && (at_punct(parser, '+') || at_punct(parser, '-'))) fail(parser, PTX_INVALID, "malformed address");
+        if (generic && !masked && (at_punct(parser, '+') || at_punct(parser, '-'))) {
+            bool minus = at_punct(parser, '-');
+            next(parser);
+            uint64_t value = parse_integer(parser);
+            addend += (int64_t)(minus ? -value : value);
+        }
+        if (!masked && bytes != 8) fail(parser, PTX_UNSUPPORTED, "an address in %u bytes", bytes);
+        if (offset + bytes > symbol->size) fail(parser, PTX_INVALID, "'%s' has more initial values than elements", symbol->name);
+        symbol->relocations = arena_grow(&parser->loader->arena, symbol->relocations, symbol->relocation_count, &symbol->relocation_capacity, sizeof *symbol->relocations);
+        symbol->relocations[symbol->relocation_count++] =
+            (struct relocation){.offset = offset, .symbol = target, .addend = addend, .bytes = (uint8_t)bytes, .shift = shift, .generic = generic};
+        return;
+    }
+    if (parentheses) fail(parser, PTX_INVALID, "the name of a variable is needed here");
+    struct constant constant;
+    parse_constant(parser, &constant);
+    uint64_t value = constant.bits;
+    if (symbol->type == T_F32) value = constant_as_f32(&constant);
+    else if (symbol->type == T_F64) value = constant_as_f64(&constant);
+    else if (constant.is_float) fail(parser, PTX_INVALID, "a floating-point value for a .%s", ptx_types[symbol->type].name);
+    put_bytes(parser, symbol, offset, value, bytes < 8 ? bytes : 8);
+}
+
+/* Nested braces follow the array's dimensions; each level is as large as its dimensions say. */
+static void initial_list(struct parser *parser, struct symbol *symbol, uint64_t offset, const uint64_t *strides, int level, int levels) {
+    expect(parser, '{');
+    uint64_t at = offset, step = level < levels ? strides[level] : ptx_types[symbol->type].bytes;
+    while (!at_punct(parser, '}')) {
+        if (at_punct(parser, '{')) {
+            if (level + 1 > levels) fail(parser, PTX_INVALID, "too many braces");
+            initial_list(parser, symbol, at, strides, level + 1, levels);
+            at += step;
+        } else {
+            initial_value(parser, symbol, at);
+            at += ptx_types[symbol->type].bytes;
+        }
+        if (!take_punct(parser, ',')) break;
+    }
+    expect(parser, '}');
+}
+
+static uint64_t count_values(struct parser *parser) {
+    /* An array of open size takes it from its initialiser: count the commas of the outer level. */
+    struct lexer saved = parser->lexer;
+    struct token token = parser->token;
+    uint64_t count = 0;
+    int depth = 0;
+    bool any = false;
+    for (;;) {
+        if (parser->token.kind == TOKEN_END) break;
+        if (at_punct(parser, '{') || at_punct(parser, '(')) depth++;
+        else if (at_punct(parser, '}') || at_punct(parser, ')')) {
+            if (--depth == 0) break;
+        } else if (at_punct(parser, ',') && depth == 1) count++;
+        else any = true;
+        next(parser);
+    }
+    parser->lexer = saved;
+    parser->token = token;
+    return any ? count + 1 : count;
+}
+
+struct symbol *parse_declarator(struct parser *parser, const struct declaration *d, enum linkage linkage) {
+    struct symbol *symbol = arena_alloc(&parser->loader->arena, sizeof *symbol);
+    symbol->kind = SYMBOL_VARIABLE;
+    symbol->line = parser->token.line;
+    symbol->name = take_name(parser);
+    symbol->space = d->space;
+    symbol->type = d->type;
+    symbol->vector = d->vector;
+    symbol->managed = d->managed;
+    symbol->linkage = linkage;
+    uint64_t element = (uint64_t)ptx_types[d->type].bytes * d->vector;
+    if (element == 0) fail(parser, PTX_INVALID, "'%s': .pred has no place in memory", symbol->name);
+    symbol->align = d->align ? d->align : (uint32_t)element;
+    uint64_t dimensions[8], total = element;
+    int levels = 0;
+    while (take_punct(parser, '[')) {
+        if (levels == 8) fail(parser, PTX_INVALID, "'%s' has too many dimensions", symbol->name);
+        if (at_punct(parser, ']')) {
+            if (levels > 0) fail(parser, PTX_INVALID, "only the first dimension may be open");
+            dimensions[levels++] = 0;
+            symbol->open_array = true;
+        } else {
+            uint64_t n = parse_integer(parser);
+            if (__builtin_mul_overflow(total, n, &total) || total > UINT64_C(1) << 40) fail(parser, PTX_INVALID, "'%s' is too large", symbol->name);
+            dimensions[levels++] = n;
+        }
+        expect(parser, ']');
+    }
+    uint64_t strides[9];
+    uint64_t stride = element;
+    for (int i = levels - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= dimensions[i] ? dimensions[i] : 1;
+    }
+    symbol->size = symbol->open_array ? 0 : total;
+    if (take_punct(parser, '=')) {
+        if (d->space != SPACE_GLOBAL && d->space != SPACE_CONST) fail(parser, PTX_INVALID, "'%s': only .global and .const variables have initial values", symbol->name);
+        if (symbol->open_array) {
+            symbol->size = count_values(parser) * strides[0];
+            symbol->open_array = false;
+        }
+        if (symbol->size > UINT64_C(1) << 30) fail(parser, PTX_UNSUPPORTED, "'%s': more than 1 GiB of initial values", symbol->name);
+        if (at_punct(parser, '{')) initial_list(parser, symbol, 0, strides, 0, levels + (d->vector > 1));
+        else initial_value(parser, symbol, 0);
+    }
+    return symbol;
+}
+
+static enum space space_word(const struct parser *parser) {
+    if (at_dot(parser, "global")) return SPACE_GLOBAL;
+    if (at_dot(parser, "const")) return SPACE_CONST;
+    if (at_dot(parser, "shared")) return SPACE_SHARED;
+    if (at_dot(parser, "local")) return SPACE_LOCAL;
+    if (at_dot(parser, "param")) return SPACE_PARAM;
+    return SPACE_NONE;
+}
+
+static void variables(struct parser *parser, enum linkage linkage) {
+    struct declaration d = {.space = space_word(parser)};
+    next(parser);
+    parse_type_words(parser, &d);
+    do {
+        struct symbol *symbol = parse_declarator(parser, &d, linkage);
+        struct symbol *before = unit_find(parser->unit, symbol->name);
+        if (before) {
+            if (before->kind != SYMBOL_VARIABLE || before->space != symbol->space) fail(parser, PTX_INVALID, "'%s' is declared twice, differently", symbol->name);
+            if (before->linkage == LINK_EXTERN && symbol->linkage != LINK_EXTERN) { /* declared, now defined */
+                struct symbol *hash_next = before->hash_next, *following = before->next;
+                *before = *symbol;
+                before->hash_next = hash_next;
+                before->next = following;
+                before->unit = parser->unit_index;
+            } else if (symbol->linkage != LINK_EXTERN) {
+                fail(parser, PTX_INVALID, "'%s' is defined twice", symbol->name);
+            }
+            continue;
+        }
+        enter_symbol(parser, symbol);
+    } while (take_punct(parser, ','));
+    expect(parser, ';');
+}
+
+/* ---- functions */
+
+static void parameters(struct parser *parser, struct function *f, bool results) {
+    expect(parser, '(');
+    uint32_t offset = 0;
+    while (!at_punct(parser, ')')) {
+        struct parameter parameter = {0};
+        if (at_dot(parser, "reg")) {
+            if (f->is_entry) fail(parser, PTX_INVALID, "kernel parameters are .param");
+            next(parser);
+            struct declaration d = {.space = SPACE_REG};
+            parse_type_words(parser, &d);
+            if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a vector register as a parameter");
+            if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a parameter's name is needed");
+            parameter.type = d.type;
+            parameter.reg = new_register(parser, d.type);
+            struct name *name = enter_name(parser, parser->token.text, parser->token.length);
+            name->kind = NAME_REG;
+            name->type = d.type;
+            name->vector = 1;
+            name->reg = parameter.reg;
+            next(parser);
+            parameter.size = parameter.align = d.type == T_PRED ? 4 : ptx_types[d.type].bytes;
+        } else if (at_dot(parser, "param")) {
+            next(parser);
+            struct declaration d = {.space = SPACE_PARAM};
+            parse_type_words(parser, &d);
+            if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a parameter's name is needed");
+            struct token word = parser->token;
+            struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
+            if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "variadic parameters of an own function ('%s')", f->name ? f->name : symbol->name);
+            symbol->in_function = true;
+            symbol->function = f;
+            symbol->definition = symbol;
+            parameter.symbol = symbol;
+            parameter.type = d.type;
+            if (symbol->size > 65536) fail(parser, PTX_INVALID, "parameter '%s' is larger than 64 KiB", symbol->name);
+            parameter.size = (uint32_t)symbol->size;
+            parameter.align = symbol->align;
+            struct name *name = enter_name(parser, word.text, word.length);
+            name->kind = NAME_VARIABLE;
+            name->symbol = symbol;
+        } else {
+            fail(parser, PTX_INVALID, "a parameter begins with .param or .reg");
+        }
+        offset = (offset + parameter.align - 1) & ~(parameter.align - 1);
+        parameter.offset = offset;
+        if (f->is_entry) {
+            parameter.symbol->place = offset;
+            parameter.symbol->placed = true;
+            parameter.symbol->kernel_param = true;
+        }
+        offset += parameter.size;
+        if (offset > 65536) fail(parser, PTX_INVALID, "more than 64 KiB of parameters");
+        struct arena *arena = &parser->loader->arena;
+        if (results) {
+            f->results = arena_grow(arena, f->results, f->result_count, &f->result_capacity, sizeof parameter);
+            f->results[f->result_count++] = parameter;
+        } else {
+            f->params = arena_grow(arena, f->params, f->param_count, &f->param_capacity, sizeof parameter);
+            f->params[f->param_count++] = parameter;
+        }
+        if (!take_punct(parser, ',')) break;
+    }
+    expect(parser, ')');
+    if (!results) f->param_bytes = offset;
+}
+
+static void three(struct parser *parser, uint32_t *out) {
+    out[0] = out[1] = out[2] = 1;
+    for (int i = 0; i < 3; i++) {
+        uint64_t value = parse_integer(parser);
+        if (value == 0 || value > 0x7fffffff) fail(parser, PTX_INVALID, "a dimension of %llu", (unsigned long long)value);
+        out[i] = (uint32_t)value;
+        if (!take_punct(parser, ',')) break;
+    }
+}
+
+static bool tuning(struct parser *parser, struct function *f) {
+    if (at_dot(parser, "maxntid")) {
+        next(parser);
+        three(parser, f->max_ntid);
+        f->has_max = true;
+    } else if (at_dot(parser, "reqntid")) {
+        next(parser);
+        three(parser, f->req_ntid);
+        f->has_req = true;
+    } else if (at_dot(parser, "minnctapersm")) {
+        next(parser);
+        f->min_blocks = (uint32_t)parse_integer(parser);
+    } else if (at_dot(parser, "reqnctapercluster")) {
+        next(parser);
+        three(parser, f->cluster);
+        if (f->cluster[0] * f->cluster[1] * f->cluster[2] != 1) fail(parser, PTX_UNSUPPORTED, "clusters of more than one block");
+    } else if (at_dot(parser, "maxnctapersm") || at_dot(parser, "maxnreg") || at_dot(parser, "maxclusterrank") || at_dot(parser, "abi_preserve") ||
+               at_dot(parser, "abi_preserve_control")) {
+        next(parser);
+        parse_integer(parser);
+    } else if (at_dot(parser, "noreturn") || at_dot(parser, "explicitcluster")) {
+        next(parser);
+    } else if (at_dot(parser, "pragma")) {
+        skip_statement(parser);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool same_signature(const struct function *a, const struct function *b) {
+    if (a->param_count != b->param_count || a->result_count != b->result_count) return false;
+    for (size_t i = 0; i < a->param_count; i++)
+        if (a->params[i].size != b->params[i].size) return false;
+    for (size_t i = 0; i < a->result_count; i++)
+        if (a->results[i].size != b->results[i].size) return false;
+    return true;
+}
+
+static void function(struct parser *parser, enum linkage linkage) {
+    struct arena *arena = &parser->loader->arena;
+    struct function *f = arena_alloc(arena, sizeof *f);
+    f->is_entry = at_dot(parser, "entry");
+    f->unit = parser->unit_index;
+    next(parser);
+    parser->function = f;
+    memset(parser->names, 0, sizeof parser->names);
+    parser->scope = -1;
+    parser->declared_registers = 0;
+    push_scope(parser);
+    while (at_dot(parser, "noreturn") || at_dot(parser, "attribute")) {
+        if (at_dot(parser, "attribute")) fail(parser, PTX_UNSUPPORTED, ".attribute of a function");
+        next(parser);
+    }
+    if (!f->is_entry && at_punct(parser, '(')) parameters(parser, f, true);
+    uint32_t line = parser->token.line;
+    f->name = take_name(parser);
+    if (at_punct(parser, '(')) parameters(parser, f, false);
+    struct symbol *symbol = unit_find(parser->unit, f->name);
+    if (symbol && symbol->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, "'%s' is a variable and a function", f->name);
+    if (!symbol) {
+        symbol = arena_alloc(arena, sizeof *symbol);
+        symbol->name = f->name;
+        symbol->kind = SYMBOL_FUNCTION;
+        symbol->function = f;
+        symbol->linkage = linkage;
+        symbol->line = line;
+        enter_symbol(parser, symbol);
+    } else if (!same_signature(symbol->function, f)) {
+        fail(parser, PTX_INVALID, "'%s' is declared with other parameters before", f->name);
+    }
+    f->symbol = symbol;
+    if (linkage != LINK_NONE && linkage != LINK_EXTERN) symbol->linkage = linkage;
+    while (tuning(parser, f)) {}
+    if (at_punct(parser, ';')) {
+        next(parser);
+    } else if (at_punct(parser, '{')) {
+        if (symbol->function->has_body) fail(parser, PTX_INVALID, "'%s' is defined twice", f->name);
+        if (symbol->linkage == LINK_EXTERN) symbol->linkage = linkage == LINK_EXTERN ? LINK_VISIBLE : linkage;
+        symbol->function = f;
+        f->has_body = true;
+        if (parser->unit->last_function) parser->unit->last_function->next = f;
+        else parser->unit->functions = f;
+        parser->unit->last_function = f;
+        parse_body(parser);
+    } else {
+        fail(parser, PTX_INVALID, "'{' or ';' is needed after the head of '%s'", f->name);
+    }
+    parser->function = NULL;
+}
+
+/* ---- directives */
+
+static void version(struct parser *parser) {
+    next(parser);
+    double value = 0;
+    if (parser->token.kind == TOKEN_FLOAT64) memcpy(&value, &parser->token.integer, 8);
+    else if (parser->token.kind == TOKEN_INTEGER) value = (double)parser->token.integer;
+    else fail(parser, PTX_INVALID, ".version wants a number");
+    if (value < 1.0) fail(parser, PTX_INVALID, ".version %g", value);
+    if (value > 9.05) fail(parser, PTX_UNSUPPORTED, ".version %.1f; this engine knows PTX up to 9.0", value);
+    parser->has_version = true;
+    next(parser);
+}
+
+static void target(struct parser *parser) {
+    do {
+        next(parser);
+        char *name = take_name(parser);
+        if (strncmp(name, "sm_", 3) != 0 && strncmp(name, "compute_", 8) != 0 && strcmp(name, "debug") != 0 && strcmp(name, "texmode_unified") != 0 &&
+            strcmp(name, "texmode_independent") != 0 && strcmp(name, "map_f64_to_f32") != 0)
+            fail(parser, PTX_INVALID, ".target '%s' is unknown", name);
+        if (strcmp(name, "map_f64_to_f32") == 0) fail(parser, PTX_UNSUPPORTED, ".target map_f64_to_f32");
+    } while (at_punct(parser, ','));
+}
+
+void skip_statement(struct parser *parser) {
+    while (parser->token.kind != TOKEN_END && !at_punct(parser, ';') && !at_punct(parser, '}')) next(parser);
+    if (at_punct(parser, ';')) next(parser);
+}
+
+void parse_loc(struct parser *parser) {
+    next(parser);
+    uint32_t file = (uint32_t)parse_integer(parser);
+    uint32_t line = (uint32_t)parse_integer(parser);
+    parse_integer(parser); /* column */
+    parser->source_file = file;
+    parser->source_line = line;
+    while (take_punct(parser, ',')) {
+        if (at_word(parser, "function_name")) {
+            next(parser);
+            take_name(parser);
+            if (take_punct(parser, '+')) parse_integer(parser);
+        } else if (at_word(parser, "inlined_at")) {
+            next(parser);
+            for (int i = 0; i < 3; i++) parse_integer(parser);
+        } else {
+            fail(parser, PTX_INVALID, "'%.*s' is unknown in .loc", (int)parser->token.length, parser->token.text);
+        }
+    }
+}
+
+static void file(struct parser *parser) {
+    next(parser);
+    uint64_t number = parse_integer(parser);
+    if (parser->token.kind != TOKEN_STRING) fail(parser, PTX_INVALID, ".file wants a name");
+    struct unit *unit = parser->unit;
+    struct arena *arena = &parser->loader->arena;
+    char *name = arena_string(arena, parser->token.text, parser->token.length);
+    if (number < 65536) {
+        while (unit->file_count <= number) {
+            unit->files = arena_grow(arena, unit->files, unit->file_count, &unit->file_capacity, sizeof *unit->files);
+            unit->files[unit->file_count++] = NULL;
+        }
+        unit->files[number] = name;
+    }
+    next(parser);
+    while (take_punct(parser, ',')) parse_integer(parser);
+}
+
+static void section(struct parser *parser) { /* debug information */
+    while (parser->token.kind != TOKEN_END && !at_punct(parser, '{')) next(parser);
+    while (parser->token.kind != TOKEN_END && !at_punct(parser, '}')) next(parser);
+    if (parser->token.kind != TOKEN_END) next(parser);
+}
+
+static void alias(struct parser *parser) {
+    next(parser);
+    char *name = take_name(parser);
+    expect(parser, ',');
+    char *meant = take_name(parser);
+    expect(parser, ';');
+    struct symbol *symbol = unit_find(parser->unit, name), *target = unit_find(parser->unit, meant);
+    if (!symbol || !target || symbol->kind != SYMBOL_FUNCTION || target->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, ".alias wants two declared functions");
+    if (symbol == target) fail(parser, PTX_INVALID, ".alias of itself");
+    symbol->alias = target;
+    if (symbol->linkage == LINK_EXTERN) symbol->linkage = LINK_VISIBLE;
+}
+
+static void directive(struct parser *parser) {
+    enum linkage linkage = LINK_NONE;
+    for (;;) {
+        if (at_dot(parser, "extern")) linkage = LINK_EXTERN;
+        else if (at_dot(parser, "visible")) linkage = LINK_VISIBLE;
+        else if (at_dot(parser, "weak")) linkage = LINK_WEAK;
+        else if (at_dot(parser, "common")) linkage = LINK_COMMON;
+        else break;
+        next(parser);
+    }
+    if (!parser->has_version && !at_dot(parser, "version")) fail(parser, PTX_INVALID, "PTX begins with .version");
+    if (at_dot(parser, "version")) version(parser);
+    else if (at_dot(parser, "target")) target(parser);
+    else if (at_dot(parser, "address_size")) {
+        next(parser);
+        if (parse_integer(parser) != 64) fail(parser, PTX_UNSUPPORTED, ".address_size other than 64");
+    } else if (at_dot(parser, "file")) file(parser);
+    else if (at_dot(parser, "loc")) parse_loc(parser);
+    else if (at_dot(parser, "pragma")) skip_statement(parser);
+    else if (at_dot(parser, "section")) section(parser);
+    else if (at_dot(parser, "alias")) alias(parser);
+    else if (at_dot(parser, "entry") || at_dot(parser, "func")) function(parser, linkage);
+    else if (at_dot(parser, "tex") || at_dot(parser, "texref") || at_dot(parser, "samplerref") || at_dot(parser, "surfref"))
+        fail(parser, PTX_UNSUPPORTED, "textures and surfaces are not implemented");
+    else if (space_word(parser) != SPACE_NONE && space_word(parser) != SPACE_PARAM) variables(parser, linkage);
+    else if (at_punct(parser, ';')) next(parser);
+    else fail(parser, PTX_INVALID, "'%.*s' is unknown here", (int)(parser->token.length < 60 ? parser->token.length : 60), parser->token.text);
+}
+
+/* After an error at the top: on to something that can begin a declaration. */
+static void resume(struct parser *parser) {
+    int depth = 0;
+    while (parser->lexer.at < parser->lexer.end) {
+        lexer_next(&parser->lexer, &parser->token);
+        if (parser->token.kind == TOKEN_END) return;
+        if (at_punct(parser, '{')) depth++;
+        if (at_punct(parser, '}') && --depth <= 0) break;
+        if (at_punct(parser, ';') && depth <= 0) break;
+    }
+    lexer_next(&parser->lexer, &parser->token);
+}
+
+struct unit *parse_unit(struct loader *loader, const struct ptx_text *text, unsigned index) {
+    struct parser *parser = arena_alloc(&loader->arena, sizeof *parser);
+    parser->loader = loader;
+    parser->lexer = (struct lexer){text->text, text->text + text->length, 1};
+    parser->unit = arena_alloc(&loader->arena, sizeof *parser->unit);
+    parser->unit->name = arena_string(&loader->arena, text->name ? text->name : "ptx", strlen(text->name ? text->name : "ptx"));
+    parser->unit_index = index;
+    loader->unit_name = parser->unit->name;
+    if (setjmp(parser->give_up) == 0) next(parser);
+    while (parser->token.kind != TOKEN_END && loader->errors < MAX_ERRORS) {
+        if (setjmp(parser->give_up) == 0) {
+            parser->depth = 0;
+            directive(parser);
+        } else {
+            resume(parser);
+        }
+    }
+    if (!parser->has_version && loader->errors == 0) loader_error(loader, PTX_INVALID, 1, "PTX begins with .version");
+    return parser->unit;
+}

@@ -1,0 +1,89 @@
+/* The parser's state, shared by its rooms: parser.c (declarations), body.c (statements and operands), constant.c. */
+#ifndef RINGFENCE_PTX_PARSER_H
+#define RINGFENCE_PTX_PARSER_H
+
+#include "lexer.h"
+#include "syntax.h"
+
+enum { MAX_DEPTH = 64, NAME_BUCKETS = 1024, MAX_REGISTERS = 1 << 20, MAX_ERRORS = 16 };
+
+enum name_kind { NAME_REG, NAME_RANGE, NAME_VARIABLE };
+
+/* A name declared inside a function. */
+struct name {
+    const char *text;
+    uint32_t length;
+    enum name_kind kind;
+    enum ptx_type type;
+    uint32_t vector;
+    uint32_t reg;      /* NAME_REG: first component */
+    uint32_t count;    /* NAME_RANGE: %r<count> */
+    uint32_t *members; /* register + 1, 0 while not used */
+    struct symbol *symbol;
+    uint32_t bucket;
+    struct name *next;  /* of the bucket */
+    struct name *older; /* of the scope */
+};
+
+struct parser {
+    struct loader *loader;
+    struct lexer lexer;
+    struct token token;
+    struct unit *unit;
+    unsigned unit_index;
+    bool has_version;
+    int depth; /* of nested operands and expressions */
+
+    struct function *function;
+    struct name *names[NAME_BUCKETS];
+    struct name *scope_names[MAX_DEPTH];
+    uint32_t scope_ids[MAX_DEPTH];
+    int scope;
+    uint32_t declared_registers;
+    uint32_t source_file, source_line;
+    int errors_before;
+    jmp_buf give_up; /* of the current statement */
+};
+
+void next(struct parser *parser);
+bool at_punct(const struct parser *parser, char c);
+bool at_word(const struct parser *parser, const char *word);
+bool at_dot(const struct parser *parser, const char *word);
+bool take_punct(struct parser *parser, char c);
+void expect(struct parser *parser, char c);
+/* Complains at the current token and leaves the statement. */
+_Noreturn void fail(struct parser *parser, enum ptx_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+struct constant {
+    bool is_float;
+    bool is_unsigned;
+    bool is_float32;
+    uint64_t bits; /* integer, or the bits of a double (of a float for 0f) */
+};
+void parse_constant(struct parser *parser, struct constant *constant);
+uint64_t parse_integer(struct parser *parser);
+/* A floating constant as a double's or a float's bits. */
+uint64_t constant_as_f32(const struct constant *constant);
+uint64_t constant_as_f64(const struct constant *constant);
+
+/* A variable of any space but .reg, from after the space's word on; one declarator. `parameter` permits kernel parameters'
+ * attributes. The symbol is not entered anywhere. */
+struct declaration {
+    enum space space;
+    enum ptx_type type;
+    uint32_t vector, align;
+    bool managed, pointer;
+};
+void parse_type_words(struct parser *parser, struct declaration *declaration);
+struct symbol *parse_declarator(struct parser *parser, const struct declaration *declaration, enum linkage linkage);
+void enter_symbol(struct parser *parser, struct symbol *symbol);
+void parse_registers(struct parser *parser);
+uint32_t new_register(struct parser *parser, enum ptx_type type);
+struct name *enter_name(struct parser *parser, const char *text, uint32_t length);
+void push_scope(struct parser *parser);
+void pop_scope(struct parser *parser);
+void parse_body(struct parser *parser);
+void skip_statement(struct parser *parser);
+void parse_loc(struct parser *parser);
+
+#endif

@@ -1,0 +1,171 @@
+/* Matching opcodes against the patterns of instructions.def. Patterns are read where they stand, group by group; what a
+ * group took is given back when the rest does not match, so that optional groups need no order of preference. */
+#include "table.h"
+
+#include <string.h>
+
+#include "ptx.h"
+
+#define ROW(section, kind, pattern, operands, key, note) {section, KIND_##kind, pattern, operands, key, note},
+const struct ptx_row ptx_rows[] = {
+#include "instructions.def"
+};
+#undef ROW
+const size_t ptx_row_count = sizeof ptx_rows / sizeof ptx_rows[0];
+
+static const struct {
+    const char *name, *reason;
+} refused[] = {
+#define ROW(section, kind, pattern, operands, key, note)
+#define REFUSED(name, reason) {name, reason},
+#include "instructions.def"
+#undef ROW
+};
+
+static bool same(const char *text, size_t length, const char *word) { return strlen(word) == length && memcmp(text, word, length) == 0; }
+
+static size_t name_length(const char *pattern) {
+    size_t n = strcspn(pattern, ".[{");
+    return n;
+}
+
+static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_t word, unsigned group, struct row_match *match) {
+    if (*pattern == 0) return word == opcode->count;
+    if (*pattern == '.') {
+        size_t length = strcspn(pattern + 1, ".[{");
+        if (word >= opcode->count || opcode->words[word].length != length || memcmp(opcode->words[word].text, pattern + 1, length) != 0) return false;
+        return match_rest(pattern + 1 + length, opcode, word + 1, group, match);
+    }
+    const char *close = strpbrk(pattern, "]}");
+    if (word < opcode->count)
+        for (const char *at = pattern + 1; at < close;) {
+            size_t length = strcspn(at + 1, ",]}");
+            if (opcode->words[word].length == length && memcmp(opcode->words[word].text, at + 1, length) == 0) {
+                match->group[group].text = at + 1;
+                match->group[group].length = (uint32_t)length;
+                if (match_rest(close + 1, opcode, word + 1, group + 1, match)) return true;
+            }
+            at += 1 + length + 1;
+        }
+    if (*pattern == '{') return false;
+    match->group[group].text = NULL;
+    match->group[group].length = 0;
+    return match_rest(close + 1, opcode, word, group + 1, match);
+}
+
+bool table_match(const struct opcode *opcode, struct row_match *match) {
+    for (size_t i = 0; i < ptx_row_count; i++) {
+        const char *pattern = ptx_rows[i].pattern;
+        size_t length = name_length(pattern);
+        if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
+        memset(match, 0, sizeof *match);
+        if (match_rest(pattern + length, opcode, 0, 0, match)) {
+            match->row = &ptx_rows[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool table_has_mnemonic(const char *name, uint32_t length) {
+    for (size_t i = 0; i < ptx_row_count; i++)
+        if (name_length(ptx_rows[i].pattern) == length && memcmp(ptx_rows[i].pattern, name, length) == 0) return true;
+    return false;
+}
+
+const char *table_refusal(const char *name, uint32_t length) {
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (same(name, length, refused[i].name)) return refused[i].reason;
+    return NULL;
+}
+
+bool opcode_has(const struct opcode *opcode, const char *word) {
+    for (uint32_t i = 0; i < opcode->count; i++)
+        if (same(opcode->words[i].text, opcode->words[i].length, word)) return true;
+    return false;
+}
+
+enum ptx_type match_type(const struct row_match *match, unsigned group) {
+    return match->group[group].text ? ptx_type_named(match->group[group].text, (int)match->group[group].length) : T_NONE;
+}
+
+bool match_is(const struct row_match *match, unsigned group, const char *word) {
+    return match->group[group].text && same(match->group[group].text, match->group[group].length, word);
+}
+
+void match_key(const struct row_match *match, const struct opcode *opcode, char *key, size_t size) {
+    size_t n = 0;
+    for (const char *at = match->row->key; *at && n + 24 < size; at++) {
+        if (*at != '%') {
+            key[n++] = *at;
+            continue;
+        }
+        at++;
+        const char *word = "";
+        switch (*at) {
+            case 'F': word = opcode_has(opcode, "ftz") ? ".ftz" : ""; break;
+            case 'S': word = opcode_has(opcode, "sat") ? ".sat" : ""; break;
+            case 'R': word = opcode_has(opcode, "relu") ? ".relu" : ""; break;
+            case 'N': word = opcode_has(opcode, "NaN") ? ".NaN" : ""; break;
+            case 'X': word = opcode_has(opcode, "xorsign") ? ".xorsign" : ""; break;
+            default: {
+                unsigned group = (unsigned)(*at - '0');
+                if (match->group[group].text) {
+                    memcpy(key + n, match->group[group].text, match->group[group].length);
+                    n += match->group[group].length;
+                } else if (n > 0 && key[n - 1] == '.') {
+                    n--; /* a group left out takes its dot with it */
+                }
+            }
+        }
+        size_t length = strlen(word);
+        memcpy(key + n, word, length);
+        n += length;
+    }
+    key[n] = 0;
+}
+
+bool ptx_table_row(size_t row, const char **pattern, const char **operands, const char **section, const char **note) {
+    if (row >= ptx_row_count) return false;
+    *pattern = ptx_rows[row].pattern;
+    *operands = ptx_rows[row].operands;
+    *section = ptx_rows[row].section;
+    *note = ptx_rows[row].note;
+    return true;
+}
+
+static void expand(const char *pattern, char *spelling, size_t length, size_t size, void (*each)(void *, const char *), void *context) {
+    if (*pattern == 0) {
+        spelling[length] = 0;
+        each(context, spelling);
+        return;
+    }
+    if (*pattern != '[' && *pattern != '{') {
+        if (length + 1 >= size) return;
+        spelling[length] = *pattern;
+        expand(pattern + 1, spelling, length + 1, size, each, context);
+        return;
+    }
+    const char *close = strpbrk(pattern, "]}");
+    if (*pattern == '[') expand(close + 1, spelling, length, size, each, context);
+    for (const char *at = pattern + 1; at < close;) {
+        size_t word = strcspn(at, ",]}");
+        if (length + word + 1 < size) {
+            memcpy(spelling + length, at, word);
+            expand(close + 1, spelling, length + word, size, each, context);
+        }
+        at += word + 1;
+    }
+}
+
+void ptx_table_expand(size_t row, void (*each)(void *context, const char *spelling), void *context) {
+    char spelling[256];
+    if (row < ptx_row_count) expand(ptx_rows[row].pattern, spelling, 0, sizeof spelling, each, context);
+}
+
+bool ptx_table_refused(size_t index, const char **name, const char **reason) {
+    if (index >= sizeof refused / sizeof refused[0]) return false;
+    *name = refused[index].name;
+    *reason = refused[index].reason;
+    return true;
+}

@@ -1,0 +1,59 @@
+/* The instruction table (instructions.def) and the matching of an opcode's words against it. */
+#ifndef RINGFENCE_PTX_TABLE_H
+#define RINGFENCE_PTX_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "types.h"
+
+enum row_kind {
+    KIND_ALU, KIND_RNDALU, KIND_LOP3P, KIND_SETP, KIND_SETP2, KIND_SET, KIND_CVT, KIND_MOV, KIND_LD, KIND_ST, KIND_NOPA, KIND_NOP,
+    KIND_ISSPACEP, KIND_CVTA, KIND_SHFL, KIND_CPASYNC, KIND_BRA, KIND_BRX, KIND_CALL, KIND_RET, KIND_EXIT, KIND_TRAP, KIND_BAR, KIND_BARRED,
+    KIND_WARPSYNC, KIND_ATOM, KIND_VOTE, KIND_MATCH, KIND_REDUX, KIND_ELECT,
+};
+
+struct ptx_row {
+    const char *section;
+    enum row_kind kind;
+    const char *pattern, *operands, *key, *note;
+};
+
+extern const struct ptx_row ptx_rows[];
+extern const size_t ptx_row_count;
+
+enum { MATCH_GROUPS = 14, OPCODE_WORDS = 16 };
+
+struct opcode {
+    const char *name; /* mnemonic, not NUL-terminated */
+    uint32_t name_length;
+    uint32_t count;
+    struct {
+        const char *text;
+        uint32_t length;
+    } words[OPCODE_WORDS];
+};
+
+struct row_match {
+    const struct ptx_row *row;
+    struct {
+        const char *text; /* the table's own text, NULL when the group is left out */
+        uint32_t length;
+    } group[MATCH_GROUPS];
+};
+
+/* Finds the row that accepts exactly these words. */
+bool table_match(const struct opcode *opcode, struct row_match *match);
+bool table_has_mnemonic(const char *name, uint32_t length);
+/* The reason why a mnemonic is refused, NULL when it is not listed. */
+const char *table_refusal(const char *name, uint32_t length);
+
+bool opcode_has(const struct opcode *opcode, const char *word);
+/* The type that group n holds, T_NONE when it holds none. */
+enum ptx_type match_type(const struct row_match *match, unsigned group);
+bool match_is(const struct row_match *match, unsigned group, const char *word);
+/* The key of the row with its % parts filled in. */
+void match_key(const struct row_match *match, const struct opcode *opcode, char *key, size_t size);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * The running state: a warp of 32 lanes in lock-step, split into fragments where its lanes have diverged.
+ *
+ * A fragment is a set of lanes with one program counter and one call frame. Of a warp's fragments the one deepest in
+ * calls, then lowest in the text, runs first; fragments that meet at an instruction of the same frame merge. So lanes
+ * reconverge as early as compilers' layout lets them. A fragment that takes many backward branches while others wait gives
+ * them a turn, so that a lane that spins on another's lock does not starve it.
+ */
+#ifndef RINGFENCE_PTX_WARP_H
+#define RINGFENCE_PTX_WARP_H
+
+#include "code.h"
+
+enum { BARRIERS = 17, SPAN_CACHE = 4, TURN = 500 /* backward branches */, ALL_LANES = -1 };
+
+struct frame {
+    struct frame *parent;
+    const struct code *code;
+    const struct insn *return_to; /* in the parent */
+    const struct call *call;      /* where results go */
+    uint32_t lanes;               /* lanes that have not returned */
+    uint32_t depth;
+    uint64_t serial;
+    uint32_t local_base, local_top; /* in each lane's local memory */
+    size_t capacity;
+    _Alignas(64) unsigned char rows[];
+};
+
+enum fragment_state { FRAGMENT_READY, FRAGMENT_BARRIER, FRAGMENT_WARP };
+
+struct fragment {
+    struct frame *frame;
+    const struct insn *pc;
+    uint32_t mask;
+    uint32_t turn; /* how often it gave way */
+    enum fragment_state state;
+    uint32_t waits_for; /* FRAGMENT_WARP: the member mask */
+    uint32_t carry;
+};
+
+struct span {
+    uint64_t start, end;
+    unsigned char *host;
+};
+
+/* One worker thread's view of the launch. */
+struct worker {
+    struct run *run;
+    struct span spans[SPAN_CACHE];
+    struct warp **free_warps;
+    struct frame *free_frames;
+    uint64_t frame_serial;
+    uint64_t first, stride; /* cooperative: which blocks are this worker's */
+};
+
+struct barrier {
+    uint32_t arrived;  /* threads */
+    uint32_t expected; /* 0: all that live */
+    uint32_t popc, voters;
+};
+
+struct block {
+    struct run *run;
+    struct worker *worker;
+    uint32_t index[3];
+    uint32_t threads, warp_count, live_threads;
+    struct warp **warps;
+    unsigned char *shared;
+    uint32_t shared_bytes, dynamic_base;
+    struct barrier barriers[BARRIERS];
+    bool started, done;
+};
+
+struct warp {
+    unsigned char *bank[3];
+    uint32_t mask;   /* lanes of the current instruction */
+    uint32_t carry;  /* CC.CF, a bit a lane */
+    struct frame *frame;
+    struct block *block;
+    struct worker *worker;
+    uint32_t live;
+    int32_t budget;       /* backward branches left in this turn */
+    struct fragment fragments[LANES];
+    uint32_t fragment_count, current;
+    const struct insn *pc; /* set by a handler that returns NULL: where the fragment goes on */
+    const struct insn *stop; /* another fragment waits here */
+    uint32_t index;        /* in the block */
+    unsigned char *local;  /* LANES x local_bytes */
+    size_t local_bytes;
+    size_t local_capacity;
+    bool yield; /* this turn is over */
+    _Alignas(64) unsigned char specials[SR_COUNT * ROW64];
+};
+
+/* A launch. */
+struct run {
+    const struct ptx_instance *instance;
+    const struct ptx_kernel *kernel;
+    const struct ptx_launch *launch;
+    const unsigned char *params;
+    uint32_t param_bytes;
+    uint32_t local_bytes;
+    uint32_t static_shared;
+    uint64_t block_count;
+    _Atomic uint64_t next_block;
+    atomic_int failed; /* a fault is recorded or the launch is to stop */
+    struct ptx_fault *fault;
+    void *lock; /* pthread_mutex_t: the fault and the printing */
+    uint64_t started_ns;
+};
+
+static inline const void *row(const struct warp *w, int32_t operand) { return w->bank[operand & 3] + (operand & ~3); }
+static inline void *out(const struct warp *w, int32_t operand) { return w->bank[0] + operand; }
+static inline uint32_t predicate(const struct warp *w, int32_t operand) { return *(const uint32_t *)row(w, operand); }
+static inline void set_predicate(struct warp *w, int32_t operand, uint32_t value) {
+    uint32_t *p = out(w, operand);
+    *p = (*p & ~w->mask) | (value & w->mask);
+}
+
+#define EACH_LANE(w, lane) for (uint32_t lanes_ = (w)->mask, lane; lanes_ && (lane = (uint32_t)__builtin_ctz(lanes_), 1); lanes_ &= lanes_ - 1)
+
+/* Records a fault at the current instruction; the handler then returns NULL. */
+const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fault_kind kind, uint32_t lane, uint64_t address, const char *what);
+
+/* The host address of `size` bytes of device memory; NULL: none (the fault is recorded). */
+unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, uint64_t address, uint32_t size, bool generic, bool write);
+
+uint64_t clock_ns(void);
+
+/* ---- exec.c */
+
+/* The current fragment goes on at pc; the caller returns what this returns, and a fragment is chosen anew. */
+const struct insn *warp_leave(struct warp *w, const struct insn *pc);
+/* Takes `mask` out of the current fragment into a new one at pc, in the same frame. */
+struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc);
+/* For instructions that name their partners: true when all of `members` that live are in this fragment; otherwise the
+ * fragment waits here and the handler returns NULL. */
+bool warp_gather(struct warp *w, const struct insn *in, uint32_t members);
+struct frame *frame_new(struct warp *w, const struct code *code);
+void frame_free(struct worker *worker, struct frame *frame);
+void block_barrier_check(struct block *block, uint32_t id);
+bool stop_requested(const struct run *run);
+
+#endif

@@ -1,0 +1,206 @@
+/* Instructions that look across a warp's lanes, and the small ones that fit nowhere else. Partners are named by each
+ * lane's own member mask: groups of one warp may execute the same instruction side by side. */
+#include "numeric.h"
+#include "ops.h"
+#include "warp.h"
+
+#define RUN(id) static const struct insn *run_##id(struct warp *w, const struct insn *in)
+
+/* The union of the executing lanes' member masks. */
+static u32 members_of(const struct warp *w, const u32 *masks) {
+    u32 all = 0;
+    EACH_LANE(w, i) all |= masks[i];
+    return all;
+}
+#define GATHER(operand)                                                    \
+    const u32 *members = (operand) >= 0 ? row(w, operand) : NULL;            \
+    if (members && !warp_gather(w, in, members_of(w, members))) return NULL
+
+RUN(shfl) {
+    GATHER(in->e);
+    const u32 *a = row(w, in->a), *b = row(w, in->b), *c = row(w, in->c);
+    u32 *d = out(w, in->d);
+    u32 value[LANES], valid = 0;
+    for (int i = 0; i < LANES; i++) value[i] = a[i];
+    EACH_LANE(w, i) {
+        s32 lane = (s32)i, shift = (s32)(b[i] & 31), segment = (s32)(c[i] >> 8 & 31), clamp = (s32)(c[i] & 31);
+        s32 last = (lane & segment) | (clamp & ~segment), first = lane & segment, from;
+        bool inside;
+        switch (in->mode) {
+            case 0: from = lane - shift; inside = from >= last; break;
+            case 1: from = lane + shift; inside = from <= last; break;
+            case 2: from = lane ^ shift; inside = from <= last; break;
+            default: from = first | (shift & ~segment); inside = from <= last; break;
+        }
+        if (!inside) from = lane;
+        d[i] = value[from & 31];
+        valid |= (u32)inside << i;
+    }
+    if (in->d2 >= 0) set_predicate(w, in->d2, valid);
+    return in + 1;
+}
+
+RUN(vote) {
+    GATHER(in->b);
+    u32 p = predicate(w, in->a), result = 0;
+    EACH_LANE(w, i) {
+        u32 group = members ? members[i] & w->mask : w->mask, yes = p & group;
+        bool value = in->mode == 0 ? yes == group : in->mode == 1 ? yes != 0 : yes == 0 || yes == group;
+        if (in->mode == 3) ((u32 *)out(w, in->d))[i] = yes;
+        else result |= (u32)value << i;
+    }
+    if (in->mode != 3) set_predicate(w, in->d, result);
+    return in + 1;
+}
+
+RUN(match) {
+    GATHER(in->b);
+    u32 *d = out(w, in->d);
+    u64 value[LANES];
+    u32 all = 0;
+    for (int i = 0; i < LANES; i++) value[i] = in->mode & 2 ? ((const u64 *)row(w, in->a))[i] : ((const u32 *)row(w, in->a))[i];
+    EACH_LANE(w, i) {
+        u32 group = members[i] & w->mask, same = 0;
+        for (u32 left = group; left; left &= left - 1) {
+            u32 j = (u32)__builtin_ctz(left);
+            same |= (u32)(value[j] == value[i]) << j;
+        }
+        if (in->mode & 1) {
+            d[i] = same == group ? group : 0;
+            all |= (u32)(same == group) << i;
+        } else {
+            d[i] = same;
+        }
+    }
+    if (in->d2 >= 0) set_predicate(w, in->d2, all);
+    return in + 1;
+}
+
+RUN(redux) {
+    GATHER(in->b);
+    const u32 *a = row(w, in->a);
+    u32 *d = out(w, in->d), value[LANES];
+    bool sign = in->flags & FLAG_SIGNED;
+    for (int i = 0; i < LANES; i++) value[i] = a[i];
+    EACH_LANE(w, i) {
+        u32 group = members[i] & w->mask, r = 0;
+        bool first = true;
+        for (; group; group &= group - 1) {
+            u32 x = value[__builtin_ctz(group)];
+            if (first) r = x;
+            else switch (in->mode) {
+                case 0: r += x; break;
+                case 1: r = sign ? ((s32)x < (s32)r ? x : r) : x < r ? x : r; break;
+                case 2: r = sign ? ((s32)x > (s32)r ? x : r) : x > r ? x : r; break;
+                case 3: r &= x; break;
+                case 4: r |= x; break;
+                default: r ^= x; break;
+            }
+            first = false;
+        }
+        d[i] = r;
+    }
+    return in + 1;
+}
+
+RUN(elect) {
+    GATHER(in->a);
+    u32 *d = out(w, in->d), leaders = 0;
+    EACH_LANE(w, i) {
+        u32 group = members[i] & w->mask;
+        u32 leader = group ? (u32)__builtin_ctz(group) : i;
+        d[i] = leader;
+        leaders |= (u32)(leader == i) << i;
+    }
+    if (in->d2 >= 0) set_predicate(w, in->d2, leaders);
+    return in + 1;
+}
+
+RUN(warpsync) {
+    GATHER(in->a);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return in + 1;
+}
+
+RUN(activemask) {
+    u32 *d = out(w, in->d);
+    EACH_LANE(w, i) d[i] = w->mask;
+    return in + 1;
+}
+
+RUN(nop) { (void)w; return in + 1; }
+RUN(fence) {
+    (void)w;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return in + 1;
+}
+RUN(nanosleep) { /* others may run */
+    w->yield = true;
+    return warp_leave(w, in + 1);
+}
+
+/* Clocks count nanoseconds: they are read when asked for, into their row of the special registers. */
+RUN(special) {
+    u64 now = clock_ns();
+    unsigned char *r = w->bank[BANK_SPECIAL] + in->imm * ROW64;
+    for (u32 i = 0; i < LANES; i++) {
+        switch (in->imm) {
+            case SR_CLOCK64: case SR_TIMER: ((u64 *)(void *)r)[i] = now; break;
+            case SR_CLOCK_HI: case SR_TIMER_HI: ((u32 *)(void *)r)[i] = (u32)(now >> 32); break;
+            default: ((u32 *)(void *)r)[i] = (u32)now; break;
+        }
+    }
+    return in + 1;
+}
+
+/* mode: bytes of an element, vec: how many */
+RUN(pack32) {
+    u32 r[LANES] = {0}, *d = out(w, in->d), bits = 8u * in->mode;
+    u32 keep = bits == 32 ? ~0u : (1u << bits) - 1;
+    for (u32 k = 0; k < in->vec; k++) {
+        const u32 *e = row(w, in->list[k]);
+        EACH_LANE(w, i) r[i] |= (e[i] & keep) << (k * bits);
+    }
+    EACH_LANE(w, i) d[i] = r[i];
+    return in + 1;
+}
+RUN(pack64) {
+    u64 r[LANES] = {0}, *d = out(w, in->d);
+    u32 bits = 8u * in->mode;
+    u64 keep = bits == 32 ? 0xffffffffu : ((u64)1 << bits) - 1;
+    for (u32 k = 0; k < in->vec; k++) {
+        const u32 *e = row(w, in->list[k]);
+        EACH_LANE(w, i) r[i] |= (e[i] & keep) << (k * bits);
+    }
+    EACH_LANE(w, i) d[i] = r[i];
+    return in + 1;
+}
+RUN(unpack32) {
+    u32 a[LANES], bits = 8u * in->mode, keep = bits == 32 ? ~0u : (1u << bits) - 1;
+    for (u32 i = 0; i < LANES; i++) a[i] = ((const u32 *)row(w, in->a))[i];
+    for (u32 k = 0; k < in->vec; k++) {
+        if (in->list[k] < 0) continue;
+        u32 *d = out(w, in->list[k]);
+        EACH_LANE(w, i) d[i] = a[i] >> (k * bits) & keep;
+    }
+    return in + 1;
+}
+RUN(unpack64) {
+    u64 a[LANES];
+    u32 bits = 8u * in->mode;
+    u64 keep = bits == 32 ? 0xffffffffu : ((u64)1 << bits) - 1;
+    for (u32 i = 0; i < LANES; i++) a[i] = ((const u64 *)row(w, in->a))[i];
+    for (u32 k = 0; k < in->vec; k++) {
+        if (in->list[k] < 0) continue;
+        u32 *d = out(w, in->list[k]);
+        EACH_LANE(w, i) d[i] = (u32)(a[i] >> (k * bits) & keep);
+    }
+    return in + 1;
+}
+
+const struct ops_entry ops_warp[] = {
+    {"shfl", run_shfl}, {"vote", run_vote}, {"match", run_match}, {"redux", run_redux}, {"elect", run_elect}, {"warpsync", run_warpsync},
+    {"activemask", run_activemask}, {"nop", run_nop}, {"fence", run_fence}, {"nanosleep", run_nanosleep}, {"special", run_special},
+    {"pack.b32", run_pack32}, {"pack.b64", run_pack64}, {"unpack.b32", run_unpack32}, {"unpack.b64", run_unpack64},
+    {NULL, NULL},
+};

@@ -1,0 +1,42 @@
+// Builds the PTX engine once per sanitizer for this process's tests, file by file and two at a time: the arithmetic is
+// large, and a test that changes nothing in it should not compile it again. Objects are kept in build/tests/ptx.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { cFiles, compile, makeFolder, root, type Sanitizer } from '../support/cc.ts'
+
+const folder = join(root, 'stub-driver/ptx')
+
+/** What an object depends on: its own text and every header and table of the engine. */
+function fingerprint(source: string, sanitizer: Sanitizer): string {
+  const hash = createHash('sha256').update(sanitizer)
+  for (const file of readdirSync(folder).sort())
+    if (/\.(h|def)$/.test(file)) hash.update(readFileSync(join(folder, file)))
+  return hash.update(readFileSync(source)).digest('hex').slice(0, 16)
+}
+
+/** The engine's objects, compiled where they are not there yet. */
+export function engineObjects(sanitizer: Sanitizer): string[] {
+  const out = makeFolder(join(root, 'build/tests/ptx'))
+  return cFiles('stub-driver/ptx').map((source) => {
+    const object = join(out, `${basename(source, '.c')}-${sanitizer}-${fingerprint(source, sanitizer)}.o`)
+    if (!existsSync(object)) {
+      // Another test process may compile the same: each writes its own file and moves it into place.
+      const mine = `${object}.${process.pid}`
+      compile({ sources: [source], output: mine, sanitizer, flags: ['-c'] })
+      renameSync(mine, object)
+    }
+    return object
+  })
+}
+
+/** A test program of tests/ptx with the engine linked in. */
+export function engineProgram(name: string, output: string, sanitizer: Sanitizer, flags: string[] = []): string {
+  return compile({
+    sources: [`tests/ptx/${name}.c`],
+    output,
+    sanitizer,
+    flags: [`-I${join(root, 'tests/ptx')}`, ...flags],
+    link: [...engineObjects(sanitizer), '-lm', '-lpthread'],
+  })
+}
