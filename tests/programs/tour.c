@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 
     for (size_t i = 0; i + 4 <= piece / 2; i += 4) memcpy(up + piece / 2 / 4 * 4 + i, &(uint32_t){0x52494e47u}, 4);
     TRUE_OR_DIE(memcmp(up, down, piece) == 0);
-    printf("  up, %d copies on the device, a memset and down again: every byte verified, %.2f ms between events\n", PIECES - 1, milliseconds);
+    printf("  up, %d device copies, a memset, down: every byte verified, %.1f ms\n", PIECES - 1, milliseconds);
 
     for (int i = 0; i < PIECES; i++) CU(cuMemFree_v2(memory[i]));
     CU(cuEventDestroy_v2(begin));
