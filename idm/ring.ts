@@ -63,6 +63,11 @@ export class RingReader {
     return Atomics.load(this.words, this.data + ((this.head & this.mask) << 1)) > 0
   }
 
+  /** The same by a plain look, for who spins: V8 calls Atomics and inlines this. It orders nothing, and take() looks properly. */
+  peek(): boolean {
+    return this.words[this.data + ((this.head & this.mask) << 1)] > 0
+  }
+
   /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none), at
    *  most `maxBytes` (from RECORD_MAX to BATCH_BYTES; what lies outside is moved there). Throws RingViolation.
    *  One call does one pass, so a client that writes as fast as we read cannot hold us here.
