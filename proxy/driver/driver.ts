@@ -28,7 +28,7 @@ export class DriverError extends Error {
   override name = 'DriverError';
 }
 
-/** Loads the driver at `path` and binds what it exports. A function that it lacks answers CUDA_ERROR_NOT_FOUND (500), so that
+/** Loads the driver at `path`. A function that it lacks answers CUDA_ERROR_NOT_FOUND (500), so that
  *  an older driver fails in the call and not at load. Does not call cuInit. Throws DriverError. */
 export function loadDriver(path: string): Driver {
   let library: LibraryHandle;
@@ -37,23 +37,37 @@ export function loadDriver(path: string): Driver {
   } catch (error) {
     throw new DriverError(`the driver ${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const calls: Record<string, unknown> = {};
   let software = true;
   try {
     library.symbol(SOFTWARE_MARK);
   } catch {
     software = false;
   }
+  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software } }) as Driver;
+  if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
+  return driver;
+}
+
+/** An object whose properties bind a function when they are first read, and put it into the reader: binding all of them would
+ *  take every executor 50 ms, and it uses a tenth. */
+function lazily(library: LibraryHandle): object {
+  const prototype = {};
   for (const [name, letters] of Object.entries(PROTOTYPES)) {
     if (/[BL]/.test(letters)) continue;
-    try {
-      calls[name] = library.func(name, 'int', [...letters].map((letter) => TYPES[letter]));
-    } catch {
-      calls[name] = () => 500;
-    }
+    Object.defineProperty(prototype, name, {
+      get(this: object) {
+        let value: unknown;
+        try {
+          value = library.func(name, 'int', [...letters].map((letter) => TYPES[letter]));
+        } catch {
+          value = () => 500;
+        }
+        Object.defineProperty(this, name, { value, enumerable: true });
+        return value;
+      },
+    });
   }
-  if (!hasAsync(calls.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
-  return Object.assign(calls, { path, software }) as unknown as Driver;
+  return prototype;
 }
 
 const hasAsync = (call: unknown): boolean => typeof (call as { async?: unknown } | undefined)?.async === 'function';

@@ -38,7 +38,7 @@ export class TestExecutor {
 
   private constructor(options: ExecutorOptions) {
     this.limits = { ...roomy, ...options.limits }
-    this.child = fork(join(root, 'build/js/executor.js'), [], {
+    this.child = fork(process.env['RINGFENCE_EXECUTOR'] ?? join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
       execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
       env: {
