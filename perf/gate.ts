@@ -8,7 +8,7 @@ import { root } from './programs.ts'
 import type { Report } from './result.ts'
 
 const Bounds = z.record(
-  z.string().regex(/^[\w-]+\.\w+ (direct|bare)$/, 'a key is `MEASUREMENT.METRIC direct` or `MEASUREMENT.METRIC bare`'),
+  z.string().regex(/^[\w-]+\.\w+ (direct|bare|socket|itself)$/, 'a key is `MEASUREMENT.METRIC` and `direct`, `bare`, `socket` (the ratio to that side) or `itself` (the value)'),
   z.strictObject({ atMost: z.number().optional(), atLeast: z.number().optional(), because: z.string().min(20) }),
 )
 
@@ -17,14 +17,15 @@ export function gate(report: Report, only: Set<string>): string[] {
   const bounds = Bounds.parse(JSON.parse(readFileSync(join(root, 'perf/bounds.json'), 'utf8')))
   const broken: string[] = []
   for (const [key, bound] of Object.entries(bounds)) {
-    const [figure, other] = key.split(' ') as [string, Other]
+    const [figure, other] = key.split(' ') as [string, Other | 'itself']
     const [name, metric] = figure.split('.')
     if (!only.has(name)) continue
     const result = report.results.find(({ measurement }) => measurement.name === name)?.metrics.find((m) => m.metric.name === metric)
-    const ratio = result?.ratios[other]?.median
+    const ratio = (other === 'itself' ? result?.sides.ringfence : result?.ratios[other])?.median
+    const told = (value: number): string => (other === 'itself' ? value.toPrecision(3) : `${value.toPrecision(3)}×`)
     if (ratio === undefined) broken.push(`${key}: bounded in perf/bounds.json, but not measured`)
-    else if (bound.atMost !== undefined && ratio > bound.atMost) broken.push(`${key}: ${ratio.toFixed(2)}× is over ${bound.atMost}× (${bound.because})`)
-    else if (bound.atLeast !== undefined && ratio < bound.atLeast) broken.push(`${key}: ${ratio.toFixed(2)}× is under ${bound.atLeast}× (${bound.because})`)
+    else if (bound.atMost !== undefined && ratio > bound.atMost) broken.push(`${key}: ${told(ratio)} is over ${told(bound.atMost)} (${bound.because})`)
+    else if (bound.atLeast !== undefined && ratio < bound.atLeast) broken.push(`${key}: ${told(ratio)} is under ${told(bound.atLeast)} (${bound.because})`)
   }
   return broken
 }

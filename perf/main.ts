@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { loadavg } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
+import type { Daemon } from './daemon.ts'
 import { writeDocument } from './document.ts'
 import { environment } from './environment.ts'
 import { gate } from './gate.ts'
@@ -12,7 +13,7 @@ import { output } from './programs.ts'
 import { terminal } from './report.ts'
 import { type Report, resultOf } from './result.ts'
 import { runMeasurement } from './run.ts'
-import { Zone } from './sides.ts'
+import { startZone } from './sides.ts'
 
 interface Options {
   repetitions: number
@@ -38,10 +39,10 @@ async function main(names: string[], options: Options): Promise<number> {
   const about = environment()
   const began = Date.now()
   const report: Report = { environment: about, repetitions: options.repetitions, seconds: 0, loadAfter: [], results: [] }
-  let zone: Zone | null = null
+  let zone: Daemon | null = null
   let noZone: string | null = null
   try {
-    zone = await Zone.start()
+    zone = await startZone()
   } catch (error) {
     // The other sides can still be measured; that there is no Ringfence in the table is a failure all the same.
     noZone = error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 // From samples to what is told: per metric a summary of each side, and the ratios of Ringfence to the others.
 import { type Environment } from './environment.ts'
-import { type Bar, type Measurement, type Metric, type Other, type Outcome, SIDES, type Side } from './model.ts'
+import { type Bar, type Measurement, type Metric, type Other, OTHERS, type Outcome, SIDES, type Side } from './model.ts'
 import { type Summary, summarize } from './statistics.ts'
 
 export interface MetricResult {
@@ -46,7 +46,7 @@ export function resultOf(outcome: Outcome): Result {
     }
     const own = values('ringfence')
     const ratios: MetricResult['ratios'] = {}
-    for (const other of ['direct', 'bare'] as const) {
+    for (const other of OTHERS) {
       const pairs = values(other).flatMap((value, i) => (value !== undefined && own[i] !== undefined && value > 0 ? [own[i] / value] : []))
       const summary = summarize(pairs)
       if (summary) ratios[other] = summary

@@ -1,5 +1,7 @@
 // A call that is waited for while both sides are awake: the round trip that everything else is made of.
+import { join } from 'node:path'
 import type { Measurement } from '../model.ts'
+import { root } from '../programs.ts'
 
 const p = (name: string, title: string) => ({ name, title, unit: 'ns', better: 'lower' }) as const
 
@@ -16,6 +18,7 @@ export const waited: Measurement = {
   what: 'cuCtxGetStreamPriorityRange: no argument, a short answer, forwarded to the driver each time; the nearest that CUDA has to a null call.',
   subject: { program: 'programs/waited', arguments: ['priority-range', '50000'] },
   reference: { program: 'references/pingpong', arguments: ['50000'] },
+  socket: { program: 'references/socket', arguments: [join(root, 'perf/references/socket.mjs'), '4000'] },
   metrics: [...percentiles],
 }
 
