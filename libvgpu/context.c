@@ -21,28 +21,28 @@
 struct primary {
     struct vgpu_context *context;
     unsigned retained;
-    unsigned flags;
+    _Atomic unsigned flags; /* also read without the lock */
     int active;
 };
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct vgpu_context *contexts;
+static struct vgpu_context *spare; /* entries are used again, never freed: a program that destroys a context in one thread and
+                                    * asks about it in another gets a wrong answer, not a crash */
 static struct primary primaries[RF_DEVICES_MAX]; /* by the program's device number */
 static pthread_mutex_t primary_lock = PTHREAD_MUTEX_INITIALIZER; /* held over messages: retain and release do not overtake */
 
 static struct vgpu_context *add(uint64_t handle, CUdevice device, unsigned flags)
 {
     static _Atomic uint64_t ids = 1;
-    struct vgpu_context *context = calloc(1, sizeof *context);
-    if (!context) return NULL;
-    context->handle = handle;
-    context->id = atomic_fetch_add(&ids, 1);
-    context->device = device;
-    context->flags = flags;
-    context->users = 1;
     pthread_rwlock_wrlock(&lock);
-    context->next = contexts;
-    contexts = context;
+    struct vgpu_context *context = spare;
+    if (context) spare = context->next;
+    else context = malloc(sizeof *context);
+    if (context) {
+        *context = (struct vgpu_context){.next = contexts, .handle = handle, .id = atomic_fetch_add(&ids, 1), .device = device, .flags = flags, .users = 1};
+        contexts = context;
+    }
     pthread_rwlock_unlock(&lock);
     return context;
 }
@@ -72,7 +72,8 @@ static void forget_if_unused(struct vgpu_context *context)
     struct vgpu_context **at = &contexts;
     while (*at != context) at = &(*at)->next;
     *at = context->next;
-    free(context);
+    context->next = spare;
+    spare = context;
 }
 
 struct vgpu_context *vgpu_context_find(CUcontext handle)

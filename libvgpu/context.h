@@ -13,7 +13,7 @@ struct vgpu_context {
     uint64_t handle;          /* the executor's; what the program sees as CUcontext */
     uint64_t id;              /* cuCtxGetId: unique in the process's life */
     CUdevice device;
-    unsigned flags;
+    _Atomic unsigned flags;
     unsigned references;      /* entries in threads' stacks; guarded by the table's lock */
     unsigned users;           /* cuCtxAttach; guarded */
     int primary;
