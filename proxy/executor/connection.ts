@@ -81,7 +81,10 @@ export class Connection {
 
   /** Owns `fd` until greet() has succeeded. */
   constructor(readonly fd: number, private readonly events: ConnectionEvents) {
-    this.poll = koffi.node.poll(fd, { readable: true, disconnect: true }, () => this.readable());
+    // koffi calls with (status, events), whatever its types say. After a status that is not 0 libuv polls no more: the peer closed
+    // with our bytes unread (POLLERR), and whatever it wrote before is of no use to anybody.
+    const told = (status: unknown): void => (status === 0 ? this.readable() : this.end('hung up with notices unread'));
+    this.poll = koffi.node.poll(fd, { readable: true, disconnect: true }, told);
     this.timer = setTimeout(() => this.refuse(new Refused(Refusal.hello, `no hello came within ${HELLO_WITHIN_MS / 1000} seconds; this is Ringfence's socket, and wants its libcuda.so.1`)), HELLO_WITHIN_MS);
   }
 

@@ -397,6 +397,20 @@ test('a client that dies with streams held back is gone within 100 ms, and the o
   other.close()
 })
 
+test('one that dies with notices unread is noticed all the same', async () => {
+  for (let i = 0; i < 30; i++) {
+    const c = await connected()
+    const s = await stream(c)
+    c.post(Message.HOST_CALL, fields({ 0: s, 2: 5 }))
+    await c.must(Message.PING)
+    c.ring()
+    await new Promise((done) => setTimeout(done, i % 3))
+    const before = executor.gone.length
+    c.close()
+    await executor.until(() => executor.gone.length > before, 2000)
+  }
+})
+
 test.after(async () => {
   await executor.until(() => executor.usage!.clients === 0 && executor.usage!.handles === 0)
   await executor.stop()
