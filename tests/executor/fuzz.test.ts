@@ -13,7 +13,7 @@ import { TestExecutor } from '../support/executor.ts'
 
 const firstSeed = Number(process.env['RINGFENCE_FUZZ_SEED'] ?? 1)
 const rounds = Number(process.env['RINGFENCE_FUZZ_ROUNDS'] ?? 60)
-const executor = await TestExecutor.start({ limits: { memory: 64 << 20, handles: 2000, staging: 256 << 20 }, env: { RINGFENCE_LOG: 'fatal' } })
+const executor = await TestExecutor.start({ limits: { memory: 64 << 20, handles: 2000, staging: 256 << 20 }, env: { RINGFENCE_LOG: 'fatal' }, sanitized: true })
 
 /** xorshift32: the same numbers everywhere. */
 class Random {

@@ -1,6 +1,6 @@
 // An executor for a test: the built bundle, forked as the supervisor forks it, behind a socket of the test's own, on the software GPU.
-import { type ChildProcess, fork } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -19,6 +19,16 @@ export interface ExecutorOptions {
   uid?: number | null
   env?: NodeJS.ProcessEnv
   driver?: string
+  /** With the software GPU built with ASan and UBSan, where there is that build: what it finds ends the executor. */
+  sanitized?: boolean
+}
+
+/** The sanitized software GPU and what must be preloaded for it (Node is not sanitized); null: not built. */
+function sanitizedDriver(): { driver: string; env: NodeJS.ProcessEnv } | null {
+  const driver = join(root, 'build/asan/stub/libcuda.so.1')
+  if (!existsSync(driver)) return null
+  const libraries = ['libasan.so', 'libubsan.so'].map((name) => spawnSync(process.env['CC'] ?? 'cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim())
+  return { driver, env: { LD_PRELOAD: libraries.join(' '), ASAN_OPTIONS: 'detect_leaks=0', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' } }
 }
 
 export class TestExecutor {
@@ -38,14 +48,16 @@ export class TestExecutor {
 
   private constructor(options: ExecutorOptions) {
     this.limits = { ...roomy, ...options.limits }
+    const sanitized = options.sanitized ? sanitizedDriver() : null
     this.child = fork(process.env['RINGFENCE_EXECUTOR'] ?? join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
       execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
       env: {
         ...process.env,
-        RINGFENCE_DRIVER: options.driver ?? process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1'),
+        RINGFENCE_DRIVER: options.driver ?? sanitized?.driver ?? process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1'),
         RINGFENCE_STUB_MEMORY: String(1024 * MiB),
         RINGFENCE_LOG: process.env['RINGFENCE_LOG'] ?? 'error',
+        ...sanitized?.env,
         ...options.env,
       },
     })
