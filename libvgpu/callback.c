@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "hand.h"
+#include "last.h"
 #include "thread.h"
 
 struct host_call {
@@ -45,6 +46,7 @@ static void *work(void *argument)
 {
     (void)argument;
     pthread_setname_np(pthread_self(), "ringfence-host");
+    vgpu_last_own_thread();
     vgpu_thread.in_callback = 1;
     for (;;) {
         pthread_mutex_lock(&lock);

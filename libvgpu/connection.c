@@ -34,9 +34,11 @@
 #include "futex.h"
 #include "hello.h"
 #include "hostmem.h"
+#include "last.h"
 #include "log.h"
 #include "messages.h"
 #include "settings.h"
+#include "thread.h"
 
 #define HELLO_TIMEOUT_SECONDS 10
 
@@ -144,6 +146,7 @@ static void *listen_for_notices(void *argument)
 {
     (void)argument;
     pthread_setname_np(pthread_self(), "ringfence");
+    vgpu_last_own_thread();
     for (;;) {
         struct rf_notice notice;
         int passed, fd = atomic_load(&descriptor);
@@ -366,6 +369,7 @@ static void pin_library(void)
 static CUresult connect_locked(void)
 {
     pin_library();
+    if (vgpu_thread.index == 0) vgpu_thread_enter(); /* mostly the main thread: its end is of interest even if it calls no more */
     CUresult result = CUDA_SUCCESS;
     struct rf_welcome welcome;
     int memory = -1, fd = open_socket(&result);

@@ -10,6 +10,7 @@
 
 #include "call.h"
 #include "context.h"
+#include "last.h"
 
 _Thread_local struct vgpu_thread vgpu_thread;
 
@@ -28,6 +29,7 @@ static void thread_gone(void *value)
             vgpu_post(&call);
         }
         vgpu_context_thread_gone(thread);
+        vgpu_last_thread_gone();
     }
     thread->index = 0; /* another key's destructor may still call: it gets a new number */
 }

@@ -76,7 +76,7 @@ for (const [name, sanitizer, seeds, rounds] of VARIANTS) {
   })
 }
 
-for (const mode of ['fork', 'fork-busy', 'callbacks', 'dlclose', 'close-all', 'devices', 'contexts', 'descriptors'])
+for (const mode of ['fork', 'fork-busy', 'callbacks', 'dlclose', 'close-all', 'devices', 'contexts', 'descriptors', 'main-leaves'])
   test(`a process: ${mode}`, async () => fine(await against('serve', build('process'), [mode], { env: mode === 'devices' ? { CUDA_VISIBLE_DEVICES: 'GPU-20,0,7' } : {} })))
 
 test.run()

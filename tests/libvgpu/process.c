@@ -66,6 +66,13 @@ static void *busy(void *argument)
     return NULL;
 }
 
+static void *stop_soon(void *argument)
+{
+    usleep(200000);
+    atomic_store(&stop, 1);
+    return argument;
+}
+
 static _Atomic int order[3], calls;
 static _Atomic CUresult inside;
 static pthread_t main_thread;
@@ -275,6 +282,14 @@ int main(int argc, char **argv)
         void *data[] = {&type, &device_pointer, &host_pointer, &managed, &ordinal};
         CU(cuPointerGetAttributes(5, ask, data, (CUdeviceptr)(uintptr_t)host));
         TRUE_OR_DIE(type == 0 && device_pointer == 0 && host_pointer == 0 && managed == 0 && ordinal == CU_DEVICE_INVALID);
+    } else if (!strcmp(what, "main-leaves")) {
+        /* The main thread leaves; the process must end with its last thread, not with the library's. */
+        start();
+        CU(cuLaunchHostFunc(NULL, host_function, (void *)0));
+        pthread_t thread;
+        TRUE_OR_DIE(pthread_create(&thread, NULL, busy, NULL) == 0);
+        TRUE_OR_DIE(pthread_create(&thread, NULL, stop_soon, NULL) == 0);
+        pthread_exit(NULL);
     } else {
         fprintf(stderr, "process: which?\n");
         return 2;
