@@ -4,7 +4,10 @@ import { alloc } from './alloc.ts'
 import { cached } from './cached.ts'
 import { copies } from './copy.ts'
 import { idle } from './idle.ts'
+import { live } from './live.ts'
 import { record, set } from './posted.ts'
+import { curvesOfCopies } from './sizes.ts'
+import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies]
+export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live]

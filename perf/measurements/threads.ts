@@ -1,0 +1,18 @@
+// One client with many threads: they share a ring, an executor, and here two cores.
+import type { Curve, Measurement, Metric } from '../model.ts'
+
+const COUNTS = [1, 2, 4, 8, 16]
+const KINDS = [
+  { name: 'waited', title: 'waited calls, all together' },
+  { name: 'posted', title: 'posted calls, all together' },
+]
+
+export const threads: Measurement = {
+  name: 'threads',
+  title: 'threads of one client',
+  what: 'cuStreamQuery and cuEventRecord, each thread with a stream and an event of its own.',
+  subject: { program: 'programs/threads', arguments: ['150', ...COUNTS.map(String)] },
+  metrics: KINDS.flatMap(({ name, title }) => COUNTS.map((x): Metric => ({ name: `${name}_${x}`, title, unit: '/s', better: 'higher', at: { curve: name, x } }))),
+  curves: KINDS.map(({ name, title }): Curve => ({ name, title, over: 'threads' })),
+  repetitions: 3,
+}

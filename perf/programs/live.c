@@ -1,0 +1,90 @@
+/* live - what a lookup costs while much is alive: program COUNT...
+ *
+ * For each COUNT, that many allocations of 512 bytes and that many events live; a random one each time:
+ *
+ * memset_COUNT  nanoseconds of one cuMemsetD8Async of 4 bytes at an allocation, sustained
+ * copy_COUNT    of one cuMemcpyHtoDAsync of 4 bytes to one
+ * record_COUNT  of one cuEventRecord of an event
+ * NAME_growth   the last count's figure divided by the first's
+ *
+ * The last byte pattern is read back, so that a lookup that found nothing cannot pass. The counts must ascend. */
+#include "device.h"
+
+enum { CALLS = 20000, REPEAT = 3 };
+
+static CUdeviceptr *memory;
+static CUevent *events;
+static CUstream stream;
+static uint32_t *order; /* drawn beforehand: the draw is not what is timed */
+
+static double once(int kind, size_t count)
+{
+    static const uint32_t word = 0x01020304;
+    uint64_t begin = now_ns();
+    for (size_t i = 0; i < CALLS; i++) {
+        size_t at = order[i] % count;
+        CUresult result = kind == 0 ? cuMemsetD8Async(memory[at], 7, 4, stream)
+                        : kind == 1 ? cuMemcpyHtoDAsync_v2(memory[at], &word, sizeof word, stream)
+                                    : cuEventRecord(events[at], stream);
+        if (result != CUDA_SUCCESS) must(result, kind == 0 ? "cuMemsetD8Async" : kind == 1 ? "cuMemcpyHtoDAsync" : "cuEventRecord");
+    }
+    MUST(cuStreamSynchronize(stream));
+    return (double)(now_ns() - begin) / CALLS;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = { "memset", "copy", "record" };
+    double first[3] = { 0 }, last[3] = { 0 };
+    size_t most = number_argument(argc, argv, argc - 1, 1000), live = 0;
+    CUdevice device = open_device();
+    MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    memory = calloc(most, sizeof *memory);
+    events = calloc(most, sizeof *events);
+    order = calloc(CALLS, sizeof *order);
+    if (!memory || !events || !order) { fprintf(stderr, "no memory for %zu handles\n", most); return 1; }
+    uint64_t random = 88172645463325252u;
+    for (size_t i = 0; i < CALLS; i++) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        order[i] = (uint32_t)(random >> 16);
+    }
+    for (int i = 1; i < argc; i++) {
+        size_t count = number_argument(argc, argv, i, 0);
+        if (count < live || count > most || count == 0) { fprintf(stderr, "the counts must ascend\n"); return 2; }
+        for (; live < count; live++) {
+            MUST(cuMemAlloc_v2(&memory[live], 512));
+            MUST(cuEventCreate(&events[live], CU_EVENT_DISABLE_TIMING));
+        }
+        for (int kind = 0; kind < 3; kind++) {
+            double best = 0;
+            once(kind, count);
+            /* The least of three: what others did to the machine in between only adds. */
+            for (int j = 0; j < REPEAT; j++) {
+                double took = once(kind, count);
+                if (j == 0 || took < best) best = took;
+            }
+            char name[40];
+            snprintf(name, sizeof name, "%s_%zu", names[kind], count);
+            report(name, best, "ns");
+            if (i == 1) first[kind] = best;
+            last[kind] = best;
+        }
+        uint32_t seen;
+        MUST(cuMemcpyDtoH_v2(&seen, memory[order[CALLS - 1] % count], sizeof seen));
+        if (seen != 0x01020304) { fprintf(stderr, "with %zu live the copy did not arrive\n", count); return 1; }
+    }
+    for (int kind = 0; kind < 3; kind++) {
+        char name[40];
+        snprintf(name, sizeof name, "%s_growth", names[kind]);
+        report(name, last[kind] / first[kind], "times");
+    }
+    for (size_t i = 0; i < live; i++) {
+        MUST(cuMemFree_v2(memory[i]));
+        MUST(cuEventDestroy_v2(events[i]));
+    }
+    MUST(cuStreamDestroy_v2(stream));
+    close_device(device);
+    return 0;
+}
