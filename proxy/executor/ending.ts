@@ -15,7 +15,7 @@ import { releaseHostCalls } from './handlers/hostcalls.ts';
 import { endWaits } from './handlers/waits.ts';
 import { close } from './system.ts';
 
-const WAITS_EVERY_MS = 5;
+const WAITS_EVERY_MS = 2;
 
 /** Ends a client; once only. `fd` is closed here. `gone` is called when nothing of it is left. */
 export function endClient(executor: Executor, client: Client, gone: () => void): void {
@@ -29,23 +29,30 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
   executor.usageChanged();
 
   let waitsAt = 0;
+  let round = 0;
   executor.poll(() => {
     // Calls of this client that were under way when it died may still take host flags or make contexts.
     releaseHostCalls(executor, client);
-    for (const context of client.known) if (context.waiting !== null || context.closing) return false;
-    if (executor.workStatus(client, null) !== CUresult.NOT_READY) {
+    const busy = isBusy(executor, client);
+    if (!busy) {
       destroyContexts(executor, client, gone);
       return true;
     }
+    // Also while a context is closing: that may be what its end waits for.
     if (client.waits.size !== 0) {
       const now = performance.now();
       if (now - waitsAt >= WAITS_EVERY_MS) {
         waitsAt = now;
-        endWaits(executor, client);
+        endWaits(executor, client, round++);
       }
     }
     return false;
   });
+}
+
+function isBusy(executor: Executor, client: Client): boolean {
+  for (const context of client.known) if (context.waiting !== null || context.closing) return true;
+  return executor.workStatus(client, null) === CUresult.NOT_READY;
 }
 
 function destroyContexts(executor: Executor, client: Client, gone: () => void): void {

@@ -41,6 +41,8 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Per-thread default streams of all clients. */
   perThreadStreams = 0;
+  /** Streams that their clients have destroyed and that still have work: they hold the driver's memory, so they count as handles. */
+  private endingStreams = 0;
 
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
@@ -81,7 +83,9 @@ export class Executor implements WorkHost, MemoryCore {
   /** Makes a driver's context current (0: none), if it is not. */
   enter(native: number): void {
     if (this.current === native) return;
-    this.current = this.driver.cuCtxSetCurrent(native) === 0 ? native : -1;
+    if (this.driver.cuCtxSetCurrent(native) === 0) this.current = native;
+    // Never stay in the context of before: it may be another client's, and the call would run there.
+    else this.current = native !== 0 && this.driver.cuCtxSetCurrent(0) === 0 ? 0 : -1;
   }
 
   /** The executor's own context, for zeroing and pinned memory: the device's primary one. 0: the driver refuses. */
@@ -126,7 +130,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Whether the zone may have another handle. Per-thread streams have none but count: a client can have any number of threads. */
   handlesLeft(): boolean {
-    return this.handles.live + this.perThreadStreams < this.limits.handles;
+    return this.handles.live + this.perThreadStreams + this.endingStreams < this.limits.handles;
   }
 
   /** Registers a driver's object for a client; the row, or -1 when the zone has no handle left. */
@@ -297,9 +301,16 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Destroys a driver's stream; what it still does goes on, and is waited for where somebody asks. */
   destroyStream(stream: Stream): number {
-    if (stream.listed && this.streamStatus(stream) === CUresult.NOT_READY) this.work.call(stream, () => undefined);
+    if (stream.listed && this.streamStatus(stream) === CUresult.NOT_READY) {
+      this.endingStreams++;
+      this.work.call(stream, () => {
+        this.endingStreams--;
+      });
+    }
     this.work.closeStream(stream);
     stream.destroyed = true;
+    // Which context is current is the record's affair; a driver may want the stream's.
+    this.enter(stream.context.native);
     return this.driver.cuStreamDestroy_v2(stream.native);
   }
 

@@ -51,6 +51,7 @@ export class Work {
   step(kind: StepKind, client: Client | null, context: Context | null, a: number, b: number): Step {
     const step = this.spareSteps.pop() ?? new Step();
     step.kind = kind;
+    if (kind === StepKind.reply) client!.outstanding++;
     step.client = client;
     step.context = context;
     step.a = a;
@@ -146,6 +147,8 @@ export class Work {
     for (let i = queues.length - 1; i >= 0; i--) {
       const queue = queues[i];
       for (let first = queue.first; first !== null; first = queue.first) {
+        // In the event's own context: none at all may be current, or another client's, whose errors a driver then reports here.
+        this.host.enter(first.context!.native);
         const status = this.host.driver.cuEventQuery(first.event);
         if (status === CUresult.NOT_READY) break;
         queue.shift();
@@ -220,6 +223,7 @@ export class Work {
       const client = step.client;
       switch (step.kind) {
         case StepKind.reply:
+          client!.outstanding--;
           if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotView(step.from, step.bytes));
           host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);
           step.bytes = 0;

@@ -11,6 +11,8 @@ import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
 const FLAGS_MASK = 0xff;
+/** Contexts of one client, the primary one included: each takes hundreds of MiB of a real card, which no quota counts. */
+const CONTEXTS_MAX = 32;
 /** Of the client's flags the driver gets LMEM_RESIZE_TO_MAX alone: the scheduling flags are about threads that wait, and ours
  *  never does; SYNC_MEMOPS would make it. */
 const FLAGS_PASSED = 0x10;
@@ -44,7 +46,7 @@ function create(v: Invocation): number {
   if (v.device(CtxCreate.device) < 0) return v.noDevice();
   const flags = v.u32(CtxCreate.flags);
   if ((flags & ~FLAGS_MASK) !== 0) return CUresult.INVALID_VALUE;
-  if (!v.room(HandleType.context)) return v.refuse();
+  if (!v.room(HandleType.context) || v.client.known.size >= CONTEXTS_MAX) return v.refuse();
   const { executor, client } = v;
   const context = new Context(client, false, -1);
   context.row = executor.handles.add(HandleType.context, client.owner, 0, context);

@@ -182,6 +182,8 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
       // One inline end a copy: bytes that arrived in a record have no business in its reply.
       if (slot >= 0 || span > (write ? SLOT_PAYLOAD : v.bytes - REQUEST)) return CUresult.INVALID_VALUE;
       if (write && v.posted) return CUresult.INVALID_VALUE;
+      // Packed: what lies between rows would be another client's bytes of before, and go out with the reply.
+      if ((rows > 1 && pitch !== width) || (depth > 1 && (pitch !== width || height !== rows))) return CUresult.INVALID_VALUE;
       slot = v.executor.slots.take(span, v.client);
       if (slot < 0) return AGAIN;
       v.enter(v.context);

@@ -12,6 +12,8 @@ function destroy(v: Invocation): number {
   v.executor.unregister(row);
   event.context.events.delete(event);
   event.destroyed = true;
+  // Which context is current is the record's affair; a driver may want the event's, and must not be left with it.
+  v.enter(event.context.native);
   return event.waiters === 0 ? v.driver.cuEventDestroy_v2(event.native) : CUresult.SUCCESS;
 }
 

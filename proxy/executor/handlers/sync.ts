@@ -61,7 +61,10 @@ function syncEvent(v: Invocation): number {
   const { driver, executor } = v;
   event.waiters++;
   executor.work.onEvent(event.context, event.native, (done) => {
-    if (--event.waiters === 0 && event.destroyed) driver.cuEventDestroy_v2(event.native);
+    if (--event.waiters === 0 && event.destroyed) {
+      executor.enter(event.context.native);
+      driver.cuEventDestroy_v2(event.native);
+    }
     later.finish(done);
   });
   return DEFERRED;

@@ -15,6 +15,7 @@ import type { HandlerTable } from './table.ts';
 
 /** Waits that a client may have outstanding. */
 const WAITS_MAX = 4096;
+const AND = 2;
 const NOR = 3;
 const KINDS = 3; // GEQ, EQ, AND, NOR in the low two bits of the flags
 
@@ -36,6 +37,9 @@ const exact = (value: bigint): number => value as unknown as number;
 function submit(v: Invocation, wait: Wait, give: () => number): number {
   const { client, executor, found } = v;
   if (client.waits.size >= WAITS_MAX) return CUresult.OUT_OF_MEMORY;
+  // No value ever ends these, not even ours at the client's end: they would hold its memory for ever.
+  const all = wait.wide ? 0xffffffffffffffffn : 0xffffffffn;
+  if ((wait.kind === AND && wait.value === 0n) || (wait.kind === NOR && wait.value === all)) return CUresult.INVALID_VALUE;
   v.enter(v.context);
   const status = give();
   if (status !== 0) return status;
@@ -75,11 +79,19 @@ function write64(v: Invocation): number {
   return v.driver.cuStreamWriteValue64_v2(stream, address, exact(wide(v, CuStreamWriteValue64_v2.value)), v.u32(CuStreamWriteValue64_v2.flags));
 }
 
-/** Writes what every wait of a dead client waits for, in the client's own context: whatever goes wrong there is its own affair. To
- *  be repeated until its streams are idle: one wait's value can be another's obstacle. */
-export function endWaits(executor: Executor, client: Client): void {
-  for (const wait of client.waits) {
-    if (wait.context.native === 0) continue;
+/**
+ * Writes what the waits of a dead client wait for, in the client's own context: whatever goes wrong there is its own affair. To be
+ * repeated, with `round` counted up, until its streams are idle. In one round a place in memory is written once: of several waits
+ * for different values there, each needs the time to see its own. They take turns.
+ */
+export function endWaits(executor: Executor, client: Client, round: number): void {
+  const waits = [...client.waits];
+  const written = new Set<number>();
+  for (let i = 0; i < waits.length; i++) {
+    const wait = waits[(round + i) % waits.length];
+    const place = Math.floor(wait.address / 8);
+    if (written.has(place) || wait.context.native === 0) continue;
+    written.add(place);
     const stream = executor.rescueStream(wait.context);
     if (stream === 0) continue;
     const value = wait.kind === NOR ? 0n : wait.value;

@@ -1,0 +1,211 @@
+// Attacks by a client that knows the protocol: each call is well formed, the harm is in what they add up to. An honest client beside it
+// is served throughout, and when the attacker is gone so is everything it held.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readFileSync } from 'node:fs'
+import { ClaimStatus, RECORD_HEADER, RecordWord } from '../../idm/ring.ts'
+import { CUresult } from '../../proxy/driver/errors.ts'
+import { CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, GpuAlloc, GpuCopy, GpuSet, Message, MESSAGES, Place, SyncScope } from '../../proxy/generated/messages.ts'
+import { TestClient, type Wide, wide } from '../support/client.ts'
+import { TestExecutor } from '../support/executor.ts'
+
+const MIB = 1 << 20
+const GEQ = 0, EQ = 1, AND = 2, NOR = 3
+
+const words = (o: Record<number, number | Wide>): number[] => {
+  const out: number[] = []
+  for (const [word, value] of Object.entries(o)) {
+    const [low, high] = typeof value === 'number' ? wide(value) : value
+    out[Number(word)] = low
+    if (high !== 0) out[Number(word) + 1] = high
+  }
+  return Array.from(out, (x) => x ?? 0)
+}
+const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+const rss = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+
+const executor = await TestExecutor.start({ limits: { memory: 64 * MIB, handles: 2000 }, env: { RINGFENCE_LOG: 'fatal' } })
+test.after(() => executor.stop())
+
+async function fresh(): Promise<TestClient> {
+  const client = await TestClient.connect(executor.path)
+  await client.retain()
+  return client
+}
+async function allocate(client: TestClient, bytes: number): Promise<number> {
+  await client.must(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: bytes }))
+  return client.replyNumber(0)
+}
+async function make(client: TestClient, message: Message, payload: number[]): Promise<Wide> {
+  await client.must(message, payload)
+  return client.replyWide(0)
+}
+/** Holds a stream back until somebody writes `value`: nobody will. */
+const hold = (client: TestClient, stream: Wide, address: number, value = 77): void =>
+  client.post(Message.cuStreamWaitValue32_v2, words({ [CuStreamWaitValue32_v2.stream]: stream, [CuStreamWaitValue32_v2.addr]: address, [CuStreamWaitValue32_v2.value]: value, [CuStreamWaitValue32_v2.flags]: EQ }))
+
+/** Hangs up, and waits until nothing of anybody is left. */
+async function leave(client: TestClient): Promise<void> {
+  const before = executor.gone.length
+  client.close()
+  await executor.until(() => executor.gone.length > before, 5000)
+}
+
+/** Writes a record if there is room for it; never waits. */
+function tryWrite(client: TestClient, call: Message, payload: readonly number[], slot: number): boolean {
+  const bytes = RECORD_HEADER + MESSAGES[call].request
+  const at = client.writer.claim(bytes)
+  if (at === ClaimStatus.full) return false
+  const w = client.words
+  w[at + RecordWord.callAndSlot] = call | (slot << 16)
+  w[at + RecordWord.ticket] = 1
+  w[at + RecordWord.contextLow] = client.context[0]
+  w[at + RecordWord.contextHigh] = client.context[1]
+  w[at + RecordWord.thread] = 0
+  w[at + RecordWord.flags] = 0
+  for (let i = 0; i < MESSAGES[call].request >> 2; i++) w[at + RecordWord.payload + i] = payload[i] ?? 0
+  if (client.writer.commit(at)) client.ring()
+  return true
+}
+
+for (const [what, end] of [
+  ['destroys the context', async (client: TestClient) => {
+    const context = await make(client, Message.CTX_CREATE, [0, 0])
+    const address = await allocate(client, 4096)
+    client.context = context
+    hold(client, [0, 0], address)
+    client.context = client.primary
+    client.write(Message.CTX_DESTROY, [...context], 1)
+  }],
+  ['resets the primary context', async (client: TestClient) => {
+    const address = await allocate(client, 4096)
+    hold(client, [0, 0], address)
+    client.write(Message.CTX_PRIMARY_RESET, [0], 1)
+  }],
+  ['destroys the stream', async (client: TestClient) => {
+    const address = await allocate(client, 4096)
+    const stream = await make(client, Message.cuStreamCreate, [1])
+    hold(client, stream, address)
+    client.post(Message.GPU_SET, words({ [GpuSet.address]: address, [GpuSet.width]: 16, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.stream]: stream }))
+    await client.must(Message.STREAM_DESTROY, [...stream])
+  }],
+] as const) {
+  test(`a client that waits for a value for ever, ${what} and dies leaves nothing`, async () => {
+    const client = await fresh()
+    await end(client)
+    await sleep(30)
+    await leave(client)
+    await executor.until(() => executor.usage!.handles === 0 && executor.usage!.memory === 0 && executor.usage!.staging === 0)
+  })
+}
+
+test('a wait that no value can ever end is refused', async () => {
+  const client = await fresh()
+  const address = await allocate(client, 4096)
+  const wait32 = (value: number, flags: number) => client.call(Message.cuStreamWaitValue32_v2, words({ [CuStreamWaitValue32_v2.addr]: address, [CuStreamWaitValue32_v2.value]: value, [CuStreamWaitValue32_v2.flags]: flags }))
+  const wait64 = (value: Wide, flags: number) => client.call(Message.cuStreamWaitValue64_v2, words({ [CuStreamWaitValue64_v2.addr]: address, [CuStreamWaitValue64_v2.value]: value, [CuStreamWaitValue64_v2.flags]: flags }))
+  assert.is(await wait32(0, AND), CUresult.INVALID_VALUE)
+  assert.is(await wait32(0xffffffff, NOR), CUresult.INVALID_VALUE)
+  assert.is(await wait64([0, 0], AND), CUresult.INVALID_VALUE)
+  assert.is(await wait64([0xffffffff, 0xffffffff], NOR), CUresult.INVALID_VALUE)
+  assert.is(await wait64([0xffffffff, 0], NOR), 0)
+  assert.is(await wait32(0, GEQ), 0)
+  // These two are outstanding when it dies, each in the other's way.
+  assert.is(await wait32(1, EQ), 0)
+  assert.is(await wait32(2, EQ), 0)
+  await leave(client)
+})
+
+test('bytes that lie between the rows of a packed answer are nobody\'s', async () => {
+  const victim = await fresh()
+  const attacker = await fresh()
+  const secret = Uint8Array.from({ length: 900 }, () => 0x5a)
+  const theirs = await allocate(victim, 4096)
+  for (let i = 0; i < 4; i++) {
+    await victim.must(Message.GPU_COPY, words({ [GpuCopy.dst_place]: Place.device, [GpuCopy.dst_base]: theirs, [GpuCopy.src_place]: Place.inline, [GpuCopy.width]: 900, [GpuCopy.rows]: 1, [GpuCopy.depth]: 1 }), { tail: secret })
+  }
+  const mine = await allocate(attacker, 4096)
+  const down = (more: Record<number, number>) => attacker.call(Message.GPU_COPY, words({ [GpuCopy.dst_place]: Place.inline, [GpuCopy.src_place]: Place.device, [GpuCopy.src_base]: mine, [GpuCopy.width]: 1, [GpuCopy.rows]: 2, [GpuCopy.depth]: 1, ...more }))
+  for (const [status, more] of [[await down({ [GpuCopy.dst_pitch]: 900 }), 'rows'], [await down({ [GpuCopy.rows]: 1, [GpuCopy.depth]: 2, [GpuCopy.dst_height]: 900 }), 'slices'],
+    [await down({ [GpuCopy.rows]: 1, [GpuCopy.depth]: 2, [GpuCopy.dst_pitch]: 900, [GpuCopy.src_pitch]: 900 }), 'slices of a pitch']] as const) {
+    assert.is(status, CUresult.INVALID_VALUE, more)
+    assert.not(attacker.replyBytes(1000).includes(0x5a), more)
+  }
+  assert.is(await down({}), 0, 'packed rows come')
+  await leave(attacker)
+  await leave(victim)
+})
+
+for (const [what, target] of [
+  ['an event that never comes', async (client: TestClient) => {
+    const event = await make(client, Message.cuEventCreate, [2])
+    client.post(Message.cuEventRecord, [...event])
+    return { call: Message.GPU_SYNC, payload: [SyncScope.event, 0, ...event] }
+  }],
+  ['a context that is never done', async () => ({ call: Message.GPU_SYNC, payload: [SyncScope.context, 0] })],
+  ['a stream that is never done', async () => ({ call: Message.GPU_SYNC, payload: [SyncScope.stream, 0] })],
+  ['memory that is never free', async () => ({ call: Message.GPU_SET, payload: [] as number[] })],
+] as const) {
+  test(`a client that asks for ${what} a hundred thousand times is held up, not remembered`, async () => {
+    const honest = await fresh()
+    const client = await fresh()
+    const address = await allocate(client, 4096)
+    hold(client, [0, 0], address)
+    let { call, payload } = await target(client)
+    if (call === Message.GPU_SET) payload = words({ [GpuSet.address]: address, [GpuSet.width]: 16, [GpuSet.rows]: 1, [GpuSet.element]: 1 })
+    const before = rss(executor.pid)
+    let written = 0
+    for (let until = Date.now() + 1500; written < 100_000 && Date.now() < until;) {
+      if (tryWrite(client, call, payload, written % 60)) written++
+      else await sleep(1)
+    }
+    assert.ok(written < 100_000, 'the ring is full and stays so')
+    assert.ok(rss(executor.pid) - before < 64 * MIB, `the executor has grown by ${rss(executor.pid) - before} bytes`)
+    await honest.must(Message.PING)
+    await leave(client)
+    await honest.must(Message.PING)
+    await leave(honest)
+  })
+}
+
+test('contexts cost the card memory that no quota counts: a client has so many', async () => {
+  const client = await fresh()
+  let made = 0
+  let status = 0
+  while (made < 100 && (status = await client.call(Message.CTX_CREATE, [0, 0])) === 0) made++
+  assert.is(status, CUresult.OUT_OF_MEMORY)
+  assert.is(made, 31)
+  await leave(client)
+})
+
+test('streams and threads that are gone for the client count as long as they have work', async () => {
+  const client = await fresh()
+  const address = await allocate(client, 4096)
+  const blocker = await make(client, Message.cuStreamCreate, [1])
+  const event = await make(client, Message.cuEventCreate, [2])
+  hold(client, blocker, address)
+  client.post(Message.cuEventRecord, [...event, ...blocker])
+  let status = 0
+  let made = 0
+  // Alternately streams of its own and per-thread ones; each waits for the event and is given up.
+  for (; made < 3000 && status === 0; made++) {
+    if (made % 2 === 0) {
+      status = await client.call(Message.cuStreamCreate, [1])
+      if (status !== 0) break
+      const stream = client.replyWide(0)
+      status = await client.call(Message.cuStreamWaitEvent, [...stream, ...event, 0])
+      await client.must(Message.STREAM_DESTROY, [...stream])
+    } else {
+      status = await client.call(Message.cuStreamWaitEvent, [2, 0, ...event, 0], { thread: made })
+      client.post(Message.THREAD_GONE, [made])
+    }
+  }
+  assert.is(status, CUresult.OUT_OF_MEMORY)
+  assert.ok(made < 2000, `${made} streams`)
+  await leave(client)
+  const next = await fresh()
+  await next.must(Message.cuStreamCreate, [1])
+  await leave(next)
+})
+
+test.run()
