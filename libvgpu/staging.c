@@ -10,10 +10,9 @@
 
 static int try_take(uint32_t *chunk)
 {
-    static _Atomic uint32_t next;
-    uint32_t start = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
-    for (uint32_t i = 0; i < vgpu.chunk_count; i++) {
-        uint32_t at = (start + i) % vgpu.chunk_count, nobody = 0;
+    /* The lowest free one, not the next in turn: two sides that keep pace use two or three, which stay in their caches. */
+    for (uint32_t at = 0; at < vgpu.chunk_count; at++) {
+        uint32_t nobody = 0;
         if (atomic_load_explicit(&vgpu.chunks[at], memory_order_relaxed) != 0) continue;
         if (!atomic_compare_exchange_strong_explicit(&vgpu.chunks[at], &nobody, 1, memory_order_acquire, memory_order_relaxed)) continue;
         *chunk = at;
