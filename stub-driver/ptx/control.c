@@ -203,7 +203,7 @@ RUN(bar) {
     }
     struct fragment *f = current(w);
     struct barrier *barrier = &w->block->barriers[id];
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    memory_fence();
     if (barrier->arrived && barrier->expected != count) return warp_fault(w, in, PTX_FAULT_TRAP, lead, id, "threads expect different numbers of threads at barrier");
     bool whole = w->mask == w->live; /* lanes that never were or have left count with their warp */
     barrier->expected = count;

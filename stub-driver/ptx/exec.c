@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef __SANITIZE_THREAD__
+int memory_fence_word;
+#endif
+
 uint64_t clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -210,7 +214,7 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
             uint32_t file = code->source_files[index];
             if (f->source_line && file < unit->file_count && unit->files[file]) snprintf(f->source_file, sizeof f->source_file, "%s", unit->files[file]);
         }
-        char place[340] = "";
+        char place[300] = "";
         if (f->source_line) snprintf(place, sizeof place, " (%s:%u)", f->source_file, f->source_line);
         snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s: %s 0x%llx in %s, PTX line %u%s", f->kernel, f->block[0], f->block[1], f->block[2],
                  f->thread[0], f->thread[1], f->thread[2], kind_word(kind), what, (unsigned long long)address, f->function, f->line, place);

@@ -89,7 +89,7 @@ static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum
         uint32_t vec = in->vec, size = sizeof(M) * vec;                                                                \
         int sign = in->flags & FLAG_SIGNED;                                                                            \
         R narrow = in->flags & FLAG_NARROW ? (R)0xffff : (R)~(R)0;                                                     \
-        if (in->flags & FLAG_ATOMIC) __atomic_thread_fence(__ATOMIC_SEQ_CST);                                          \
+        if (in->flags & FLAG_ATOMIC) memory_fence();                                          \
         if (vec == 1) {                                                                                                \
             R *d = in->d >= 0 ? out(w, in->d) : NULL;                                                                  \
             EACH_LANE(w, i) {                                                                                          \
@@ -110,20 +110,20 @@ static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
-        if (in->flags & FLAG_ATOMIC) __atomic_thread_fence(__ATOMIC_SEQ_CST);                                          \
+        if (in->flags & FLAG_ATOMIC) memory_fence();                                          \
         return in + 1;                                                                                                 \
     }
 #define STORE(name, SPACE_CLASS, M, R)                                                                              \
     static const struct insn *store_##name##_##M##_##R(struct warp *w, const struct insn *in) {                      \
         const void *base = in->a >= 0 ? row(w, in->a) : NULL;                                                          \
         uint32_t vec = in->vec, size = sizeof(M) * vec;                                                                \
-        if (in->flags & FLAG_ATOMIC) __atomic_thread_fence(__ATOMIC_SEQ_CST);                                          \
+        if (in->flags & FLAG_ATOMIC) memory_fence();                                          \
         EACH_LANE(w, i) {                                                                                              \
             unsigned char *p = resolve(w, in, SPACE_CLASS, i, BASE(i), size, size, true);                              \
             if (!p) return NULL;                                                                                       \
             for (uint32_t k = 0; k < vec; k++) STORE_ONE(M, p + k * sizeof(M), (M)((const R *)row(w, in->list[k]))[i]); \
         }                                                                                                              \
-        if (in->flags & FLAG_ATOMIC) __atomic_thread_fence(__ATOMIC_SEQ_CST);                                          \
+        if (in->flags & FLAG_ATOMIC) memory_fence();                                          \
         return in + 1;                                                                                                 \
     }
 

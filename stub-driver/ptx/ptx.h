@@ -113,7 +113,7 @@ struct ptx_fault {
     char kernel[128];
     char function[128];
     char source_file[256];
-    char message[512]; /* one sentence with all of it */
+    char message[1024]; /* one sentence with all of it */
 };
 
 /* The device's memory. `span` returns the host address of the byte at *start, where [*start, *end) is the range of device

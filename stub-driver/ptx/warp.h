@@ -119,6 +119,16 @@ static inline void set_predicate(struct warp *w, int32_t operand, uint32_t value
 
 #define EACH_LANE(w, lane) for (uint32_t lanes_ = (w)->mask, lane; lanes_ && (lane = (uint32_t)__builtin_ctz(lanes_), 1); lanes_ &= lanes_ - 1)
 
+/* ThreadSanitizer does not follow fences; it does follow this. */
+static inline void memory_fence(void) {
+#ifdef __SANITIZE_THREAD__
+    extern int memory_fence_word;
+    __atomic_fetch_add(&memory_fence_word, 1, __ATOMIC_SEQ_CST);
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /* Records a fault at the current instruction; the handler then returns NULL. */
 const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fault_kind kind, uint32_t lane, uint64_t address, const char *what);
 

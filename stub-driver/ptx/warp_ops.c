@@ -118,7 +118,7 @@ RUN(elect) {
 
 RUN(warpsync) {
     GATHER(in->a);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    memory_fence();
     return in + 1;
 }
 
@@ -131,7 +131,7 @@ RUN(activemask) {
 RUN(nop) { (void)w; return in + 1; }
 RUN(fence) {
     (void)w;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    memory_fence();
     return in + 1;
 }
 RUN(nanosleep) { /* others may run */

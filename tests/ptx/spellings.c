@@ -1,0 +1,125 @@
+/* Every spelling that the instruction table accepts loads with operands of the kinds that its row names: each has its
+ * semantics, and the notation in the table is true. Rows with very many spellings (loads with all their hints) are sampled
+ * evenly. Prints how many were tried. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ptx/ptx.h"
+#include "ptx/table.h"
+
+static size_t row_index, tried, failed, skipped, spelled, stride;
+
+static const char *reg(enum ptx_type type, int n) {
+    static char names[8][16];
+    static int turn;
+    char *name = names[turn++ & 7];
+    char class = type == T_PRED ? 'p' : ptx_types[type].bytes <= 2 ? 'h' : ptx_types[type].bytes == 4 ? 'r' : 'd';
+    snprintf(name, 16, "%%%c%d", class, n);
+    return name;
+}
+
+static enum ptx_type type_of(const struct row_match *m, const char *notation, size_t length) {
+    if (length == 1 && notation[0] >= '0' && notation[0] <= '9') return match_type(m, (unsigned)(notation[0] - '0'));
+    if (notation[0] == 'w') return ptx_types[match_type(m, (unsigned)(notation[1] - '0'))].bytes == 2 ? T_B32 : T_B64;
+    return ptx_type_named(notation, (int)length);
+}
+
+static void each(void *context, const char *spelling) {
+    (void)context;
+    if (spelled++ % stride) return;
+    struct opcode opcode = {.name = spelling, .name_length = (uint32_t)strcspn(spelling, ".")};
+    for (const char *at = spelling + opcode.name_length; *at;) {
+        size_t length = strcspn(at + 1, ".");
+        opcode.words[opcode.count].text = at + 1;
+        opcode.words[opcode.count++].length = (uint32_t)length;
+        at += 1 + length;
+    }
+    struct row_match m;
+    if (!table_match(&opcode, &m)) {
+        printf("%s: no row matches it\n", spelling);
+        failed++;
+        return;
+    }
+    if (m.row->kind == KIND_CALL) { /* programs.c calls */
+        skipped++;
+        return;
+    }
+    char operands[512] = "";
+    size_t n = 0;
+    int d = 0, s = 4;
+    unsigned vec = opcode_has(&opcode, "v2") ? 2 : opcode_has(&opcode, "v4") ? 4 : opcode_has(&opcode, "v8") ? 8 : 1;
+    enum ptx_type memory = T_NONE;
+    for (uint32_t i = 0; i < opcode.count; i++)
+        if (ptx_type_named(opcode.words[i].text, (int)opcode.words[i].length)) memory = ptx_type_named(opcode.words[i].text, (int)opcode.words[i].length);
+    if (vec * ptx_types[memory].bytes > 32 && (m.row->kind == KIND_LD || m.row->kind == KIND_ST)) {
+        skipped++;
+        return;
+    }
+    bool hint = opcode_has(&opcode, "L2::cache_hint"), packed = m.row->kind == KIND_SETP2;
+    for (const char *at = m.row->operands; *at;) {
+        size_t length = strcspn(at, " ");
+        bool optional = at[length - 1] == '?';
+        char role = *at;
+        enum ptx_type type = type_of(&m, at + 1, length - 1 - optional);
+        char one[128] = "";
+        bool barrier_count = m.row->kind == KIND_BAR && opcode_has(&opcode, "arrive");
+        if (optional && !(type == T_B64 && hint) && !barrier_count) {
+            /* left out */
+        } else if (role == 'D') {
+            snprintf(one, sizeof one, "%s", reg(type, d++));
+        } else if (role == 'S') {
+            snprintf(one, sizeof one, "%s", reg(type, s++));
+        } else if (role == 'P') {
+            snprintf(one, sizeof one, packed ? "%%p0|%%p1" : "%%p0");
+        } else if (role == 'Q') {
+            snprintf(one, sizeof one, "%s", reg(type, d++));
+        } else if (role == 'I') {
+            snprintf(one, sizeof one, "16");
+        } else if (role == 'L') {
+            snprintf(one, sizeof one, m.row->kind == KIND_BRX ? "table" : "end");
+        } else if (role == 'A') {
+            bool function_param = m.row->kind == KIND_ST && (opcode_has(&opcode, "param") || opcode_has(&opcode, "param::func"));
+            snprintf(one, sizeof one, function_param ? "[parameter]" : "[%%d7+32]");
+        } else if (role == 'V') {
+            size_t k = 0;
+            for (unsigned v = 0; v < vec; v++) k += (size_t)snprintf(one + k, sizeof one - k, "%s%s", v ? "," : vec > 1 ? "{" : "", reg(memory, (int)v));
+            if (vec > 1) snprintf(one + k, sizeof one - k, "}");
+        }
+        if (*one) n += (size_t)snprintf(operands + n, sizeof operands - n, "%s%s", n ? ", " : "", one);
+        at += length;
+        while (*at == ' ') at++;
+    }
+    static char text[4096], log[2048];
+    int length = snprintf(text, sizeof text,
+                          ".version 9.0\n.target sm_90\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>;\n"
+                          ".param .align 32 .b8 parameter[64];\ntable: .branchtargets end, end;\n%s %s;\nend: ret;\n}\n",
+                          spelling, operands);
+    struct ptx_module *module;
+    tried++;
+    if (ptx_module_load(text, (size_t)length, NULL, &module, log, sizeof log) != PTX_OK) {
+        if (failed++ < 60) printf("%s %s;  %s", spelling, operands, log);
+        return;
+    }
+    ptx_module_free(module);
+}
+
+static void count(void *context, const char *spelling) {
+    (void)spelling;
+    ++*(size_t *)context;
+}
+
+int main(void) {
+    const char *pattern, *operands, *section, *note;
+    for (row_index = 0; ptx_table_row(row_index, &pattern, &operands, &section, &note); row_index++) {
+        size_t n = 0;
+        if (strncmp(pattern, "ld[", 3) == 0 || strncmp(pattern, "st[", 3) == 0) n = 10000000; /* too many to count */
+        else ptx_table_expand(row_index, count, &n);
+        spelled = 0;
+        stride = n > 2000 ? n / 1000 | 1 : 1;
+        if (n == 10000000) stride = 7919;
+        ptx_table_expand(row_index, each, NULL);
+    }
+    printf("%zu rows, %zu spellings tried, %zu left out, %zu refused\n", row_index, tried, skipped, failed);
+    return failed || tried < 3000;
+}
