@@ -46,14 +46,19 @@ export class Daemon {
       for (const end = Date.now() + 15_000; !(await daemon.api.isServing()); await sleep(20)) {
         if (daemon.process.exitCode !== null || Date.now() > end) throw new Error(`the daemon does not answer:\n${daemon.log}`)
       }
-      // More allocations and handles than a zone has by default: some measurements are about a hundred thousand of them.
-      const limits = { allocations: 200_000, handles: 200_000, staging: 4 * 2 ** 30 }
-      for (const name of options.zones) daemon.sockets.set(name, (await daemon.api.create({ name, memory: options.memory, limits })).socket)
+      for (const name of options.zones) await daemon.make(name, options.memory)
       return daemon
     } catch (error) {
       await daemon.stop()
       throw error
     }
+  }
+
+  /** One zone more, of so many bytes. */
+  async make(name: string, memory: number): Promise<void> {
+    // More allocations and handles than a zone has by default: some measurements are about a hundred thousand of them.
+    const limits = { allocations: 200_000, handles: 200_000, staging: 4 * 2 ** 30 }
+    this.sockets.set(name, (await this.api.create({ name, memory, limits })).socket)
   }
 
   get pid(): number {

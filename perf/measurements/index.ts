@@ -2,12 +2,16 @@
 import type { Measurement } from '../model.ts'
 import { alloc } from './alloc.ts'
 import { cached } from './cached.ts'
+import { connect } from './connect.ts'
 import { copies } from './copy.ts'
 import { idle } from './idle.ts'
 import { live } from './live.ts'
+import { mix } from './mix.ts'
 import { record, set } from './posted.ts'
+import { rest } from './rest.ts'
 import { curvesOfCopies } from './sizes.ts'
 import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
+import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live]
+export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]

@@ -1,0 +1,80 @@
+// Many zones busy at once on this machine: more processes than cores by far, and nobody may starve, or be slow for it.
+import { BusyClient, fairness, latency, type Round } from '../busy.ts'
+import { Daemon } from '../daemon.ts'
+import type { Curve, Measurement, Metric, Sample, Scene, Side } from '../model.ts'
+import { direct } from '../sides.ts'
+
+const COUNTS = [1, 4, 16, 64]
+const MOST = 64
+const ROUND_MS = 1500
+const MEMORY = 16 * 2 ** 20
+/** At once while they connect: executors start one by one. */
+const TOGETHER = 4
+
+async function prepare(): Promise<Scene> {
+  const names = Array.from({ length: MOST }, (_, i) => `z${i}`)
+  const daemon = await Daemon.start({ zones: names, memory: MEMORY, pool: TOGETHER })
+  const clients: Record<'ringfence' | 'direct', BusyClient[]> = { ringfence: [], direct: [] }
+  const close = async (): Promise<void> => {
+    await Promise.all([...clients.ringfence, ...clients.direct].map((client) => client.stop()))
+    await daemon.stop()
+  }
+  try {
+    for (let i = 0; i < MOST; i += TOGETHER) {
+      for (const name of names.slice(i, i + TOGETHER)) {
+        clients.ringfence.push(new BusyClient(daemon.environment(name)))
+        clients.direct.push(new BusyClient(direct(2 * MEMORY)))
+      }
+      await Promise.all([...clients.ringfence, ...clients.direct].slice(-2 * TOGETHER).map((client) => client.ready))
+    }
+    await Promise.all([...clients.ringfence, ...clients.direct].map((client) => client.ready))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const measure = async (side: Side): Promise<Sample> => {
+    const sample: Sample = {}
+    for (const count of COUNTS) {
+      const rounds = await Promise.all(clients[side as 'ringfence' | 'direct'].slice(0, count).map((client) => client.busy(ROUND_MS)))
+      Object.assign(sample, figures(count, rounds))
+    }
+    sample['scaling'] = sample['rate_64'] / sample['rate_4']
+    return sample
+  }
+  return { sides: ['ringfence', 'direct'], measure, close }
+}
+
+function figures(count: number, rounds: Round[]): Sample {
+  return {
+    [`rate_${count}`]: rounds.reduce((sum, { calls }) => sum + calls, 0) / (Math.max(...rounds.map(({ elapsed }) => elapsed)) / 1e9),
+    [`p50_${count}`]: latency(rounds, 0.5),
+    [`p99_${count}`]: latency(rounds, 0.99),
+    [`longest_${count}`]: Math.max(...rounds.map(({ longest }) => longest)),
+    [`fairness_${count}`]: fairness(rounds.map(({ calls, elapsed }) => calls / elapsed)),
+  }
+}
+
+const FIGURES = [
+  { name: 'rate', title: 'calls, all together', unit: '/s', better: 'higher' },
+  { name: 'p50', title: 'latency, median', unit: 'ns', better: 'lower' },
+  { name: 'p99', title: 'latency, 99 %', unit: 'ns', better: 'lower' },
+  { name: 'longest', title: 'latency, longest', unit: 'ns', better: 'lower' },
+  { name: 'fairness', title: 'fairness (Jain)', unit: 'count', better: 'higher' },
+] as const
+
+const rows: Metric[] = [
+  { name: 'scaling', title: '64 against 4, calls together', unit: 'times', better: 'higher', bar: { value: 0.8 } },
+  { name: 'fairness_64', title: '64, fairness (Jain)', unit: 'count', better: 'higher', bar: { value: 0.98 } },
+  { name: 'longest_64', title: '64, longest call', unit: 'ns', better: 'lower', bar: { value: 100e6 } },
+]
+
+export const zones: Measurement = {
+  name: 'zones',
+  title: 'zones busy at once',
+  what: '64 zones, one client each; of 1, 4, 16 and 64 of them the client does nothing but waited calls and small copies. Direct: as many processes with the software GPU.',
+  subject: { program: 'programs/busy' },
+  prepare,
+  repetitions: 3,
+  metrics: [...rows, ...FIGURES.flatMap(({ name, ...rest }) => COUNTS.map((x): Metric => ({ name: `${name}_${x}`, ...rest, at: { curve: name, x } })))],
+  curves: FIGURES.map(({ name, title }): Curve => ({ name, title, over: 'zones' })),
+}
