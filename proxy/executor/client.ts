@@ -53,6 +53,8 @@ export class Client implements MemoryClient {
   dead = false;
   /** A result of a posted call that named no context. */
   posted = 0;
+  /** Calls that wait for an answer. */
+  unanswered = 0;
   /** Stuck on a record that something is in the way of (AGAIN). */
   stalled = false;
 

@@ -75,6 +75,7 @@ export class Deferred implements Later {
 
   /** `status`: CUresult. */
   finish(status: number): void {
+    if (this.slot >= 0) this.client.unanswered--;
     this.client.outstanding--;
     this.executor.answer(this.client, this.context, this.slot, this.ticket, status, status === 0 ? this.replied : 0, this.creates);
     this.executor.wakeClients();

@@ -23,6 +23,7 @@ import type { Context } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { hostDone } from './handlers/hostcalls.ts';
+import { log } from './log.ts';
 import { peekHostDone } from './peek.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { futexWake, sleepUnlessReadable } from './system.ts';
@@ -55,6 +56,7 @@ const OUTSTANDING_MAX = 256;
 const HEADER_WORDS = RECORD_HEADER >> 2;
 
 const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
+const WAITED = Uint8Array.from(MESSAGES, (message) => (message.cost === 'waited' ? 1 : 0));
 
 export class Loop {
   private readonly invocation: Invocation;
@@ -222,8 +224,12 @@ export class Loop {
         client.stalled = true;
         return 0;
       }
-      if (!(error instanceof RingViolation)) throw error;
-      this.violated(client, error.message);
+      if (error instanceof RingViolation) this.violated(client, error.message);
+      else {
+        // A mistake of ours. Whatever the client wrote to find it, the zone's other clients shall not pay.
+        log.error({ client: client.id, message: this.invocation.message, stack: error instanceof Error ? error.stack : String(error) }, 'a call could not be served');
+        this.violated(client, 'the executor made a mistake');
+      }
       return 1;
     }
   }
@@ -261,6 +267,7 @@ export class Loop {
       const payload = length - RECORD_HEADER;
       if (payload < REQUEST_BYTES[call]) throw new RingViolation(`${MESSAGES[call].name} of ${payload} bytes is too short`);
       const slot = batch[at + RecordWord.callAndSlot] >>> 16;
+      if (slot === SLOT_POSTED && WAITED[call] !== 0) throw new RingViolation(`${MESSAGES[call].name} must be waited for`);
       if (slot !== SLOT_POSTED && slot >= client.region.shape.slotCount) throw new RingViolation(`there is no reply slot ${slot}`);
 
       const low = batch[at + RecordWord.contextLow];
@@ -289,6 +296,8 @@ export class Loop {
       executor.served[call]++;
       if (client.dead) break;
       if (status === DEFERRED) {
+        // A slot waits for one answer: more cannot be outstanding than there are slots, or what they cost would have no bound.
+        if (!v.posted && ++client.unanswered > client.region.shape.slotCount) throw new RingViolation('more calls wait than there are reply slots');
         if (v.bulky) break;
         continue;
       }

@@ -223,6 +223,7 @@ export class Work {
       const client = step.client;
       switch (step.kind) {
         case StepKind.reply:
+          client!.unanswered--;
           client!.outstanding--;
           if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotView(step.from, step.bytes));
           host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);

@@ -123,6 +123,8 @@ function nonsense(c: TestClient, random: Random, known: Wide[], slot: number): n
   let id = 1 + random.below(MESSAGE_COUNT - 1)
   // The heavy ones more often than by chance.
   if (random.below(3) === 0) id = random.pick([Message.GPU_COPY, Message.GPU_SET, Message.GPU_ALLOC, Message.GPU_FREE, Message.HOST_CALL, Message.HOST_DONE, Message.MEM_MAP, Message.cuStreamWaitValue32_v2, Message.ARRAY_CREATE])
+  // Posting what must be waited for ends a client: that is for the mutations to find.
+  if (slot === SLOT_POSTED) while (MESSAGES[id].cost === 'waited') id = 1 + random.below(MESSAGE_COUNT - 1)
   const count = MESSAGES[id].request >> 2
   const payload: number[] = []
   for (let i = 0; i < count; i += 2) {

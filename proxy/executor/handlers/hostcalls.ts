@@ -12,6 +12,8 @@ import type { Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
 const WAIT_GEQ = 0;
+/** Host functions that one client may have under way. */
+const CALLS_MAX = 4096;
 
 /** Cookies are pointers or counters of the client's: below 2^53 from any honest one. */
 const HIGH = 4294967296;
@@ -27,7 +29,7 @@ function call(v: Invocation): number {
   const context = v.found!.context;
   const { hostFlags, work } = executor;
   if (client.hostCalls.has(cookie)) return CUresult.INVALID_VALUE;
-  const flag = hostFlags.take();
+  const flag = client.hostCalls.size < CALLS_MAX ? hostFlags.take() : -1;
   if (flag < 0) return CUresult.OUT_OF_MEMORY;
   v.enter(context.active);
   const awaited = hostFlags.awaited(flag);
