@@ -48,7 +48,7 @@ export class TestExecutor {
 
   private constructor(options: ExecutorOptions) {
     this.limits = { ...roomy, ...options.limits }
-    const sanitized = options.sanitized ? sanitizedDriver() : null
+    const sanitized = options.sanitized && !process.env['RINGFENCE_TEST_DRIVER'] ? sanitizedDriver() : null
     this.child = fork(process.env['RINGFENCE_EXECUTOR'] ?? join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
       execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
