@@ -411,6 +411,53 @@ test('one that dies with notices unread is noticed all the same', async () => {
   }
 })
 
+/** The client breaks the protocol and is ended: a farewell and a hang-up; another one goes on. */
+async function endsClient(what: string, deed: (c: TestClient) => Promise<void> | void): Promise<void> {
+  const c = await connected()
+  const other = await connected()
+  await deed(c)
+  let notice = await c.notice()
+  while (notice.type !== NoticeType.farewell) notice = await c.notice()
+  assert.not.equal(notice.status, 0, what)
+  assert.is((await c.socket.receive(1)).data.length, 0, what)
+  await other.must(Message.PING)
+  c.close()
+  other.close()
+}
+
+test('what an honest client never does ends a client', async () => {
+  await endsClient('posting what must be waited for', (c) => c.post(Message.GPU_SYNC))
+  await endsClient('more waiting calls than slots', async (c) => {
+    const s = await stream(c)
+    await hold(c, s, 3)
+    for (let i = 0; i < 65; i++) c.write(Message.GPU_SYNC, [SyncScope.stream, 0, ...s], 1)
+  })
+  await endsClient('an unknown message', (c) => c.post(9999 as Message))
+  await endsClient('a slot that is none', (c) => void c.write(Message.PING, [], 64))
+})
+
+test('64-bit values are written exactly', async () => {
+  const c = await connected()
+  const a = await alloc(c, 4096)
+  c.post(Message.cuStreamWriteValue64_v2, fields({ 2: a, 4: [0x89abcdef, 0xfedcba98] }))
+  c.post(Message.cuStreamWaitValue64_v2, fields({ 2: a, 4: [0x89abcdef, 0xfedcba98], 6: 1 }))
+  await c.must(Message.GPU_SYNC)
+  await c.must(Message.GPU_COPY, oneD(inlineTo, fromDevice(a), 8))
+  assert.is(c.replyBytes(8).readBigUInt64LE(0), 0xfedcba9889abcdefn)
+  c.close()
+})
+
+test('per-thread default streams count as handles', async () => {
+  const c = await connected()
+  let thread = 0
+  while ((await c.call(Message.cuStreamQuery, [2, 0], { thread })) === 0) thread++
+  assert.is(thread, 499, 'and one is the primary context')
+  assert.is(await c.call(Message.cuStreamQuery, [2, 0], { thread }), CUresult.OUT_OF_MEMORY)
+  c.post(Message.THREAD_GONE, [7])
+  await c.must(Message.cuStreamQuery, [2, 0], { thread })
+  c.close()
+})
+
 test.after(async () => {
   await executor.until(() => executor.usage!.clients === 0 && executor.usage!.handles === 0)
   await executor.stop()
