@@ -26,7 +26,9 @@ export class BusyClient {
 
   /** `environment`: which libcuda.so.1 it loads, and its zone. */
   constructor(environment: Record<string, string>) {
-    this.child = spawn(executable('programs/busy'), [], { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] })
+    // A session of its own, as a tenant's container is: Linux shares cores out among sessions first (autogroup), and all clients in
+    // one would have to do with what a single executor gets.
+    this.child = spawn(executable('programs/busy'), [], { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
     this.child.stderr.on('data', (data: Buffer) => (this.complaint = (this.complaint + data.toString()).slice(-1000)))
     this.child.stdin.on('error', () => undefined)
     this.lines = createInterface({ input: this.child.stdout })

@@ -65,7 +65,7 @@ async function main(names: string[], options: Options): Promise<number> {
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`)
   console.log(`written: ${file}`)
-  if (options.writeDocs) console.log(`written: ${writeDocument(report)}`)
+  if (options.writeDocs) console.log(`written: ${await writeDocument(report)}`)
 
   let status = noZone !== null || report.results.some((result) => result.failures.length > 0) ? 1 : 0
   if (options.gate) {
@@ -83,7 +83,7 @@ await new Command('npm run perf --')
   .option('-r, --repetitions <n>', 'how often each side runs', count, 5)
   .option('--json <file>', 'where to write the figures (default: build/perf/perf-TIME.json)')
   .option('--gate', 'compare the ratios with perf/bounds.json; leave with 1 when one is out of bounds')
-  .option('--write-docs', 'put the table into docs/PERFORMANCE.md')
+  .option('--write-docs', 'put the table and the charts into docs/PERFORMANCE.md')
   .action(async (names: string[], options: Options) => {
     try {
       process.exitCode = await main(names, options)
