@@ -133,7 +133,7 @@ void link_units(struct ptx_module *module);
 void link_stack(struct ptx_module *module);
 void decode_function(struct ptx_module *module, struct function *function);
 
-/* Handlers by key (semantics.def); NULL when there is none. */
+/* Handlers by key (semantics_*.def); NULL when there is none. */
 insn_run ops_find(const char *key);
 /* Handlers that are no lane-by-lane arithmetic: warp.c, memory.c, control.c. */
 insn_run memory_load(enum space space, unsigned bytes, unsigned row_bytes);

@@ -1,7 +1,7 @@
-/* The portable build of the arithmetic, and the search for handlers by key. */
-#define OPS_NAME ops_portable
-#include "ops_body.h"
+/* The search for handlers by key. */
+#include "ops.h"
 
+#include <string.h>
 #include <pthread.h>
 
 enum { SLOTS = 8192 };
@@ -25,9 +25,19 @@ static void enter(const struct ops_entry *entries) {
 static void fill(void) {
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) enter(ops_avx2);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+        enter(ops_integer_avx2);
+        enter(ops_float_avx2);
+        enter(ops_half_avx2);
+        enter(ops_compare_avx2);
+        enter(ops_convert_avx2);
+    }
 #endif
-    enter(ops_portable);
+    enter(ops_integer);
+    enter(ops_float);
+    enter(ops_half);
+    enter(ops_compare);
+    enter(ops_convert);
     enter(ops_control);
     enter(ops_warp);
     enter(ops_memory);

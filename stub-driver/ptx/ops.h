@@ -9,8 +9,9 @@ struct ops_entry {
     insn_run run;
 };
 
-extern const struct ops_entry ops_portable[]; /* ops.c */
-extern const struct ops_entry ops_avx2[];     /* ops_avx2.c; empty where the compiler's target has none */
+/* The arithmetic, portable and (empty where the target has none) with AVX2. */
+extern const struct ops_entry ops_integer[], ops_float[], ops_half[], ops_compare[], ops_convert[];
+extern const struct ops_entry ops_integer_avx2[], ops_float_avx2[], ops_half_avx2[], ops_compare_avx2[], ops_convert_avx2[];
 extern const struct ops_entry ops_control[];  /* control.c */
 extern const struct ops_entry ops_warp[];     /* warp_ops.c */
 extern const struct ops_entry ops_memory[];   /* memory.c */

@@ -1,6 +1,7 @@
 /*
- * The arithmetic of instructions, included by ops.c and, with the instructions of newer processors, by ops_avx2.c: loops
- * over the 32 lanes that the compiler turns into vector code. OPS_NAME names the table that results.
+ * The arithmetic of instructions: loops over the 32 lanes that the compiler turns into vector code. Included by a file a
+ * subject (ops_integer.c ...) and once more with the instructions of newer processors (ops_integer_avx2.c ...).
+ * OPS_SEMANTICS names the subject's file, OPS_NAME the table that results, OPS_EXTRA asks for what fits no subject.
  */
 #include <fenv.h>
 
@@ -274,7 +275,7 @@ static inline double exact_s8(s8 x) { return x; }
         return in + 1;                                                                                             \
     }
 
-#include "semantics.def"
+#include OPS_SEMANTICS
 
 #undef OP1
 #undef OP1S
@@ -287,6 +288,7 @@ static inline double exact_s8(s8 x) { return x; }
 #undef CMP2
 #undef CMPX2
 
+#ifdef OPS_EXTRA
 /* ---- what does not fit the form */
 
 /* Directed rounding: the same instruction with the host's rounding mode changed. The rows are memory, so that no
@@ -383,6 +385,8 @@ static inline u64 signed_hi64(u128 a, u128 b) { return (u64)(((s128)(s64)a * (s6
 CARRIES(32, u32, u64, signed_hi32)
 CARRIES(64, u64, u128, signed_hi64)
 
+#endif
+
 /* ---- the table */
 
 #define ENTRY(id, key) {key, op_##id},
@@ -403,7 +407,8 @@ CARRIES(64, u64, u128, signed_hi64)
 #define CARRY_HI(s, n) ENTRY(mad_hi_cc_##s##n, "mad.hi.cc." #s #n) ENTRY(madc_hi_##s##n, "madc.hi." #s #n) ENTRY(madc_hi_cc_##s##n, "madc.hi.cc." #s #n)
 
 const struct ops_entry OPS_NAME[] = {
-#include "semantics.def"
+#include OPS_SEMANTICS
+#ifdef OPS_EXTRA
     ENTRY(rounded, "rounded")
     ENTRY(selp_u32, "selp.b16") ENTRY(selp_u32, "selp.u16") ENTRY(selp_u32, "selp.s16") ENTRY(selp_u32, "selp.f16") ENTRY(selp_u32, "selp.bf16")
     ENTRY(selp_u32, "selp.b32") ENTRY(selp_u32, "selp.u32") ENTRY(selp_u32, "selp.s32") ENTRY(selp_u32, "selp.f32")
@@ -415,5 +420,6 @@ const struct ops_entry OPS_NAME[] = {
     ENTRY(set_f16x2, "set.finish.f16x2") ENTRY(set_bf16x2, "set.finish.bf16x2")
     CARRY_ENTRIES(32, "u32") CARRY_ENTRIES(32, "s32") CARRY_ENTRIES(64, "u64") CARRY_ENTRIES(64, "s64")
     CARRY_HI(u, 32) CARRY_HI(s, 32) CARRY_HI(u, 64) CARRY_HI(s, 64)
+#endif
     {NULL, NULL},
 };

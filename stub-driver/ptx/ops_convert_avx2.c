@@ -1,10 +1,11 @@
-/* The same arithmetic with AVX2 and FMA, chosen at run time by ops.c. Builds with sanitizers do without. */
+/* Conversions with AVX2 and FMA. Builds with sanitizers do without. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #pragma GCC target("avx2,fma,bmi,bmi2,lzcnt,popcnt")
 #pragma GCC optimize("O3,no-trapping-math,no-math-errno")
-#define OPS_NAME ops_avx2
+#define OPS_NAME ops_convert_avx2
+#define OPS_SEMANTICS "semantics_convert.def"
 #include "ops_body.h"
 #else
 #include "ops.h"
-const struct ops_entry ops_avx2[] = {{NULL, NULL}};
+const struct ops_entry ops_convert_avx2[] = {{NULL, NULL}};
 #endif

@@ -1,0 +1,33 @@
+/* Writes docs/PTX.md from the instruction table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ptx/ptx.h"
+
+int main(void) {
+    const char *pattern, *operands, *section, *note, *last = "", *name, *reason;
+    printf("# PTX on the software GPU\n\n"
+           "Written by `tests/ptx/describe.c` from the instruction table (`stub-driver/ptx/instructions.def`); do not edit. PTX ISA 3.1 to 9.0,\n"
+           "64-bit addresses. What is not listed is refused when a module is loaded, with a log that names line and instruction.\n\n"
+           "`{.x,.y}`: one of them must stand. `[.x,.y]`: one may stand. Every listed spelling is executed.\n\n"
+           "## How it differs from hardware\n\n"
+           "- Approximate functions (`sin.approx`, `ex2.approx`, `div.full`, ...) are more exact than documented, so results differ in the last bits.\n"
+           "- Registers and shared memory begin as zeros; a warp's lanes reconverge as early as the text's layout lets them.\n"
+           "- Cache operators, eviction hints and prefetches have no effect. `cp.async` is done at once.\n"
+           "- Clusters have one block. `brkpt` stops the kernel as `trap` does. Clocks count nanoseconds.\n"
+           "- `.const` variables lie in global memory, so constant addresses are global ones.\n\n"
+           "## Declarations\n\n"
+           "`.version .target .address_size .file .loc .section .pragma .alias .extern .visible .weak .common .entry .func .global .const .shared .local .param .reg\n"
+           ".maxntid .reqntid .minnctapersm .maxnctapersm .maxnreg .noreturn .reqnctapercluster (of one block) .branchtargets .calltargets .callprototype\n"
+           ".attribute(.managed)`, initial values with addresses, `generic()` and byte masks, scopes, vector registers, ranges of registers.\n"
+           "Functions provided: `vprintf`, `malloc`, `free`, `__assertfail`.\n"
+           "Refused: textures, samplers and surfaces, `.attribute(.unified)`, `.b128`, `.address_size 32`, variadic functions, `%%envreg`.\n");
+    for (size_t i = 0; ptx_table_row(i, &pattern, &operands, &section, &note); i++) {
+        if (strcmp(section, last) != 0) printf("\n## %s\n\n| form | |\n| --- | --- |\n", section);
+        last = section;
+        printf("| `%s` | %s |\n", pattern, note);
+    }
+    printf("\n## Refused by name\n\n| instruction | why |\n| --- | --- |\n");
+    for (size_t i = 0; ptx_table_refused(i, &name, &reason); i++) printf("| `%s` | %s |\n", name, reason);
+    return 0;
+}

@@ -1,0 +1,38 @@
+// Faults stop a kernel with the right kind, place and address; invalid and unknown PTX is refused with its line; mutated
+// texts never crash, hang or leak; docs/PTX.md is what the table says.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { root, run, scratchFolder } from '../support/cc.ts'
+import { engineProgram } from './ptx.ts'
+
+const folder = scratchFolder('ptx-faults')
+const programs = join(root, 'tests/ptx/programs')
+
+for (const sanitizer of ['none', 'address', 'thread'] as const)
+  test(`faults and refusals (sanitizer: ${sanitizer})`, () => {
+    const result = run(engineProgram('faults', join(folder, `faults-${sanitizer}`), sanitizer), [programs], {}, 120_000)
+    assert.is(result.status, 0, result.stdout + result.stderr)
+    assert.match(result.stdout, /done\n$/)
+  })
+
+test('mutated texts neither crash nor leak (ASan, UBSan)', () => {
+  const seeds = readdirSync(programs)
+    .filter((file) => file.endsWith('.ptx'))
+    .map((file) => join(programs, file))
+  const seed = process.env['RINGFENCE_PTX_SEED'] ?? String(Date.now() % 1_000_000)
+  const count = process.env['RINGFENCE_PTX_MUTATIONS'] ?? '3000'
+  const result = run(engineProgram('fuzz', join(folder, 'fuzz'), 'address'), [seed, count, ...seeds], {}, 1_200_000)
+  assert.is(result.status, 0, `seed ${seed}: ${result.stderr}`)
+})
+
+test('docs/PTX.md is written from the table (RINGFENCE_UPDATE=1 writes it)', () => {
+  const result = run(engineProgram('describe', join(folder, 'describe'), 'none'))
+  assert.is(result.status, 0)
+  const file = join(root, 'docs/PTX.md')
+  if (process.env['RINGFENCE_UPDATE']) writeFileSync(file, result.stdout)
+  assert.is(readFileSync(file, 'utf8'), result.stdout, 'stale: RINGFENCE_UPDATE=1 npx tsx tests/ptx/faults.test.ts')
+})
+
+test.run()
