@@ -75,11 +75,11 @@ export class RingReader {
   take(maxBytes = BATCH_BYTES): number {
     const words = this.words
     const start = this.head & this.mask
-    // A plain look first: who spins on an empty ring pays no call (V8 does not inline Atomics). It orders nothing; below does.
-    if (words[this.data + (start << 1)] <= 0) return 0
     let end = start
     const limit = start + ((maxBytes > BATCH_BYTES ? BATCH_BYTES : maxBytes < RECORD_MAX ? RECORD_MAX : maxBytes) >> 3)
     while (end < this.units) {
+      // A plain look first: V8 calls Atomics, so most looks, which find nothing, would cost a call. It orders nothing; the next does.
+      if (words[this.data + (end << 1)] <= 0) break
       const length = Atomics.load(words, this.data + (end << 1))
       if (length <= 0) break
       if (length > RECORD_MAX) throw new RingViolation(`record of ${length} bytes at position ${this.head + end - start} exceeds the limit of ${RECORD_MAX}`)
