@@ -29,8 +29,6 @@ export class Client implements MemoryClient {
   hostCallNumber = 0;
   /** Bytes of the executor's pinned slots that its copies hold. */
   slotBytesHeld = 0;
-  /** Calls that are to be answered later, and have not been. */
-  outstanding = 0;
   /** Stream waits (cuStreamWaitValue*) that may not be over. */
   readonly waits = new Set<Wait>();
 

@@ -44,9 +44,7 @@ export class Deferred implements Later {
     private readonly slot: number,
     private readonly ticket: number,
     private readonly creates: boolean,
-  ) {
-    client.outstanding++;
-  }
+  ) {}
 
   replyU32(off: number, value: number): void {
     this.client.slotWord(this.slot, off, value);
@@ -76,7 +74,6 @@ export class Deferred implements Later {
   /** `status`: CUresult. */
   finish(status: number): void {
     if (this.slot >= 0) this.client.unanswered--;
-    this.client.outstanding--;
     this.executor.answer(this.client, this.context, this.slot, this.ticket, status, status === 0 ? this.replied : 0, this.creates);
     this.executor.wakeClients();
   }

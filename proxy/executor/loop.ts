@@ -50,9 +50,6 @@ const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
-/** Calls of one client that may wait for their answers: more than it has reply slots, so an honest one never gets here. Each costs
- *  the executor memory, and a client could send them without waiting. */
-const OUTSTANDING_MAX = 256;
 const HEADER_WORDS = RECORD_HEADER >> 2;
 
 const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
@@ -242,10 +239,6 @@ export class Loop {
     v.client = client;
     client.stalled = false;
     while (done < BATCH_RECORDS) {
-      if (client.outstanding >= OUTSTANDING_MAX) {
-        client.stalled = true;
-        break;
-      }
       if (client.at >= client.end) {
         const bytes = reader.take();
         client.at = 0;

@@ -51,7 +51,6 @@ export class Work {
   step(kind: StepKind, client: Client | null, context: Context | null, a: number, b: number): Step {
     const step = this.spareSteps.pop() ?? new Step();
     step.kind = kind;
-    if (kind === StepKind.reply) client!.outstanding++;
     step.client = client;
     step.context = context;
     step.a = a;
@@ -224,7 +223,6 @@ export class Work {
       switch (step.kind) {
         case StepKind.reply:
           client!.unanswered--;
-          client!.outstanding--;
           if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotView(step.from, step.bytes));
           host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);
           step.bytes = 0;

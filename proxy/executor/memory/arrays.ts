@@ -109,6 +109,10 @@ export class Arrays {
     let bytes = shapeBytes(shape);
     for (let level = 1; level < levels; level++) bytes += shapeBytes(levelShape(shape, level));
     if (!owner.take(bytes)) return CUresult.OUT_OF_MEMORY;
+    if (owner.zone.ledger.crowded) {
+      owner.give(bytes);
+      return CUresult.OUT_OF_MEMORY;
+    }
     let status = this.make3D(shape, levels);
     if (status !== 0) {
       owner.give(bytes);
@@ -280,8 +284,10 @@ export class Arrays {
     for (const level of record.levels.values()) this.arrays.delete(level.native);
     owner.give(record.bytes);
     this.dying.add(record);
+    owner.restBegins(record.bytes);
     owner.client.afterWork(() => {
       this.dying.delete(record);
+      owner.restEnds(record.bytes);
       if (record.gone || owner.closed) return;
       record.gone = true;
       const { core } = owner.zone;

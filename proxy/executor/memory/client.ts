@@ -57,6 +57,9 @@ export class OneClient implements ClientMemory {
   /** What the ledger counts for this client. */
   private bytes = 0;
   private allocations = 0;
+  /** What of it rests (Ledger.resting). */
+  private restBytes = 0;
+  private restCount = 0;
   /** All large areas of this client: live, resting and cached. */
   private readonly wholes = new Set<Area>();
   private readonly cache: Area[] = [];
@@ -108,6 +111,21 @@ export class OneClient implements ClientMemory {
     this.allocations--;
   }
 
+  /** Memory that the ledger has back begins to rest. */
+  restBegins(bytes: number): void {
+    this.restBytes += bytes;
+    this.restCount++;
+    this.zone.ledger.rest(bytes);
+  }
+
+  /** It has come back, or is in use again. */
+  restEnds(bytes: number): void {
+    if (this.closed) return; // all of it in one sum: contextsGone()
+    this.restBytes -= bytes;
+    this.restCount--;
+    this.zone.ledger.rested(bytes);
+  }
+
   // ---- allocation ----
 
   /** Allocates and answers `v` by `answer` (now, or from polling). `stream`: the object of the stream that orders it, or null.
@@ -125,7 +143,7 @@ export class OneClient implements ClientMemory {
       if (!this.chunkComing) this.fetchChunk();
     } else {
       this.making.add(waiting);
-      this.makeLarge(waiting, true);
+      this.makeLarge(waiting);
     }
     return DEFERRED;
   }
@@ -136,6 +154,7 @@ export class OneClient implements ClientMemory {
     if (stream !== null) {
       const node = this.streamRests.get(stream)?.takeBlock(heap, Math.ceil(bytes / UNIT)) ?? 0;
       if (node !== 0) {
+        this.restEnds(heap.bytes[node]);
         heap.revive(node, bytes, this.zone.nextId++, kind, context, pool);
         return heap.address(node);
       }
@@ -153,7 +172,8 @@ export class OneClient implements ClientMemory {
   private largeNow(wanted: Wanted, stream: object | null): number {
     const granules = Math.ceil(wanted.bytes / GRANULE);
     let area = stream === null ? null : (this.streamRests.get(stream)?.takeArea(granules) ?? null);
-    if (area === null) {
+    if (area !== null) this.restEnds(area.bytes);
+    else {
       const at = this.cache.findIndex((each) => each.granules === granules);
       if (at >= 0) {
         area = this.cache.splice(at, 1)[0];
@@ -174,26 +194,33 @@ export class OneClient implements ClientMemory {
     this.wholes.add(area);
   }
 
-  private fetchChunk(retry = true): void {
+  /** As stock.make, which it tries once more, where memory is wanting, when what rests has come back. `done` may be called at once. */
+  make(kind: AreaKind, bytes: number, done: (status: number, area: Area | null) => void): void {
+    const attempt = (retry: boolean): void => {
+      const failed = (status: number): void => {
+        if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.expecting) this.whenQuiet(() => attempt(false));
+        else done(status, null);
+      };
+      if (this.closed) return failed(CUresult.CONTEXT_IS_DESTROYED);
+      const status = this.zone.stock.make(kind, bytes, (late, area) => (area === null ? failed(late) : done(0, area)));
+      if (status !== 0) failed(status);
+    };
+    attempt(true);
+  }
+
+  private fetchChunk(): void {
     if (this.closed) return;
     this.chunkComing = true;
-    const failed = (status: number): void => {
-      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.expecting) {
-        // What rests may be enough: once more when it has come back.
-        this.whenQuiet(() => this.fetchChunk(false));
+    this.make(AreaKind.chunk, GRANULE, (status, chunk) => {
+      this.chunkComing = false;
+      if (chunk === null) {
+        for (const each of this.waiting.splice(0)) this.fail(each, status);
         return;
       }
-      this.chunkComing = false;
-      for (const each of this.waiting.splice(0)) this.fail(each, status);
-    };
-    const status = this.zone.stock.make(AreaKind.chunk, GRANULE, (late, chunk) => {
-      if (chunk === null) return failed(late);
-      this.chunkComing = false;
       if (this.closed) return this.zone.stock.keep(chunk);
       this.heap.addChunk(chunk);
       this.serveWaiting();
     });
-    if (status !== 0) failed(status);
   }
 
   private serveWaiting(): void {
@@ -211,25 +238,15 @@ export class OneClient implements ClientMemory {
     }
   }
 
-  private makeLarge(waiting: Waiting, retry: boolean): void {
-    const failed = (status: number): void => {
-      if (retry && status === CUresult.OUT_OF_MEMORY && !this.closed && this.expecting) {
-        this.whenQuiet(() => this.makeLarge(waiting, false));
-        return;
-      }
+  private makeLarge(waiting: Waiting): void {
+    this.make(AreaKind.whole, waiting.bytes, (status, area) => {
       this.making.delete(waiting);
-      this.fail(waiting, status);
-    };
-    if (waiting.cancelled || this.closed) return failed(CUresult.CONTEXT_IS_DESTROYED);
-    const status = this.zone.stock.make(AreaKind.whole, waiting.bytes, (late, area) => {
-      if (area === null) return failed(late);
-      this.making.delete(waiting);
+      if (area === null) return this.fail(waiting, status);
       if (this.closed || waiting.cancelled) return this.zone.stock.reclaim(area);
       this.enliven(area, waiting);
       waiting.answer(waiting.later, area.start);
       waiting.later.finish(0);
     });
-    if (status !== 0) failed(status);
   }
 
   private fail(waiting: Waiting, status: number): void {
@@ -241,7 +258,7 @@ export class OneClient implements ClientMemory {
 
   /** Whether memory may come back without anyone's doing: refused by the driver, a retry makes sense when it has. */
   private get expecting(): boolean {
-    return !this.rest.empty || this.streamRests.size > 0;
+    return this.restCount > 0 || this.zone.ending > 0;
   }
 
   /** Gives empty chunks and cached areas to the stock. Answers whether there were any. */
@@ -266,7 +283,7 @@ export class OneClient implements ClientMemory {
     let quiet = false;
     this.client.afterWork(() => { quiet = true; });
     this.zone.core.poll(() => {
-      if (!quiet && !this.closed) return false;
+      if (!this.closed && (!quiet || (this.zone.ledger.crowded && this.expecting))) return false;
       this.zone.giveUpKept(); // what rested is among it now
       then();
       return true;
@@ -301,6 +318,7 @@ export class OneClient implements ClientMemory {
     this.give(bytes);
     if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
     if (stream === null && this.quiet) return this.releaseBlock(node);
+    this.restBegins(bytes);
     heap.rest(node);
     this.restOf(stream).addBlock(node, heap.epoch[node]);
   }
@@ -311,6 +329,7 @@ export class OneClient implements ClientMemory {
     area.state = NodeState.resting;
     area.epoch++;
     if (stream === null && this.quiet) return this.releaseWhole(area);
+    this.restBegins(area.bytes);
     this.restOf(stream).addArea(area);
   }
 
@@ -333,7 +352,13 @@ export class OneClient implements ClientMemory {
 
   private settle(batch: Batch): void {
     if (this.closed) return batch.clear();
-    batch.settle(this.heap, (node) => this.releaseBlock(node), (area) => this.releaseWhole(area));
+    batch.settle(this.heap, (node) => {
+      this.restEnds(this.heap.bytes[node]);
+      this.releaseBlock(node);
+    }, (area) => {
+      this.restEnds(area.bytes);
+      this.releaseWhole(area);
+    });
   }
 
   private releaseBlock(node: number): void {
@@ -373,7 +398,11 @@ export class OneClient implements ClientMemory {
 
   close(): void {
     if (this.closed) return;
-    this.zone.ledger.give(this.bytes, this.allocations);
+    const { ledger } = this.zone;
+    ledger.give(this.bytes, this.allocations);
+    // The card has it back when this client's work has ended: contextsGone().
+    ledger.rest(this.bytes, this.allocations);
+    this.zone.ending++;
     this.pins.giveStaging();
     this.closed = true;
     this.zone.clients.delete(this);
@@ -384,6 +413,8 @@ export class OneClient implements ClientMemory {
 
   contextsGone(): void {
     this.close();
+    this.zone.ending--;
+    this.zone.ledger.rested(this.bytes + this.restBytes, this.allocations + this.restCount);
     const stock = this.zone.stock;
     for (const chunk of this.heap.dropAll()) stock.recycle(chunk);
     for (const area of this.wholes) stock.reclaim(area);

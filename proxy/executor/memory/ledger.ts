@@ -14,6 +14,10 @@ export class Ledger {
   allocations = 0;
   staging = 0;
   refused = 0;
+  /** Bytes and allocations that the quota has back and the card has not: freed while work may still touch them, or a client's that is
+   *  ending. Whoever wants more of the card waits for them, or a zone could hold any multiple of its quota. */
+  resting = 0;
+  restingCount = 0;
 
   constructor(public limits: ZoneLimits, private readonly changed: () => void) {}
 
@@ -32,6 +36,21 @@ export class Ledger {
     this.memory -= bytes;
     this.allocations -= allocations;
     this.changed();
+  }
+
+  rest(bytes: number, allocations = 1): void {
+    this.resting += bytes;
+    this.restingCount += allocations;
+  }
+
+  rested(bytes: number, allocations = 1): void {
+    this.resting -= bytes;
+    this.restingCount -= allocations;
+  }
+
+  /** Whether what is in use and what rests are more than the quota: then nothing more is asked of the card. */
+  get crowded(): boolean {
+    return this.restingCount !== 0 && (this.memory + this.resting > this.limits.memory || this.allocations + this.restingCount > this.limits.allocations);
   }
 
   takeStaging(bytes: number): boolean {

@@ -63,6 +63,7 @@ export class Stock {
   make(kind: AreaKind, bytes: number, done: (status: number, area: Area | null) => void): number {
     const granules = Math.ceil(bytes / GRANULE);
     const size = granules * GRANULE;
+    if (this.owner.ledger.crowded) return CUresult.OUT_OF_MEMORY;
     if (this.physicalBytes + size > this.owner.ledger.limits.memory) this.owner.giveUpKept();
     let range = this.window.take(granules);
     if (range === 0 && this.owner.giveUpKept()) range = this.window.take(granules);

@@ -113,29 +113,23 @@ export class VirtualMemory {
     if (!whole(bytes)) return CUresult.INVALID_VALUE;
     if (!v.room(HandleType.allocation)) return v.refuse();
     if (!owner.take(bytes)) return CUresult.OUT_OF_MEMORY;
-    let later: Later | null = null;
-    const status = owner.zone.stock.make(AreaKind.whole, bytes, (late, area) => {
-      const reply = later!;
+    const later = v.later();
+    owner.make(AreaKind.whole, bytes, (status, area) => {
       if (area === null) {
         owner.give(bytes);
-        return reply.finish(late);
+        return later.finish(status);
       }
       const memory = owner.zone.stock.detach(area);
       const allocation: Allocation = { number: owner.zone.nextId++, bytes, memory, handles: 1, mappings: 0 };
-      if (owner.closed || !reply.addHandle(MemCreateReply.allocation, HandleType.allocation, allocation.number)) {
+      if (owner.closed || !later.addHandle(MemCreateReply.allocation, HandleType.allocation, allocation.number)) {
         owner.zone.stock.release(memory, bytes);
         owner.give(bytes);
         owner.zone.ledger.refuse();
-        return reply.finish(CUresult.OUT_OF_MEMORY);
+        return later.finish(CUresult.OUT_OF_MEMORY);
       }
       this.allocations.set(allocation.number, allocation);
-      reply.finish(0);
+      later.finish(0);
     });
-    if (status !== 0) {
-      owner.give(bytes);
-      return status;
-    }
-    later = v.later();
     return DEFERRED;
   }
 

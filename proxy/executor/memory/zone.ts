@@ -22,6 +22,8 @@ export class Zone implements ZoneMemory {
   nextId = 1;
   /** Granules of the window that clients have reserved. */
   reservedGranules = 0;
+  /** Clients that are ending: what they had comes back without anyone's doing. */
+  ending = 0;
 
   private readonly zeroer: Zeroer;
   private nextOwner = 1;
