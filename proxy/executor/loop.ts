@@ -64,6 +64,8 @@ export class Loop {
   private spin = SPIN_MIN_MS;
   private vain = 0;
   private crowdedUntil = 0;
+  /** By the supervisor's word: more zones are busy than there are cores for. Then a core that we spin on is taken from one of them. */
+  crowded = false;
   private readonly descriptors: number[] = [];
   private readonly turn = (): void => {
     this.scheduled = false;
@@ -149,8 +151,8 @@ export class Loop {
         this.lastWork = last;
         continue;
       }
-      if (!work.pending) this.watch();
-      if ((++quiet & 7) !== 0) continue;
+      if (!work.pending && !this.crowded) this.watch();
+      if ((++quiet & 7) !== 0 && !this.crowded) continue;
       const now = performance.now();
       if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
       last = now;
@@ -169,6 +171,7 @@ export class Loop {
   }
 
   private mayRest(now: number): boolean {
+    if (this.crowded) return true;
     const idle = now - this.lastWork;
     if (this.executor.work.pending && now >= this.crowdedUntil) return idle > SPIN_PENDING_MS;
     return idle > (now < this.crowdedUntil ? SPIN_NONE_MS : this.spin);

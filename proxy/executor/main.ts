@@ -14,8 +14,8 @@ import { createZoneMemory } from './memory/zone.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
-/** Counters of calls alone are no news; they are told this often. */
-const CALLS_EVERY_MS = 1000;
+/** Counters of calls alone are no news but to the watch for crowds (supervisor/crowd.ts); they are told this often. */
+const CALLS_EVERY_MS = 250;
 const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
 
 const say = (message: ExecutorMessage): void => {
@@ -60,6 +60,8 @@ class Process {
         return this.client(message.id, handle);
       case 'limits':
         return this.zone?.setLimits(message.limits);
+      case 'crowd':
+        return this.zone?.setCrowded(message.crowded);
       case 'stop':
         return this.stop();
     }

@@ -79,6 +79,11 @@ export class Zone {
     this.loop.wake();
   }
 
+  /** Whether more zones are busy than there are cores for. */
+  setCrowded(crowded: boolean): void {
+    this.loop.crowded = crowded;
+  }
+
   setLimits(limits: ZoneLimits): void {
     this.executor.limits = limits;
     this.executor.memory.setLimits(limits);

@@ -80,6 +80,8 @@ export type SupervisorMessage =
   | { type: 'adopt'; zone: ZoneRecord }
   | { type: 'client'; id: number }
   | { type: 'limits'; limits: ZoneLimits }
+  /** More zones are busy than there are cores for, or no longer (`crowd.ts`): an executor does not spin while it is so. */
+  | { type: 'crowd'; crowded: boolean }
   | { type: 'stop' };
 
 /** Executor to supervisor. */

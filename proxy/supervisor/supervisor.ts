@@ -3,9 +3,11 @@
  * command line can ask for are this class's methods. No tenant byte comes here.
  */
 import { closeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
 import { createCard } from './card.ts';
+import { Crowd } from './crowd.ts';
 import { candidates, chooseDriver, type Candidate, type Chosen } from './driver.ts';
 import { ExecutorProcess } from './executor-process.ts';
 import { layout } from './layout.ts';
@@ -78,6 +80,7 @@ export class Supervisor {
   readonly #card: number | null;
   readonly #chosen: Chosen;
   readonly #pool: Pool;
+  readonly #crowd = new Crowd(availableParallelism());
   readonly #book: ZoneBook;
   readonly #servers = new Map<string, ZoneServer>();
   readonly #temporary = new Set<string>();
@@ -123,7 +126,7 @@ export class Supervisor {
       pool.fill();
       for (const zone of zones) {
         supervisor.#book.add(zone);
-        supervisor.#servers.set(zone.name, await ZoneServer.open(runDir.path, zone, pool, log));
+        supervisor.#servers.set(zone.name, await ZoneServer.open(runDir.path, zone, pool, supervisor.#crowd, log));
       }
       return supervisor;
     } catch (error) {
@@ -195,7 +198,7 @@ export class Supervisor {
       });
       try {
         checkSocketPath(zoneSocket(this.#runDir.path, record.name));
-        const server = await ZoneServer.open(this.#runDir.path, record, this.#pool, this.#log);
+        const server = await ZoneServer.open(this.#runDir.path, record, this.#pool, this.#crowd, this.#log);
         this.#servers.set(record.name, server);
         if (temporary) this.#temporary.add(record.name);
         else this.#save();

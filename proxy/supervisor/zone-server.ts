@@ -8,6 +8,7 @@
 import { chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import type { Logger } from 'pino';
+import type { Crowd } from './crowd.ts';
 import { describeExit, type ExecutorProcess, type ExitInfo } from './executor-process.ts';
 import { noUsage, type ExecutorMessage, type ZoneLimits, type ZoneRecord, type ZoneUsage } from './messages.ts';
 import { checkSocketPath, zoneFolder, zoneSocket } from './paths.ts';
@@ -30,6 +31,7 @@ export interface LastExit extends ExitInfo {
 export class ZoneServer {
   readonly #run: string;
   readonly #pool: Pool;
+  readonly #crowd: Crowd;
   readonly #log: Logger;
   readonly #server: net.Server;
   #record: ZoneRecord;
@@ -48,10 +50,11 @@ export class ZoneServer {
   readonly #ending = new Set<ExecutorProcess>();
   #closed = false;
 
-  private constructor(run: string, record: ZoneRecord, pool: Pool, log: Logger) {
+  private constructor(run: string, record: ZoneRecord, pool: Pool, crowd: Crowd, log: Logger) {
     this.#run = run;
     this.#record = record;
     this.#pool = pool;
+    this.#crowd = crowd;
     this.#log = log.child({ zone: record.name });
     // Paused: a byte read here would be a byte lost to the executor, and a tenant's byte in the supervisor.
     this.#server = net.createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
@@ -59,8 +62,8 @@ export class ZoneServer {
   }
 
   /** Makes the zone's folder and socket and listens. Throws SOCKET_PATH_TOO_LONG or the system's error. */
-  static async open(run: string, record: ZoneRecord, pool: Pool, log: Logger): Promise<ZoneServer> {
-    const zone = new ZoneServer(run, record, pool, log);
+  static async open(run: string, record: ZoneRecord, pool: Pool, crowd: Crowd, log: Logger): Promise<ZoneServer> {
+    const zone = new ZoneServer(run, record, pool, crowd, log);
     const path = zone.socketPath;
     checkSocketPath(path);
     mkdirSync(zoneFolder(run, record.name), { recursive: true });
@@ -196,6 +199,7 @@ export class ZoneServer {
     switch (message.type) {
       case 'adopted': {
         this.#state = 'running';
+        this.#crowd.join(executor);
         const sockets = this.#waiting;
         this.#waiting = [];
         for (const socket of sockets) this.#hand(executor, socket);
@@ -203,6 +207,7 @@ export class ZoneServer {
       }
       case 'usage':
         this.#usage = message.usage;
+        this.#crowd.report(executor, message.usage.calls);
         break;
       case 'client-gone':
         this.#handed.delete(message.id);
@@ -244,6 +249,7 @@ export class ZoneServer {
       memoryPeak: Math.max(this.#before.memoryPeak, this.#usage.memoryPeak),
     };
     this.#usage = noUsage;
+    if (this.#executor) this.#crowd.leave(this.#executor);
     this.#executor = null;
     this.#handed = new Set();
     this.#state = 'idle';
