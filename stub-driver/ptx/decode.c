@@ -836,6 +836,7 @@ static void decode_barrier(struct decoder *d) {
     if (opcode_has(o, "cluster")) {
         operand_count(d, 0, 0);
         x.a = pool_row(d, 16, 4, NULL);
+        x.vec = 1; /* the one user of barrier 16 */
         emit_fields(d, handler(d, "bar"), &x);
         return;
     }

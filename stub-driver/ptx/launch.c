@@ -59,6 +59,8 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     fill(w, SR_CLUSTER_CTARANK, 0);
     fill(w, SR_CLUSTER_NCTARANK, 1);
     fill(w, SR_EXPLICIT_CLUSTER, launch->cluster[0] ? 0xffffffffu : 0);
+    fill(w, SR_ENVREG1, launch->cooperative ? (uint32_t)(PTX_WINDOW_GRID >> 32) : 0);
+    fill(w, SR_ENVREG2, 0);
     fill(w, SR_WARPID, index);
     fill(w, SR_NWARPID, 64);
     fill(w, SR_SMID, 0);

@@ -43,7 +43,9 @@ unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, u
         if (offset + size <= w->local_bytes) found = local_of(w, lane) + offset;
     } else if (generic && window == PTX_WINDOW_PARAM && !write) {
         if (offset + size <= w->worker->run->param_bytes) found = (unsigned char *)(uintptr_t)w->worker->run->params + offset;
-    } else if (window < PTX_WINDOW_CODE) {
+    } else if (window == PTX_WINDOW_GRID) {
+        if (w->worker->run->launch->cooperative && offset + size <= sizeof w->worker->run->workspace) found = (unsigned char *)w->worker->run->workspace + offset;
+    } else if (window < PTX_WINDOW_GRID) {
         found = global_at(w, address, size);
     }
     if (!found) warp_fault(w, at, PTX_FAULT_ADDRESS, lane, address, write ? "write" : "read");
@@ -249,7 +251,7 @@ static const struct insn *run_isspacep(struct warp *w, const struct insn *in) {
     u32 m = 0;
     EACH_LANE(w, i) {
         u64 window = a[i] >> WINDOW_SHIFT << WINDOW_SHIFT;
-        bool is = in->mode == 0 ? window < PTX_WINDOW_CODE : in->mode == 4 ? false : window == windows[in->mode];
+        bool is = in->mode == 0 ? window <= PTX_WINDOW_GRID : in->mode == 4 ? false : window == windows[in->mode];
         if (in->mode == 4) { /* constants lie in global memory: those of this module */
             const struct ptx_instance *instance = w->worker->run->instance;
             for (size_t g = 0; g < instance->module->global_count && !is; g++) {

@@ -150,6 +150,7 @@ enum ptx_fault_kind ptx_launch(const struct ptx_instance *instance, const struct
 #define PTX_WINDOW_SHARED UINT64_C(0x00fd000000000000)
 #define PTX_WINDOW_LOCAL UINT64_C(0x00fe000000000000)
 #define PTX_WINDOW_PARAM UINT64_C(0x00fc000000000000)
+#define PTX_WINDOW_GRID UINT64_C(0x00fa000000000000)
 #define PTX_WINDOW_CODE UINT64_C(0x00fb000000000000)
 
 /* The instruction table, for documentation and tests: every accepted spelling of row `row`, one call of `each` per spelling

@@ -50,6 +50,9 @@ const struct special_info ptx_specials[SR_COUNT] = {
     [SR_CLUSTER_CTARANK] = {"%cluster_ctarank", SPECIAL_FIXED, 4},
     [SR_CLUSTER_NCTARANK] = {"%cluster_nctarank", SPECIAL_FIXED, 4},
     [SR_EXPLICIT_CLUSTER] = {"%is_explicit_cluster", SPECIAL_FIXED, 0},
+    /* Where a cooperative launch keeps the state of its grid-wide barrier: high and low half of an address. */
+    [SR_ENVREG1] = {"%envreg1", SPECIAL_FIXED, 4},
+    [SR_ENVREG2] = {"%envreg2", SPECIAL_FIXED, 4},
     [SR_ZERO] = {"", SPECIAL_FIXED, 4},
     [SR_DYNAMIC_BASE] = {"", SPECIAL_FIXED, 8},
 };

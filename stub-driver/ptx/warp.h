@@ -106,7 +106,7 @@ struct run {
     atomic_int failed; /* a fault is recorded or the launch is to stop */
     struct ptx_fault *fault;
     void *lock; /* pthread_mutex_t: the fault and the printing */
-    uint64_t started_ns;
+    uint64_t workspace[32]; /* of a cooperative launch: cooperative groups keep their barrier here */
 };
 
 static inline const void *row(const struct warp *w, int32_t operand) { return w->bank[operand & 3] + (operand & ~3); }

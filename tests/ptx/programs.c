@@ -359,6 +359,24 @@ static void halves(struct program *p) {
     }
 }
 
+static void cooperative(struct program *p) {
+    TEST(grid_sync) {
+        enum { N = 12 };
+        int rounds = 9, data[2][N] = {{0}};
+        uint64_t a = device_alloc(2 * N * 4), c = device_alloc(N * 4);
+        struct ptx_fault fault;
+        for (int i = 0; i < N; i++) ((int *)host_of(a))[i] = data[0][i] = i * 3 + 1;
+        if (launch_raw(p, "grid_sync", D3(N, 1, 1), D3(64, 1, 1), 0, true, &fault, ARGS(&a, &c, &rounds)) != PTX_FAULT_NONE) die("%s", fault.message);
+        for (int r = 0; r < rounds; r++)
+            for (int i = 0; i < N; i++) {
+                int sum = 0;
+                for (int k = 0; k < N; k++) sum += data[r & 1][k];
+                data[1 - (r & 1)][i] = sum % 1000 + i;
+            }
+        CHECK(memcmp(data[rounds & 1], host_of(c), N * 4) == 0);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc < 4) die("usage: programs FOLDER WORKERS basics|basics_debug|half");
     char path[512];
@@ -367,7 +385,7 @@ int main(int argc, char **argv) {
     snprintf(path, sizeof path, "%s/%s.ptx", argv[1], argv[3]);
     char *text = read_file(path, &length);
     struct program p = program_load(text);
-    if (strncmp(argv[3], "half", 4) == 0) halves(&p);
+    if (strncmp(argv[3], "half", 4) == 0) halves(&p), cooperative(&p);
     else basics(&p, strcmp(argv[3], "basics_debug") == 0);
     program_free(&p);
     free(text);

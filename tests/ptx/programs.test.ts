@@ -21,4 +21,10 @@ for (const sanitizer of ['none', 'address', 'thread'] as Sanitizer[])
       }
   })
 
+for (const sanitizer of ['none', 'address'] as const)
+  test(`texts of several compilers link and run (sanitizer: ${sanitizer})`, () => {
+    const result = run(engineProgram('link', join(folder, `link-${sanitizer}`), sanitizer))
+    assert.is(result.status, 0, result.stderr)
+  })
+
 test.run()

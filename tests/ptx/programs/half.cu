@@ -43,3 +43,17 @@ extern "C" __global__ void groups(const int *in, int *out) {
     out[3 * block.thread_rank() + 1] = most;
     out[3 * block.thread_rank() + 2] = extra;
 }
+
+extern "C" __global__ void grid_sync(int *data, int *out, int rounds) { // every block needs every other block's last round
+    cg::grid_group grid = cg::this_grid();
+    int i = blockIdx.x, n = gridDim.x;
+    for (int r = 0; r < rounds; r++) {
+        if (threadIdx.x == 0) {
+            int sum = 0;
+            for (int k = 0; k < n; k++) sum += data[(r & 1) * n + k];
+            data[(1 - (r & 1)) * n + i] = sum % 1000 + i;
+        }
+        grid.sync();
+    }
+    if (threadIdx.x == 0) out[i] = data[(rounds & 1) * n + i];
+}
