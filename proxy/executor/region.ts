@@ -1,12 +1,9 @@
 /**
  * Makes and ends a client's region (idm/region.h): the shared memory object, its views here, and its information block.
  */
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import shm from 'shm-typed-array';
 import { ATTRIBUTES, DeviceInfo, geometry, type Geometry, Info, PACKAGE_BYTES, writeHeader } from '../../idm/region.ts';
 import { TABLE_HASH } from '../generated/messages.ts';
-import { addressOf } from '../driver/driver.ts';
+import { SharedObject } from './shared-object.ts';
 
 const KIB = 1024;
 
@@ -51,29 +48,22 @@ export class ClientRegion {
   bytes: Uint8Array;
   /** Native address of the object's byte 0. */
   base: number;
-  /** To be passed to the client, then closed with closeDescriptor(). */
-  descriptor: number;
+  private readonly object: SharedObject;
 
   /** Throws what the operating system says when the object cannot be made (shared memory exhausted, say). */
   constructor(readonly shape: Geometry) {
-    this.name = `/ringfence-${process.pid}-${randomBytes(12).toString('hex')}`;
-    const buffer = shm.create(shape.size - PACKAGE_BYTES, 'Buffer', this.name, '600') as Buffer | null;
-    if (buffer === null) throw new Error(`shared memory object ${this.name} exists already`);
-    const path = `/dev/shm${this.name}`;
-    try {
-      this.descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
-    } catch (error) {
-      shm.detach(this.name, true);
-      throw error;
-    }
-    unlinkSync(path);
-    this.base = addressOf(buffer) - PACKAGE_BYTES;
+    this.object = new SharedObject(shape.size);
+    const { buffer } = this.object;
+    this.base = this.object.base;
     this.bytes = buffer;
     this.words = new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
     writeHeader(buffer, shape, TABLE_HASH);
   }
 
-  private readonly name: string;
+  /** To be passed to the client, then closed with closeDescriptor(). */
+  get descriptor(): number {
+    return this.object.descriptor;
+  }
 
   get stagingBytes(): number {
     return this.shape.stagingChunk * this.shape.stagingChunks;
@@ -104,16 +94,14 @@ export class ClientRegion {
   }
 
   closeDescriptor(): void {
-    if (this.descriptor >= 0) closeSync(this.descriptor);
-    this.descriptor = -1;
+    this.object.closeDescriptor();
   }
 
   /** Unmaps. Nothing of the driver's may be under way in it any more. */
   close(): void {
-    this.closeDescriptor();
     this.words = new Int32Array(0);
     this.bytes = new Uint8Array(0);
     this.base = 0;
-    shm.detach(this.name, false);
+    this.object.close();
   }
 }

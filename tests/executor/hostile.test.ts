@@ -2,7 +2,7 @@
 // is served throughout, and when the attacker is gone so is everything it held.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { ClaimStatus, RECORD_HEADER, RecordWord } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, GpuAlloc, GpuCopy, GpuSet, Message, MESSAGES, Place, SyncScope } from '../../proxy/generated/messages.ts'
@@ -206,6 +206,27 @@ test('streams and threads that are gone for the client count as long as they hav
   const next = await fresh()
   await next.must(Message.cuStreamCreate, [1])
   await leave(next)
+})
+
+test('pinned memory allocated and freed for ever leaves no mapping and no name', async () => {
+  const client = await fresh()
+  const loop = async (rounds: number): Promise<void> => {
+    for (let i = 0; i < rounds; i++) {
+      await client.must(Message.HOST_ALLOC, words({ 0: 4096 }))
+      const id = client.replyNumber(0)
+      const notice = await client.notice()
+      closeSync(notice.fd)
+      await client.must(Message.HOST_FREE, words({ 0: id }))
+    }
+  }
+  await loop(300)
+  const maps = () => readFileSync(`/proc/${executor.pid}/maps`, 'latin1').split('\n').filter((line) => line.includes('/dev/shm/ringfence')).length
+  const [before, mapped] = [rss(executor.pid), maps()]
+  await loop(3000)
+  assert.is(maps(), mapped, 'every one is unmapped')
+  assert.ok(rss(executor.pid) - before < 24 * MIB, `the executor has grown by ${rss(executor.pid) - before} bytes`)
+  assert.not(readdirSync('/dev/shm').some((name) => name.startsWith(`ringfence-${executor.pid}-`)), 'no name is left')
+  await leave(client)
 })
 
 test.run()

@@ -4,22 +4,19 @@
  *
  * The object is shm-typed-array's (its length in the first 8 bytes), the client's bytes begin at offset 4096, page-aligned in
  * both processes. It is given real pages before it is registered, away from this thread: a full /dev/shm is then an error
- * and not a SIGBUS. The name lives only until the descriptor is open. Counts against the zone's staging.
+ * and not a SIGBUS. Counts against the zone's staging.
  */
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import koffi from 'koffi';
-import shm from 'shm-typed-array';
 import { NoticeType } from '../../../idm/hello.ts';
-import { PACKAGE_BYTES, PAGE } from '../../../idm/region.ts';
-import { addressOf } from '../../driver/driver.ts';
+import { PAGE } from '../../../idm/region.ts';
 import { CUresult } from '../../driver/errors.ts';
 import { HostAlloc, HostAllocReply, HostFree } from '../../generated/messages.ts';
+import { SHARED_MAX, SharedObject } from '../shared-object.ts';
 import { DEFERRED, type OneClient } from './client.ts';
 import type { MemoryInvocation } from './types.ts';
 
 const PORTABLE = 1; // CU_MEMHOSTREGISTER_PORTABLE: pinned for every context
-const MOST = shm.LengthMax - PAGE;
+const MOST = SHARED_MAX - PAGE;
 
 const fallocate = koffi.load(null).func('int posix_fallocate(int fd, int64_t offset, int64_t length)') as unknown as {
   async(fd: number, offset: number, length: number, done: (error: unknown, errno: number) => void): void;
@@ -29,10 +26,7 @@ interface Pin {
   id: number;
   /** What the quota counts. */
   bytes: number;
-  /** The object's name, its key with shm-typed-array. */
-  name: string;
-  /** Kept so that the collector does not unmap it. */
-  buffer: Buffer;
+  object: SharedObject;
   /** Native address of the client's first byte, and bytes from there on, whole pages. */
   address: number;
   size: number;
@@ -64,24 +58,15 @@ export class PinnedMemory {
     }
     this.staging += bytes;
 
-    const name = `/ringfence-${process.pid}-${randomBytes(12).toString('hex')}`;
     let pin: Pin;
-    let fd = -1;
     try {
-      const buffer = shm.create(PAGE - PACKAGE_BYTES + size, 'Buffer', name, '600') as Buffer | null;
-      if (buffer === null) throw new Error('exists');
-      pin = { id: owner.zone.nextId++, bytes, name, buffer, address: addressOf(buffer) - PACKAGE_BYTES + PAGE, size, registered: false };
-      const path = `/dev/shm${name}`;
-      try {
-        fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
-      } finally {
-        unlinkSync(path);
-      }
+      const object = new SharedObject(PAGE + size);
+      pin = { id: owner.zone.nextId++, bytes, object, address: object.base + PAGE, size, registered: false };
     } catch {
-      shm.detach(name, false);
       this.giveBack(bytes);
       return CUresult.OUT_OF_MEMORY;
     }
+    const fd = pin.object.descriptor;
     this.passing.add(pin);
     const later = v.later();
     fallocate.async(fd, 0, PAGE + size, (error, errno) => {
@@ -90,7 +75,7 @@ export class PinnedMemory {
       if (owner.closed || error || errno !== 0) status = CUresult.OUT_OF_MEMORY;
       else status = this.register(pin);
       if (status === 0 && !owner.client.sendNotice(NoticeType.pinned, 0, pin.id, PAGE, pin.size, fd)) status = CUresult.OPERATING_SYSTEM;
-      closeSync(fd);
+      pin.object.closeDescriptor();
       if (status !== 0) {
         this.drop(pin);
         this.giveBack(bytes);
@@ -140,7 +125,7 @@ export class PinnedMemory {
       core.enter(core.internalContext());
       core.driver.cuMemHostUnregister(pin.address);
     }
-    shm.detach(pin.name, false);
+    pin.object.close();
   }
 
   private giveBack(bytes: number): void {
