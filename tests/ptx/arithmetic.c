@@ -151,6 +151,32 @@ static int fcmp(double a, double b, int op) {
     }
 }
 
+static u64 mask_bits(u64 at, u64 length) { u64 d = 0; for (u64 i = 0; i < 32; i++) d |= (u64)(i >= at && i < at + length) << i; return d; }
+static u64 nth(u64 mask, int base, s64 n) {
+    if (n == 0) return mask >> base & 1 ? (u64)base : 0xffffffff;
+    for (int i = base, left = (int)(n > 40 ? 40 : n < -40 ? -40 : n); i >= 0 && i < 32; i += n > 0 ? 1 : -1)
+        if ((mask >> i & 1) && (left -= n > 0 ? 1 : -1) == 0) return (u64)i;
+    return 0xffffffff;
+}
+static u64 bytes4(u64 n, int step) { u64 all = B << 32 | A, d = 0; for (int i = 0; i < 4; i++) d |= (all >> 8 * ((n + 8 + (u64)(step * i)) & 7) & 255) << 8 * i; return d; }
+static u64 edge(u64 n, int left) { u64 d = 0; for (u64 i = 0; i < 4; i++) d |= (A >> 8 * (left ? (i > n ? i : n) : i < n ? i : n) & 255) << 8 * i; return d; }
+static u64 small_minmax(struct small s, u64 a, u64 b, int max, int nan) {
+    int na = is_nan(s, (u32)a), nb = is_nan(s, (u32)b);
+    if ((na && nb) || (nan && (na || nb))) return 0x7fff;
+    if (na) return b;
+    if (nb) return a;
+    f128 x = value(s, (u32)a), y = value(s, (u32)b);
+    if (x == y) return neg16(a) == max ? b : a;
+    return (x < y) != max ? a : b;
+}
+static u64 xorsigned(int max) {
+    u64 m = minmax(A & 0x7fffffff, B & 0x7fffffff, max);
+    return isnan(f(m)) ? m : (m & 0x7fffffff) | ((A ^ B) & 0x80000000);
+}
+static u64 relu(u64 h) { return h == 0x7fff ? h : h & 0x8000 ? 0 : h; }
+static u64 sat16(u64 h) { f128 v = hv(h); return v != v || v <= 0 ? 0 : v > 1 ? 0x3c00 : h; }
+static u64 flush16(u64 h) { return (h & 0x7c00) == 0 ? h & 0x8000 : h; }
+
 #define CASES \
     /* integers of every width */ \
     W(add, "hhh", "u16", A + B) W(add, "hhh", "s16", A + B) W(add, "rrr", "u32", A + B) W(add, "rrr", "s32", A + B) W(add, "ddd", "u64", A + B) W(add, "ddd", "s64", A + B) \
@@ -242,8 +268,28 @@ static int fcmp(double a, double b, int op) {
     W(cvt.rz.f32, "rd", "f64", F(ROUNDED(float, 1, (float)(volatile double){g(A)}))) W(cvt.rm.f32, "rd", "f64", F(ROUNDED(float, 2, (float)(volatile double){g(A)}))) W(cvt.rp.f32, "rd", "f64", F(ROUNDED(float, 3, (float)(volatile double){g(A)}))) \
     W(cvt.rni.f32, "rr", "f32", F(nearbyintf(f(A)))) W(cvt.rzi.f64, "dd", "f64", G(trunc(g(A)))) W(cvt.rmi.ftz.f32, "rr", "f32", F(floorf(f(ftz(A))))) W(cvt.rpi.f16, "hh", "f16", encode(H, (f128)ceil((double)hv(A)), neg16(A), 0)) W(cvt.sat.f32, "rr", "f32", sat(A)) \
     W(cvt.rn.f16x2, "rrr", "f32", encode(H, f(B), signbit(f(B)), 0) | encode(H, f(A), signbit(f(A)), 0) << 16) W(cvt.rn.bf16x2, "rrr", "f32", encode(BF, f(B), signbit(f(B)), 0) | encode(BF, f(A), signbit(f(A)), 0) << 16) \
-    W(cvt.pack.sat.u16, "rrr", "s32", clamp(sx(A, 32), 0, 65535) << 16 | clamp(sx(B, 32), 0, 65535)) X("cvt.pack.sat.s8.s32.b32", "rrrr", "", C << 16 | zx(clamp(sx(A, 32), -128, 127), 8) << 8 | zx(clamp(sx(B, 32), -128, 127), 8))
-
+    W(cvt.pack.sat.u16, "rrr", "s32", clamp(sx(A, 32), 0, 65535) << 16 | clamp(sx(B, 32), 0, 65535)) X("cvt.pack.sat.s8.s32.b32", "rrrr", "", C << 16 | zx(clamp(sx(A, 32), -128, 127), 8) << 8 | zx(clamp(sx(B, 32), -128, 127), 8)) \
+    /* carries, and instructions whose operands another one makes */ \
+    X("add.cc.u32 %r9, %r1, %r2;\naddc.u32", "rrr", "", A + B + ((A + B) >> 32)) X("sub.cc.u32 %r9, %r1, %r2;\nsubc.u32", "rrr", "", A - B - (A < B)) \
+    X("add.cc.u64 %d9, %d1, %d2;\naddc.cc.u64 %d9, %d1, %d2;\naddc.u64", "ddd", "", A + B + (u64)(((u128)A + B + (u64)(((u128)A + B) >> 64)) >> 64)) X("sub.cc.s64 %d9, %d1, %d2;\nsubc.s64", "ddd", "", A - B - (A < B)) \
+    X("mad.lo.cc.u32 %r9, %r1, %r2, %r3;\nmadc.hi.u32", "rrrr", "", (A * B >> 32) + C + ((zx(A * B, 32) + C) >> 32)) X("mad.lo.cc.s32 %r9, %r1, %r2, %r3;\nmadc.hi.s32", "rrrr", "", (u64)(sx(A, 32) * sx(B, 32) >> 32) + C + ((zx(A * B, 32) + C) >> 32)) \
+    X("mad.lo.cc.u64 %d9, %d1, %d2, %d3;\nmadc.hi.u64", "dddd", "", (u64)((u128)A * B >> 64) + C + (u64)(((u128)(A * B) + C) >> 64)) X("mad.hi.cc.u32 %r9, %r1, %r2, %r3;\nmadc.lo.u32", "rrrr", "", A * B + C + (((A * B >> 32) + C) >> 32)) \
+    X("setp.gt.u32 %p1, %r2, 77;\nsetp.lt.and.u32", "prr", ", !%p1", A < B && !(B > 77)) X("setp.gt.u32 %p1, %r2, 77;\nsetp.le.xor.s32", "prr", ", %p1", (sx(A, 32) <= sx(B, 32)) != (B > 77)) \
+    X("setp.gt.u32 %p1, %r2, 77;\nsetp.lt.or.u32 %p2|%p3, %r1, %r2, %p1;\nselp.b32", "rrr", ", %p3", !(A < B) || B > 77 ? A : B) \
+    X("setp.gt.u32 %p1, %r2, 77;\nlop3.or.b32 %r9|%p2, %r1, %r2, %r1, 0x3c, %p1;\nselp.b32", "rrr", ", %p2", (A ^ B) != 0 || B > 77 ? A : B) \
+    X("setp.gt.u32 %p1, %r2, 77;\nset.ge.and.f32.u32", "rrr", ", %p1", A >= B && B > 77 ? 0x3f800000 : 0) X("setp.gt.u32 %p1, %r2, 77;\nselp.b16 %h3, 7, 9, %p1;\ncvt.u32.u16 %r9, %h3;\nadd.u32 %r9, %r9, %r1;\nadd.u32", "rrr", "", A + B) \
+    X("setp.eq.u32 %p1, %r1, %r2;\nsetp.lt.f16x2 %p2|%p3, %r1, %r2;\nselp.b32 %r9, 1, 2, %p2;\nselp.b32 %r11, 4, 8, %p3;\nor.b32 %r9, %r9, %r11;\nmov.b32 %r1, %r9;\nmov.b32 %r2, 0;\nor.b32", "rrr", "", (fcmp((double)hv(A), (double)hv(B), 2) ? 1 : 2) | (fcmp((double)hv(A >> 16), (double)hv(B >> 16), 2) ? 4 : 8)) \
+    W(set.gt.f16x2, "rrr", "f16x2", (fcmp((double)hv(A), (double)hv(B), 4) ? 0x3c00 : 0) | (fcmp((double)hv(A >> 16), (double)hv(B >> 16), 4) ? 0x3c000000 : 0)) W(set.leu.u16, "hhh", "bf16", fcmp((double)bv(A), (double)bv(B), 9) ? 0xffff : 0) \
+    W(bmsk.clamp, "rrr", "b32", mask_bits(A, B)) W(bmsk.wrap, "rrr", "b32", mask_bits(A & 31, B & 31)) W(szext.clamp, "rrr", "u32", B >= 32 ? A : zx(A, 32) & (((u64)1 << B) - 1)) W(szext.clamp, "rrr", "s32", B >= 32 ? A : B ? (u64)sx(A, (int)B) : 0) \
+    W(szext.wrap, "rrr", "s32", B & 31 ? (u64)sx(A, (int)(B & 31)) : 0) W(fns, "rrrr", "b32", nth(A, (int)(B & 31), sx(C, 32))) \
+    X("prmt.b32.f4e", "rrrr", "", bytes4(C & 3, 1)) X("prmt.b32.b4e", "rrrr", "", bytes4(C & 3, -1)) X("prmt.b32.rc8", "rrrr", "", (A >> 8 * (C & 3) & 255) * 0x1010101) X("prmt.b32.rc16", "rrrr", "", (A >> 16 * (C & 1) & 65535) * 0x10001) \
+    X("prmt.b32.ecl", "rrrr", "", edge(C & 3, 1)) X("prmt.b32.ecr", "rrrr", "", edge(C & 3, 0)) \
+    W(min, "hhh", "f16", small_minmax(H, A, B, 0, 0)) W(max, "hhh", "bf16", small_minmax(BF, A, B, 1, 0)) W(max.NaN, "hhh", "f16", small_minmax(H, A, B, 1, 1)) W(min, "rrr", "bf16x2", small_minmax(BF, zx(A, 16), zx(B, 16), 0, 0) | small_minmax(BF, A >> 16, B >> 16, 0, 0) << 16) \
+    W(min.xorsign.abs, "rrr", "f32", xorsigned(0)) W(max.xorsign.abs, "rrr", "f32", xorsigned(1)) W(min, "ddd", "f64", G(isnan(g(A)) ? g(B) : isnan(g(B)) ? g(A) : g(A) == g(B) ? (signbit(g(A)) ? g(A) : g(B)) : fmin(g(A), g(B)))) W(max, "ddd", "f64", G(isnan(g(A)) ? g(B) : isnan(g(B)) ? g(A) : g(A) == g(B) ? (signbit(g(A)) ? g(B) : g(A)) : fmax(g(A), g(B)))) \
+    W(cvt.rn.relu.f16, "hr", "f32", isnan(f(A)) ? 0x7fff : signbit(f(A)) ? 0 : encode(H, f(A), 0, 0)) W(cvt.rz.relu.bf16, "hr", "f32", isnan(f(A)) ? 0x7fff : signbit(f(A)) ? 0 : encode(BF, f(A), 0, 1)) W(cvt.rna.tf32, "rr", "f32", isnan(f(A)) ? 0x7fffffff : isinf(f(A)) ? A : zx(A + 0x1000, 32) & ~(u64)0x1fff) \
+    W(fma.rn.relu, "hhhh", "f16", relu(fused(H, A, B, C))) W(fma.rn.sat, "hhhh", "f16", sat16(fused(H, A, B, C))) W(add.sat, "hhh", "f16", sat16(sum(H, A, B))) W(mul.ftz, "hhh", "f16", flush16(product(H, flush16(A), flush16(B)))) W(fma.rn.relu, "hhhh", "bf16", relu(fused(BF, A, B, C))) \
+    W(cvt.rn.sat.f32, "rr", "s32", sat(F((float)(s32)A))) W(cvt.rz.sat.f16, "hr", "f32", sat16(encode(H, f(A), signbit(f(A)), 1))) W(cvt.rzi.s16, "hh", "bf16", to_int((double)bv(A), 1, 16, 1, 0)) W(cvt.rpi.u8, "rd", "f64", to_int(g(A), 3, 8, 0, 1)) W(cvt.rn.ftz.f32, "rd", "f64", ftz(F((float)g(A)))) W(cvt.ftz.f64, "dr", "f32", G(f(ftz(A)))) \
+    X("mov.b64 {%r9, %r11}, %d1;\nmov.b64 %d9, {%r11, %r9};\nadd.u64 %d1, %d9, 0;\nadd.u64", "ddd", "", (A >> 32 | A << 32) + B) X("mov.b32 {%h3, %h4}, %r1;\nmov.b32 %r1, {%h4, %h3};\nxor.b32", "rrr", "", (A >> 16 | A << 16) ^ B)
 #define W(op, sig, type, expression) X(#op "." type, sig, "", expression)
 
 static const struct { const char *op, *sig, *tail; } cases[] = {
