@@ -85,6 +85,9 @@ struct rf_ring {
     struct rf_ring_shared *shared;
     uint8_t *data;
     uint32_t capacity;
+    /* Producers: units that claims through this view leave free, for records that must get through a full ring (the word that a
+     * host function has returned: the consumer may be waiting for it before it takes what fills the ring). */
+    uint32_t reserve;
     /* Producers: a head that was true once. While it leaves room enough nobody reads the shared word, which the consumer writes
      * with each batch: that spares a cache miss per call. */
     _Atomic uint32_t head_seen;
@@ -107,9 +110,9 @@ static inline struct rf_record *rf_ring_at(const struct rf_ring *ring, uint32_t 
     return (struct rf_record *)(ring->data + ((size_t)(position & (ring->capacity - 1)) << 3));
 }
 
-static inline struct rf_ring rf_ring_view(struct rf_ring_shared *shared, uint8_t *data, uint32_t capacity)
+static inline struct rf_ring rf_ring_view(struct rf_ring_shared *shared, uint8_t *data, uint32_t capacity, uint32_t reserve)
 {
-    return (struct rf_ring){ .shared = shared, .data = data, .capacity = capacity, .head_seen = atomic_load(&shared->head) };
+    return (struct rf_ring){ .shared = shared, .data = data, .capacity = capacity, .reserve = reserve, .head_seen = atomic_load(&shared->head) };
 }
 
 /* ---- producers ---- */
@@ -126,7 +129,7 @@ static inline enum rf_ring_status rf_ring_claim(struct rf_ring *ring, uint32_t b
     for (;;) {
         uint32_t to_end = capacity - (tail & (capacity - 1));
         uint32_t padding = need > to_end ? to_end : 0;
-        if (tail - head > capacity || capacity - (tail - head) < padding + need) {
+        if (tail - head > capacity || capacity - (tail - head) < padding + need + ring->reserve) {
             uint32_t seen = head;
             head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
             if (head != seen) {

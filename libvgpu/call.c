@@ -72,10 +72,10 @@ static void wait_for_slot(struct vgpu_call *call)
 
 /* ---- records ---- */
 
-static __attribute__((noinline)) CUresult claim_when_room(uint32_t bytes, struct rf_record **record)
+static __attribute__((noinline)) CUresult claim_when_room(struct rf_ring *ring, uint32_t bytes, struct rf_record **record)
 {
     for (int spin = 0;; spin++) {
-        enum rf_ring_status status = rf_ring_claim(&vgpu.ring, bytes, record);
+        enum rf_ring_status status = rf_ring_claim(ring, bytes, record);
         if (status == RF_RING_OK) return CUDA_SUCCESS;
         if (status == RF_RING_TOO_LARGE) return CUDA_ERROR_INVALID_VALUE;
         CUresult state = vgpu_ready();
@@ -85,7 +85,7 @@ static __attribute__((noinline)) CUresult claim_when_room(uint32_t bytes, struct
             continue;
         }
         rf_ring_announce_wait(&vgpu.ring);
-        status = rf_ring_claim(&vgpu.ring, bytes, record);
+        status = rf_ring_claim(ring, bytes, record);
         if (status == RF_RING_OK) return CUDA_SUCCESS;
         /* The state is looked at after the flag was raised: vgpu_fail sets it first and lowers the flag then. */
         state = vgpu_ready();
@@ -128,8 +128,9 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
         if (call->ticket == 0) call->ticket = tickets[call->slot_index] = 1;
     }
     uint32_t bytes = RF_RECORD_HEADER + payload_bytes;
-    if (__builtin_expect(rf_ring_claim(&vgpu.ring, bytes, &call->record) != RF_RING_OK, 0)) {
-        CUresult error = claim_when_room(bytes, &call->record);
+    struct rf_ring *ring = __builtin_expect(waited & VGPU_MUST_PASS, 0) ? &vgpu.last_resort : &vgpu.ring;
+    if (__builtin_expect(rf_ring_claim(ring, bytes, &call->record) != RF_RING_OK, 0)) {
+        CUresult error = claim_when_room(ring, bytes, &call->record);
         if (error != CUDA_SUCCESS) {
             if (call->slot) free_slot(call);
             return error;

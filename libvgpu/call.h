@@ -24,7 +24,8 @@ enum {
     VGPU_POSTED = 0,
     VGPU_WAITED = 1,
     VGPU_ANY_CONTEXT = 2, /* the message needs no current context (one that is there is sent along) */
-    VGPU_TRY_SLOT = 4     /* CUDA_ERROR_NOT_READY instead of waiting for a reply slot */
+    VGPU_TRY_SLOT = 4,    /* CUDA_ERROR_NOT_READY instead of waiting for a reply slot */
+    VGPU_MUST_PASS = 8    /* gets through a ring that is full for everything else: what the executor may be waiting for */
 };
 
 struct vgpu_call {

@@ -59,7 +59,7 @@ static void *work(void *argument)
         if (next->callback) next->callback(next->stream, next->status, next->data);
         else if (next->status == CUDA_SUCCESS) next->function(next->data);
         struct vgpu_call call;
-        if (vgpu_begin(&call, RF_HOST_DONE, sizeof(struct rf_HOST_DONE), VGPU_POSTED | VGPU_ANY_CONTEXT, 0) == CUDA_SUCCESS) {
+        if (vgpu_begin(&call, RF_HOST_DONE, sizeof(struct rf_HOST_DONE), VGPU_POSTED | VGPU_ANY_CONTEXT | VGPU_MUST_PASS, 0) == CUDA_SUCCESS) {
             ((struct rf_HOST_DONE *)call.payload)->cookie = next->cookie;
             vgpu_post(&call);
         }

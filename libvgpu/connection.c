@@ -297,7 +297,9 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     if (units < 4096 || (units & (units - 1)) || !lies_within(ring, 8ull * units, 8, size)) return "ring";
     if (!chunk || chunk % 4096 || !lies_within(staging, (uint64_t)chunk * chunk_count, 4096, size)) return "staging";
     out->region = region;
-    out->ring = rf_ring_view(&region->ring, base + ring, units);
+    /* A quarter is kept for HOST_DONE, 40 bytes each: thousands of host functions can return behind a full ring. */
+    out->ring = rf_ring_view(&region->ring, base + ring, units, units / 4);
+    out->last_resort = rf_ring_view(&region->ring, base + ring, units, 0);
     out->slots = (struct rf_slot *)(base + slots);
     out->slot_count = slot_count < VGPU_SLOTS_MAX ? slot_count : VGPU_SLOTS_MAX;
     out->chunks = (_Atomic uint32_t *)(base + chunks);

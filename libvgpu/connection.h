@@ -15,6 +15,7 @@
 struct vgpu_connection {
     struct rf_region *region;
     struct rf_ring ring;
+    struct rf_ring last_resort; /* the same ring to the last byte: VGPU_MUST_PASS */
     struct rf_slot *slots;
     uint32_t slot_count;
     _Atomic uint32_t *chunks;

@@ -29,7 +29,7 @@ static void fresh(uint32_t units, uint32_t start)
     memset(claimed, 0, sizeof claimed);
     atomic_store(&shared.tail, start);
     atomic_store(&shared.head, start);
-    reader.ring = rf_ring_view(&shared, data, units);
+    reader.ring = rf_ring_view(&shared, data, units, 0);
     reader.head = start;
 }
 

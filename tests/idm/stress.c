@@ -253,7 +253,7 @@ static void lie(uint32_t units, uint32_t rounds)
     uint32_t state = seed * 2 + 1;
     uint64_t violations = 0, taken = 0, unblocked = 0;
     for (uint32_t round = 0; round < rounds; round++) {
-        struct rf_ring_reader reader = { .ring = rf_ring_view(&shared, map, units), .head = next_random(&state) };
+        struct rf_ring_reader reader = { .ring = rf_ring_view(&shared, map, units, 0), .head = next_random(&state) };
         if (round % 16 == 0) memset(map, (int)(next_random(&state) & 1 ? 0 : 0xff), bytes);
         atomic_store(&shared.tail, next_random(&state) & 1 ? next_random(&state) : reader.head + next_random(&state) % units);
         for (uint32_t i = 0, at = reader.head; i < 40; i++) {

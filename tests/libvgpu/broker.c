@@ -219,7 +219,7 @@ static void serve(const struct rf_record *record)
 static void serve_ring(void)
 {
     static _Alignas(8) uint8_t batch[65536];
-    struct rf_ring_reader reader = {.ring = rf_ring_view(&region->ring, base + RING_AT, RING_UNITS)};
+    struct rf_ring_reader reader = {.ring = rf_ring_view(&region->ring, base + RING_AT, RING_UNITS, 0)};
     int idle = 0;
     for (;;) {
         int wake_producers;

@@ -50,6 +50,15 @@ static void *thread_stream(void *unused)
     return NULL; /* freeing would wait for all of the context's work: it goes with the context */
 }
 
+/* Opens the gate a while after the other thread has begun to pile work up behind it. */
+static void *opener(void *unused)
+{
+    (void)unused;
+    nap(200);
+    gate = 1;
+    return NULL;
+}
+
 int main(void)
 {
     enum { N = 1 << 20 };
@@ -136,6 +145,18 @@ int main(void)
     }
     CU(cuStreamSynchronize(a));
     TRUE_OR_DIE(sequence == STEPS && called == STEPS / 10);
+
+    /* More work piled up behind a held stream than any queue takes: whoever calls waits, and all of it is done. */
+    gate = 0;
+    CU(cuLaunchHostFunc(a, hold, NULL));
+    TRUE_OR_DIE(pthread_create(&thread, NULL, opener, NULL) == 0);
+    for (int i = 0; i < 50000; i++) CU(cuEventRecord(timing1, a));
+    for (int i = 0; i < 60000; i++) CU(cuMemsetD32Async(x + 4 * (unsigned)(i % 1000), (unsigned)i, 1, a));
+    CU(cuStreamSynchronize(a));
+    pthread_join(thread, NULL);
+    static uint32_t words[1000];
+    CU(cuMemcpyDtoH_v2(words, x, sizeof words));
+    for (int i = 0; i < 1000; i++) TRUE_OR_DIE(words[i] == 59000u + (unsigned)i);
 
     /* Elapsed time, and what it answers before and without timing. */
     float ms = -1;
