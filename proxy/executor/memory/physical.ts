@@ -1,7 +1,8 @@
 /**
  * The driver's virtual memory calls, with their structures prepared once: physical memory of the zone's device, mapped
  * readable and writable for that device. Every function answers a CUresult or, where it makes something, leaves that in
- * `made`. All of them may be called in any context or none.
+ * `made`. They need no context, but a driver may report the errors of the one that is current: they run in the executor's own, so that
+ * a context that its client has ruined spoils nothing of another's.
  */
 import { addressOf } from '../../driver/driver.ts';
 import type { DriverCalls } from '../../generated/prototypes.ts';
@@ -28,7 +29,7 @@ export class Physical {
   private readonly accessAt = addressOf(this.access);
   private readonly outAt = addressOf(this.out);
 
-  constructor(private readonly driver: DriverCalls, device: number) {
+  constructor(private readonly driver: DriverCalls, device: number, private readonly enter: () => void) {
     this.properties.writeUInt32LE(PINNED, 0);
     this.properties.writeUInt32LE(DEVICE, 8);
     this.properties.writeInt32LE(device, 12);
@@ -51,23 +52,28 @@ export class Physical {
   }
 
   create(bytes: number): number {
+    this.enter();
     return this.take(this.driver.cuMemCreate(this.outAt, bytes, this.propertiesAt, 0));
   }
 
   /** The mapping keeps the memory: it goes when it is released and unmapped. */
   release(memory: number): number {
+    this.enter();
     return this.driver.cuMemRelease(memory);
   }
 
   map(address: number, bytes: number, memory: number): number {
+    this.enter();
     return this.driver.cuMemMap(address, bytes, 0, memory, 0);
   }
 
   unmap(address: number, bytes: number): number {
+    this.enter();
     return this.driver.cuMemUnmap(address, bytes);
   }
 
   setAccess(address: number, bytes: number, access: number): number {
+    this.enter();
     this.access.writeUInt32LE(access, 8);
     return this.driver.cuMemSetAccess(address, bytes, this.accessAt, 1);
   }

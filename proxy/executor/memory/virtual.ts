@@ -257,9 +257,27 @@ export class VirtualMemory {
     if (flags !== ACCESS_NONE && flags !== ACCESS_READ && flags !== ACCESS_READ_WRITE) return CUresult.INVALID_VALUE;
     const areas = this.mappingsIn(address, bytes);
     if (areas === null) return CUresult.INVALID_VALUE;
-    const status = this.owner.zone.physical.setAccess(address, bytes, flags);
-    if (status === 0) for (const area of areas) area.access = flags;
-    return status;
+    const { owner } = this;
+    const change = (): number => {
+      const status = owner.zone.physical.setAccess(address, bytes, flags);
+      if (status === 0) for (const area of areas) area.access = flags;
+      return status;
+    };
+    if (areas.every((area) => (area.access & ~flags) === 0)) return change();
+    // Work under way may still use what is taken away, and a fault would cost the client its context: as unmap does, the checks know
+    // at once, the driver when the work is done.
+    for (const area of areas) area.access &= flags;
+    let later: Later | null = null;
+    let status = 0;
+    const done = owner.client.afterWork(() => {
+      // Unmapped meanwhile: there is nothing left to change.
+      if (owner.closed) return;
+      status = areas.every((area) => this.mappings.has(area) && area.owner === owner.owner) ? change() : CUresult.INVALID_VALUE;
+      later?.finish(status);
+    });
+    if (done) return status;
+    later = v.later();
+    return DEFERRED;
   }
 
   getAccess(v: MemoryInvocation): number {

@@ -32,7 +32,7 @@ export class Zone implements ZoneMemory {
   private source = 0;
 
   constructor(readonly core: MemoryCore, limits: ZoneLimits) {
-    this.physical = new Physical(core.driver, core.device);
+    this.physical = new Physical(core.driver, core.device, () => core.enter(core.internalContext()));
     const status = this.physical.granularity();
     if (status !== 0) throw new Error(`the driver has no virtual memory management (cuMemGetAllocationGranularity: ${status})`);
     if (GRANULE % this.physical.made !== 0) throw new Error(`the driver maps memory in units of ${this.physical.made} bytes; this executor knows up to ${GRANULE}`);

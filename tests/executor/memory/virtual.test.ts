@@ -204,6 +204,24 @@ test('unmapping waits for the client’s work; the range is neither used nor map
   assert.is(vmm.map(at, GRANULE, handle), 0);
 });
 
+test('access is taken away from the client at once, from its work under way when that is done', () => {
+  const world = new World({ memory: GIB });
+  const vmm = new Vmm(world);
+  const at = vmm.range(GRANULE);
+  assert.is(vmm.map(at, GRANULE, vmm.memory(GRANULE)), 0);
+  assert.is(vmm.access(at, GRANULE, 3), 0);
+  vmm.client.work();
+  const called = world.fake.count('cuMemSetAccess');
+  const taking = world.start(vmm.client, Message.MEM_SET_ACCESS, { [MemSetAccess.address]: u64(at), [MemSetAccess.size]: u64(GRANULE), [MemSetAccess.location_type]: 1, [MemSetAccess.flags]: 1 });
+  assert.is(taking.status, undefined);
+  assert.equal([vmm.check(at, 1, true), vmm.check(at, 1, false)], [false, true]);
+  assert.is(world.fake.count('cuMemSetAccess'), called, 'a copy may still be writing');
+  vmm.client.workDone();
+  assert.is(taking.status, 0);
+  assert.is(vmm.access(at, GRANULE, 3), 0);
+  assert.ok(vmm.check(at, 1));
+});
+
 test('quotas: memory, allocations, mappings, address space', () => {
   const world = new World({ memory: 4 * GRANULE, allocations: 6 });
   const vmm = new Vmm(world);
