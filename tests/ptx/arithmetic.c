@@ -80,11 +80,18 @@ static u32 encode(struct small s, f128 v, int negative_zero, int mode) {
 #define hv(x) value(H, (u32)(x) & 0xffff)
 #define bv(x) value(BF, (u32)(x) & 0xffff)
 static int neg16(u64 x) { return x >> 15 & 1; }
-static u64 sum(struct small s, u64 a, u64 b) { return encode(s, value(s, (u32)a & 0xffff) + value(s, (u32)b & 0xffff), neg16(a) && neg16(b), 0); }
+/* x + y; where 113 bits do not hold it, moved off a tie to the side that the exact sum lies on. */
+static f128 exact_sum(f128 x, f128 y) {
+    f128 ax = x < 0 ? -x : x, ay = y < 0 ? -y : y, big = ax < ay ? y : x, little = ax < ay ? x : y, s = x + y, lost = little - (s - big);
+    if (s - s != 0 || lost == 0) return s;
+    f128 step = (s < 0 ? -s : s) * two(-100);
+    return lost > 0 ? s + step : s - step;
+}
+static u64 sum(struct small s, u64 a, u64 b) { return encode(s, exact_sum(value(s, (u32)a & 0xffff), value(s, (u32)b & 0xffff)), neg16(a) && neg16(b), 0); }
 static u64 product(struct small s, u64 a, u64 b) { return encode(s, value(s, (u32)a & 0xffff) * value(s, (u32)b & 0xffff), neg16(a) != neg16(b), 0); }
 static u64 fused(struct small s, u64 a, u64 b, u64 c) {
     f128 p = value(s, (u32)a & 0xffff) * value(s, (u32)b & 0xffff);
-    return encode(s, p + value(s, (u32)c & 0xffff), (neg16(a) != neg16(b)) && neg16(c), 0);
+    return encode(s, exact_sum(p, value(s, (u32)c & 0xffff)), (neg16(a) != neg16(b)) && neg16(c), 0);
 }
 static u64 twice(u64 (*op)(struct small, u64, u64), struct small s) { return op(s, A & 0xffff, B & 0xffff) | op(s, A >> 16, B >> 16) << 16; }
 
