@@ -50,16 +50,20 @@ int main(int argc, char **argv) {
     static const char *const words[] = {"{", "}", "(", ")", ";", ",", ".reg", ".b32", ".b64", ".param", ".func", ".entry", "%r<99999>", "0xffffffffffffffff", "-1", "bra", "call", "[", "]", "<<", "/", "0", "\"",
                                         ".shared .b8 x[1048576];", ".visible", ".extern", ".v4", ".pred", "@%p1", "ret;", "/*", "//", ".align 65536", "@", "!", "|", "_", ".loc 1 2 3", "generic(", "0d", "%"};
     for (long n = 0; n < count; n++) {
-        size_t length;
-        char *seed = read_file(argv[3 + rnd((uint32_t)argc - 3)], &length);
+        static char *seeds[64];
+        static size_t lengths[64];
+        uint32_t which = rnd((uint32_t)(argc < 67 ? argc - 3 : 64));
+        if (!seeds[which]) seeds[which] = read_file(argv[3 + which], &lengths[which]);
+        char *seed = seeds[which];
+        size_t length = lengths[which];
         char *text = malloc(length * 2 + 4096);
         /* The head, one or two declarations of the module, and then a function: short, and whole before it is mutated. */
         char *at_head = strstr(seed, ".address_size 64"), *names[512];
         size_t head = at_head ? (size_t)(at_head - seed) + 17 : 0, functions = 0;
         for (char *at = seed; (at = strstr(at, "\n.")) && functions < 512; at++) {
             char *line_end = strchr(at + 1, '\n');
-            char *mark = strstr(at, ".entry"), *other = strstr(at, ".func");
-            if ((mark && mark < line_end) || (other && other < line_end)) names[functions++] = at;
+            size_t line = line_end ? (size_t)(line_end - at) : 0;
+            if (memmem(at, line, ".entry", 6) || memmem(at, line, ".func", 5)) names[functions++] = at;
         }
         if (!functions || !head) die("a seed file without functions");
         memcpy(text, seed, head);
@@ -112,7 +116,6 @@ int main(int argc, char **argv) {
         char *exact = malloc(length ? length : 1); /* so that a read past the end is seen */
         memcpy(exact, text, length);
         free(text);
-        free(seed);
         load(exact, length, 1);
         free(exact);
     }
