@@ -23,6 +23,7 @@ import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
 /** Connections that have not said hello yet, beyond the zone's limit of clients. */
 const STRANGERS_MAX = 64;
 const UNBLOCK_EVERY_MS = 1000;
+const WARNINGS_A_SECOND = 5;
 
 /** Attributes that the driver may have and a zone's client must not rely on: direct access to the host's pages or to managed
  *  memory from both sides at once, and handles to share with other processes, devices or the network. */
@@ -47,6 +48,8 @@ export class Zone {
   /** Clients that are not gone yet: served, ending, or strangers. */
   private present = 0;
   private nextOwner = 0;
+  private warnedIn = 0;
+  private warnings = 0;
   private stopping: (() => void) | null = null;
   private readonly attributes: Int32Array;
   private readonly present_: Uint32Array;
@@ -114,8 +117,9 @@ export class Zone {
       },
     });
     this.strangers.add(connection);
+    // The longest silent one goes: who comes with a hello is not a stranger for long, and gets in past any number of these.
     if (this.strangers.size > this.executor.limits.clients + STRANGERS_MAX)
-      connection.refuse(new Refused(Refusal.clients, `zone "${this.record.name}" has too many connections that say nothing; close some`));
+      this.strangers.values().next().value!.refuse(new Refused(Refusal.clients, `zone "${this.record.name}" has too many connections that say nothing; close some`));
   }
 
   /** Ends every client, telling them; `done` when nothing is left. */
@@ -192,9 +196,19 @@ export class Zone {
   /** Ends a client for a reason of ours, and tells it. */
   private drop(client: Client, why: string, warning: string | null): void {
     if (client.dead) return;
-    if (warning !== null) log.warn({ client: client.id, program: client.program, why }, `a client ${warning}`);
+    if (warning !== null) this.warn(client, why, warning);
     client.notice(NoticeType.farewell, CUresult.DEVICE_UNAVAILABLE, 0, 0);
     this.end(client, why);
+  }
+
+  /** A few lines a second at most: a tenant must not write the daemon's log full. */
+  private warn(client: Client, why: string, warning: string): void {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.warnedIn) this.warnings = 0;
+    this.warnedIn = second;
+    if (++this.warnings > WARNINGS_A_SECOND) return;
+    const more = this.warnings === WARNINGS_A_SECOND ? '; more of this second are not told' : '';
+    log.warn({ client: client.id, program: client.program, why }, `a client ${warning}${more}`);
   }
 
   private end(client: Client, why: string): void {

@@ -16,6 +16,7 @@ import type { Pool } from './pool.ts';
 
 /** Sockets held here for one zone; each is a descriptor of ours, and a tenant must not be able to use them up. */
 const MAX_WAITING = 128;
+const TOLD_EVERY_MS = 1_000;
 const ADOPT_TIMEOUT_MS = 10_000;
 /** Time for an executor to free device memory in order; the process's end frees it in any case. */
 const END_GRACE_MS = 2_000;
@@ -49,6 +50,8 @@ export class ZoneServer {
   /** Executors that were told to stop and are not gone yet. */
   readonly #ending = new Set<ExecutorProcess>();
   #closed = false;
+  #turnedAway = 0;
+  #turnedAwayTold = -Infinity;
 
   private constructor(run: string, record: ZoneRecord, pool: Pool, crowd: Crowd, log: Logger) {
     this.#run = run;
@@ -143,7 +146,7 @@ export class ZoneServer {
     socket.on('error', () => socket.destroy());
     const held = this.#waiting.length + (this.#executor?.underway ?? 0);
     if (this.#closed || held >= MAX_WAITING) {
-      if (!this.#closed) this.#log.warn({ waiting: held }, 'too many clients wait for the executor: one more is turned away');
+      if (!this.#closed) this.#turnAway(held);
       socket.destroy();
       return;
     }
@@ -153,6 +156,15 @@ export class ZoneServer {
     }
     this.#waiting.push(socket);
     if (this.#state === 'idle') void this.#start();
+  }
+
+  /** One line a second at most: a tenant that connects in a loop must not write the daemon's log full, nor make it wait for its log. */
+  #turnAway(waiting: number): void {
+    this.#turnedAway++;
+    if (performance.now() - this.#turnedAwayTold < TOLD_EVERY_MS) return;
+    this.#turnedAwayTold = performance.now();
+    this.#log.warn({ waiting, turned_away: this.#turnedAway }, 'too many clients wait for the executor: more are turned away');
+    this.#turnedAway = 0;
   }
 
   #hand(executor: ExecutorProcess, socket: net.Socket): void {
