@@ -42,7 +42,7 @@ export const variants = {
  */
 const libraries = [
   { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], out: 'lib' },
-  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated'], out: 'stub' },
+  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx'], out: 'stub' },
 ];
 
 const bundles = [

@@ -7,7 +7,9 @@
 #include "array.h"
 #include "event.h"
 #include "host.h"
+#include "kernel.h"
 #include "log.h"
+#include "module.h"
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
@@ -64,8 +66,10 @@ struct context *rf_context_or_null(void) {
 
 void rf_context_fail(struct context *context, CUresult error) {
   int none = CUDA_SUCCESS;
-  if (atomic_compare_exchange_strong(&context->error, &none, (int)error))
+  if (atomic_compare_exchange_strong(&context->error, &none, (int)error)) {
+    rf_kernels_stop(context);
     rf_log(RF_LOG_ERROR, "context %llu is poisoned with error %d until it is destroyed", (unsigned long long)context->id, (int)error);
+  }
 }
 
 static void lose(void *object, void *argument) {
@@ -94,6 +98,8 @@ static void set_defaults(struct context *context) {
   context->cache = CU_FUNC_CACHE_PREFER_NONE;
   context->shared = CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE;
   context->peers = 0;
+  atomic_store(&context->ending, false);
+  atomic_store(&context->heap, 0);
   context->epoch = atomic_fetch_add(&next_epoch, 1);
   atomic_store(&context->error, atomic_load(&lost[context->device]) ? (int)CUDA_ERROR_DEVICE_UNAVAILABLE : (int)CUDA_SUCCESS);
 }
@@ -103,7 +109,10 @@ static struct context *new_context(int device, unsigned flags, bool is_primary) 
   bool fresh = false;
   struct context *const context = rf_object_new(RF_KIND_CONTEXT, &fresh);
   if (!context) return NULL;
-  if (fresh) pthread_mutex_init(&context->lock, NULL);
+  if (fresh) {
+    pthread_mutex_init(&context->lock, NULL);
+    pthread_mutex_init(&context->printed.lock, NULL);
+  }
   context->device = device;
   context->primary = is_primary;
   context->flags = flags;
@@ -152,7 +161,10 @@ static void drain(struct context *context) {
 
 /* Ends all that lives in a context. Its work is awaited, as cuCtxDestroy does. */
 static void clear(struct context *context) {
+  rf_kernels_end(context);
   drain(context);
+  rf_print_flush(context);
+  rf_modules_free_context(context);
   pthread_mutex_lock(&context->lock);
   struct stream *stream = context->streams;
   context->streams = NULL;
@@ -430,6 +442,7 @@ CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {
 
 static CUresult synchronize(struct context *context) {
   drain(context);
+  rf_print_flush(context);
   return (CUresult)atomic_load(&context->error);
 }
 

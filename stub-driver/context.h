@@ -9,6 +9,14 @@
 
 struct stream;
 
+/* What kernels printed and nobody has waited for yet. */
+struct rf_printed {
+  pthread_mutex_t lock;
+  _Atomic bool any;
+  char *text;
+  size_t length, capacity;
+};
+
 #define RF_GREATEST_PRIORITY (-5) /* as on hardware: 0 is the least */
 
 struct context {
@@ -16,6 +24,10 @@ struct context {
   int device;
   bool primary;
   _Atomic bool active;    /* a primary context lives from the first retain to the last release; others always */
+  _Atomic bool ending;    /* it is being destroyed: its kernels stop */
+  _Atomic unsigned kernels; /* launches that are not over */
+  _Atomic uint64_t heap;  /* bytes that kernels have from malloc() */
+  struct rf_printed printed;
   _Atomic int error;      /* sticky CUresult: the GPU faulted; all calls answer it until the context is gone */
   unsigned flags;
   unsigned retained;      /* primary: retain count; created: attach count */

@@ -2,6 +2,7 @@
 #include "event.h"
 
 #include "context.h"
+#include "kernel.h"
 #include "stream.h"
 
 CUresult rf_event_record(struct event *event, struct stream *stream) {
@@ -128,6 +129,7 @@ CUresult cuEventSynchronize(CUevent hEvent) {
   uint64_t number = 0;
   point_of(event, &stream, &number);
   if (stream) rf_stream_wait(stream, number);
+  rf_print_flush(event->context);
   return (CUresult)atomic_load(&event->context->error);
 }
 

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "event.h"
 #include "fault.h"
+#include "kernel.h"
 #include "log.h"
 #include "memop.h"
 #include "settings.h"
@@ -66,6 +67,7 @@ void rf_execute(struct stream *stream, struct rf_op *op) {
     case RF_OP_FREE: rf_space_free(op->free.address, NULL); return;
     case RF_OP_CALLBACK: op->callback.function(op->callback.stream, error, op->callback.data); return;
     case RF_OP_NOTHING: return;
+    case RF_OP_KERNEL: rf_kernel_execute(stream, op->launch); return; /* it looks at the error itself */
     /* The rest is work of the context, and a poisoned one does none. */
     case RF_OP_COPY:
     case RF_OP_FILL:
@@ -77,6 +79,5 @@ void rf_execute(struct stream *stream, struct rf_op *op) {
     case RF_OP_MEMOPS:
       if (!error) rf_memops_execute(stream, op->memops.list, op->memops.count);
       return;
-    case RF_OP_KERNEL: return;
   }
 }

@@ -7,6 +7,8 @@
 #include "array.h"
 #include "context.h"
 #include "event.h"
+#include "linker.h"
+#include "module.h"
 #include "pool.h"
 #include "stream.h"
 #include "vmm.h"
@@ -25,7 +27,9 @@ static const size_t object_size[RF_KINDS] = {
     [RF_KIND_CONTEXT] = sizeof(struct context), [RF_KIND_STREAM] = sizeof(struct stream),
     [RF_KIND_EVENT] = sizeof(struct event),     [RF_KIND_MEMORY] = sizeof(struct memory),
     [RF_KIND_POOL] = sizeof(struct pool),       [RF_KIND_ARRAY] = sizeof(struct array),
-    [RF_KIND_MIPMAP] = sizeof(struct mipmap),
+    [RF_KIND_MIPMAP] = sizeof(struct mipmap),   [RF_KIND_MODULE] = sizeof(struct module),
+    [RF_KIND_FUNCTION] = sizeof(struct function), [RF_KIND_LIBRARY] = sizeof(struct library),
+    [RF_KIND_KERNEL] = sizeof(struct kernel),   [RF_KIND_LINK] = sizeof(struct linker),
 };
 
 static struct table {

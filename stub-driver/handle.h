@@ -1,5 +1,5 @@
 /*
- * Handles: what the API gives out for contexts, streams, events, arrays, pools and physical memory.
+ * Handles: what the API gives out for contexts, streams, events, arrays, pools, physical memory, modules and functions.
  *
  * A handle is a number, not an address: kind, generation and index. A freed handle, a handle of another kind and a
  * random number are found out by comparison, and nothing a caller passes is ever dereferenced. Objects live in chunks
@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum rf_kind { RF_KIND_CONTEXT = 1, RF_KIND_STREAM, RF_KIND_EVENT, RF_KIND_MEMORY, RF_KIND_POOL, RF_KIND_ARRAY, RF_KIND_MIPMAP, RF_KINDS };
+enum rf_kind {
+  RF_KIND_CONTEXT = 1, RF_KIND_STREAM, RF_KIND_EVENT, RF_KIND_MEMORY, RF_KIND_POOL, RF_KIND_ARRAY, RF_KIND_MIPMAP, RF_KIND_MODULE,
+  RF_KIND_FUNCTION, RF_KIND_LIBRARY, RF_KIND_KERNEL, RF_KIND_LINK, RF_KINDS };
 
 /* First member of each object. */
 struct rf_object {

@@ -48,9 +48,17 @@ CUresult cuMemAllocHost_v2(void **pp, size_t bytesize) {
 
 CUresult cuMemAllocHost(void **pp, unsigned int bytesize) { return cuMemAllocHost_v2(pp, bytesize); }
 
+/* Kernels of any context may be reading host memory, and it is about to be unmapped from the process. */
+static void await_kernels(void *object, void *unused) {
+  (void)unused;
+  struct context *const context = object;
+  if (atomic_load(&context->kernels)) cuCtxSynchronize_v2(rf_context_handle(context));
+}
+
 CUresult cuMemFreeHost(void *p) {
   RF_ENTER();
   struct rf_range was;
+  rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
   /* Work in flight may still use it; as hardware drivers do, wait. */
   struct context *const context = rf_context_or_null();
   if (context) cuCtxSynchronize_v2(rf_context_handle(context));
@@ -82,6 +90,7 @@ CUresult cuMemHostUnregister(void *p) {
   RF_ENTER();
   struct rf_range was;
   if (!p) return CUDA_ERROR_INVALID_VALUE;
+  rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
   struct context *const context = rf_context_or_null();
   if (context) cuCtxSynchronize_v2(rf_context_handle(context));
   return rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was) ? CUDA_SUCCESS

@@ -10,7 +10,7 @@ enum rf_log_level rf_log_level = RF_LOG_NONE;
 
 void rf_log_line(const char *format, ...) {
   const int saved = errno; /* the caller may log between a failure and its report */
-  char line[1024];
+  char line[2048];
   int length = snprintf(line, sizeof line, "ringfence-gpu: ");
   va_list arguments;
   va_start(arguments, format);

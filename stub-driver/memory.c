@@ -64,11 +64,12 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (!dptr) return CUDA_SUCCESS;
   struct rf_range range;
   if (rf_range_find(dptr, &range) && range.kind == RF_RANGE_MANAGED && range.base == dptr) {
+    if (range.of_module) return CUDA_ERROR_INVALID_VALUE;
     rf_object_each(RF_KIND_CONTEXT, await_owner, &range.context);
     return rf_managed_free(dptr) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
   }
   struct rf_place place;
-  if (!rf_space_find(dptr, &place) || place.mapping || place.base != dptr || place.allocation.freeing) {
+  if (!rf_space_find(dptr, &place) || place.mapping || place.base != dptr || place.allocation.freeing || place.allocation.of_module) {
     rf_space_complain(__func__, "the address to free", dptr, 1);
     return CUDA_ERROR_INVALID_VALUE;
   }

@@ -15,6 +15,7 @@
 
 #include "context.h"
 #include "event.h"
+#include "kernel.h"
 #include "log.h"
 #include "settings.h"
 #include "stream.h"
@@ -238,7 +239,9 @@ CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when w
     struct rf_op copy = *op;
     rf_execute(stream, &copy);
     end_inline(stream, &copy);
-    return when == RF_NOW ? sticky(stream) : CUDA_SUCCESS;
+    if (when == RF_LATER) return CUDA_SUCCESS;
+    rf_print_flush(stream->context);
+    return sticky(stream);
   }
   pthread_mutex_lock(&stream->lock);
   if (!need_thread(stream) || !need_room(stream, wait_count + 1)) {
@@ -253,6 +256,7 @@ CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when w
   ring(stream);
   if (when == RF_LATER) return CUDA_SUCCESS;
   rf_stream_wait(stream, number);
+  rf_print_flush(stream->context);
   return sticky(stream);
 }
 

@@ -17,6 +17,7 @@ struct rf_range {
   uint64_t context; /* handle; host memory dies with its context */
   uint64_t id;
   bool sync_memops;
+  bool of_module;   /* a managed variable: cuMemFree does not free it */
   bool read_mostly; /* managed: what cuMemAdvise said */
   CUmemLocation preferred, prefetched;
   uint64_t accessed_by; /* bit by device, bit 63 the host */

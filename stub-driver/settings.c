@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api.h"
 #include "fault.h"
@@ -117,6 +118,12 @@ bool rf_settings_read(void) {
   if (!read_size("RINGFENCE_STUB_COPY_BANDWIDTH", "bytes a second, such as 12G or 500Mi", &s->bandwidth)) return false;
   if (!read_duration("RINGFENCE_STUB_COPY_LATENCY", &s->latency_ns)) return false;
   if (!read_size("RINGFENCE_STUB_INLINE", "a size such as 32Ki, or 0", &s->inline_bytes)) return false;
+
+  if (!read_duration("RINGFENCE_STUB_KERNEL_TIMEOUT", &s->kernel_timeout_ns)) return false;
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  long threads = online < 1 ? 1 : online > 64 ? 64 : online;
+  if (!read_number("RINGFENCE_STUB_THREADS", 1, 64, "a number of threads, 1 to 64", &threads)) return false;
+  s->threads = (int)threads;
 
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))

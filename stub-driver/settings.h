@@ -16,6 +16,8 @@ struct rf_settings {
   const char *faults;      /* the text, or NULL */
   uint64_t bandwidth;      /* bytes a second of a copy, or 0: as fast as the host copies */
   uint64_t latency_ns;     /* added to each copy */
+  uint64_t kernel_timeout_ns; /* kernels that run longer are ended; 0: none is */
+  int threads;             /* that a kernel's blocks run on */
   uint64_t inline_bytes;   /* an asynchronous operation of at most so many bytes may run on the caller's thread */
 };
 

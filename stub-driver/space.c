@@ -7,6 +7,7 @@
 #include "space.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -470,14 +471,49 @@ char *rf_space_translate(CUdeviceptr address, uint64_t *length) {
   return rf_card_bytes + (entry & UINT32_MAX) * RF_FRAME_SIZE + offset;
 }
 
+/* Frames of a page's neighbours that follow on one another are one piece. `low` and `high`: how far it may reach. */
+static char *piece(CUdeviceptr address, uint64_t low, uint64_t high, uint64_t *start, uint64_t *end) {
+  const CUdeviceptr page = address & ~(RF_FRAME_SIZE - 1);
+  const uint64_t entry = entry_of(page_of(page));
+  CUdeviceptr first = page, last = page; /* pages */
+  while (first > low && entry_of(page_of(first - RF_FRAME_SIZE)) == entry - ((page - first) / RF_FRAME_SIZE + 1)) first -= RF_FRAME_SIZE;
+  while (last + RF_FRAME_SIZE < high && entry_of(page_of(last + RF_FRAME_SIZE)) == entry + ((last - page) / RF_FRAME_SIZE + 1)) last += RF_FRAME_SIZE;
+  *start = first > low ? first : low;
+  *end = last + RF_FRAME_SIZE < high ? last + RF_FRAME_SIZE : high;
+  return rf_card_bytes + (entry & UINT32_MAX) * RF_FRAME_SIZE + (int64_t)(*start - page);
+}
+
+char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t peers, uint64_t *start, uint64_t *end) {
+  struct page *const page = page_of(address);
+  if (!(entry_of(page) & ENTRY_MEMORY)) return NULL;
+  char *found = NULL;
+  rf_space_lock();
+  struct rf_block *const block = atomic_load_explicit(&page->block, memory_order_acquire);
+  uint32_t slot = 0;
+  if (!(entry_of(page) & ENTRY_MEMORY) || !block) {
+    /* freed since the first look */
+  } else if (atomic_load(&block->kind) == RF_BLOCK_MAPPING) {
+    /* A page without access, or of mere write access, is closed. One that may only be read is not told from others here. */
+    if (entry_of(page) & ENTRY_ACCESS(RF_READ)) found = piece(address, block->base, block->base + block->pages * RF_FRAME_SIZE, start, end);
+  } else if (allocation_at(address, &slot)) {
+    const struct rf_allocation *const allocation = &block->allocations[slot];
+    const CUdeviceptr base = block->base + slot * block->slot_size;
+    const bool near = block->device == device || (peers >> block->device & 1);
+    /* Contexts do not see one another's memory; what came from a pool belongs to none. */
+    const bool ours = !allocation->context || allocation->context == epoch || block->device != device;
+    if (near && ours && !allocation->hidden) found = piece(address, base, base + allocation->size, start, end);
+  }
+  rf_space_unlock();
+  return found;
+}
+
 /* ---- complaints --------------------------------------------------------------------------------------------------- */
 
 static uint64_t distance(CUdeviceptr address, CUdeviceptr base, uint64_t size) {
   return address < base ? base - address : address - base < size ? 0 : address - base - size + 1;
 }
 
-void rf_space_complain(const char *call, const char *what, CUdeviceptr address, uint64_t size) {
-  if (rf_log_level < RF_LOG_ERROR) return;
+void rf_space_describe(CUdeviceptr address, uint64_t size, char *text, size_t text_size) {
   CUdeviceptr nearest = 0;
   uint64_t nearest_size = 0, least = UINT64_MAX;
   const char *kind = "";
@@ -501,12 +537,22 @@ void rf_space_complain(const char *call, const char *what, CUdeviceptr address, 
   }
   rf_space_unlock();
   if (least == UINT64_MAX)
-    rf_log_line("%s: %s 0x%llx (%llu bytes) is not device memory; there is none", call, what, address, (unsigned long long)size);
+    snprintf(text, text_size, "0x%llx (%llu bytes) is not device memory; there is none", address, (unsigned long long)size);
+  else if (least == 0 && address - nearest + size <= nearest_size)
+    snprintf(text, text_size, "0x%llx (%llu bytes) is inside the %s 0x%llx of %llu bytes, which this context may not access so", address,
+             (unsigned long long)size, kind, nearest, (unsigned long long)nearest_size);
   else
-    rf_log_line("%s: %s 0x%llx (%llu bytes) is outside device memory; the nearest %s is 0x%llx of %llu bytes, %s%llu bytes %s",
-                call, what, address, (unsigned long long)size, kind, nearest, (unsigned long long)nearest_size,
-                least ? "" : "begun ", (unsigned long long)(least ? least : address - nearest),
-                least == 0 ? "before and ending inside the range" : address < nearest ? "above" : "below");
+    snprintf(text, text_size, "0x%llx (%llu bytes) is outside device memory; the nearest %s is 0x%llx of %llu bytes, %s%llu bytes %s", address,
+             (unsigned long long)size, kind, nearest, (unsigned long long)nearest_size, least ? "" : "begun ",
+             (unsigned long long)(least ? least : address - nearest),
+             least == 0 ? "before and ending inside the range" : address < nearest ? "above" : "below");
+}
+
+void rf_space_complain(const char *call, const char *what, CUdeviceptr address, uint64_t size) {
+  if (rf_log_level < RF_LOG_ERROR) return;
+  char text[512];
+  rf_space_describe(address, size, text, sizeof text);
+  rf_log_line("%s: %s %s", call, what, text);
 }
 
 /* ---- reservations and mappings ------------------------------------------------------------------------------------ */

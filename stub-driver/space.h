@@ -28,6 +28,8 @@ struct rf_allocation {
   uint64_t pool;    /* handle of the pool it came from, or 0 */
   bool sync_memops;
   bool hidden;      /* storage of an array: no address of the API may name it */
+  bool of_module;   /* a module's variable or a kernel's malloc(): cuMemFree does not free it */
+  bool heap;        /* the latter */
   bool freeing;     /* cuMemFreeAsync was called; it lives until the stream gets there */
 };
 
@@ -96,6 +98,13 @@ bool rf_space_check(CUdeviceptr address, uint64_t size, unsigned access, bool hi
 
 /* Where the bytes at `address` are in this process, and how many follow it there; NULL when there is no memory. */
 char *rf_space_translate(CUdeviceptr address, uint64_t *length);
+
+/* For kernels of a context: where the byte at *start is, where [*start, *end) is all around `address` that lies in one piece
+ * in this process and inside one allocation (or mapping) that the context may access. NULL: there is no such memory. */
+char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t peers, uint64_t *start, uint64_t *end);
+
+/* "0x... (n bytes) is outside device memory; the nearest allocation is ...", or what else is wrong with it. */
+void rf_space_describe(CUdeviceptr address, uint64_t size, char *text, size_t text_size);
 
 /* Says on stderr (when logging) that a call touched what is not there, and what is nearest. */
 void rf_space_complain(const char *call, const char *what, CUdeviceptr address, uint64_t size);

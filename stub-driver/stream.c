@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "kernel.h"
 #include "range.h"
 #include "space.h"
 
@@ -68,6 +69,7 @@ static CUresult synchronize(const char *call, CUstream handle, CUstream null_str
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, null_stream, &stream));
   rf_stream_drain(stream);
+  rf_print_flush(stream->context);
   return (CUresult)atomic_load(&stream->context->error);
 }
 

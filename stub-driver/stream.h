@@ -20,6 +20,7 @@
 
 struct event;
 struct context;
+struct rf_launch;
 
 enum rf_op_kind {
   RF_OP_COPY,
@@ -31,7 +32,7 @@ enum rf_op_kind {
   RF_OP_MEMOPS,      /* wait for and write values in memory */
   RF_OP_FREE,        /* cuMemFreeAsync */
   RF_OP_NOTHING,     /* a place in the order, for what has no work (prefetch, attach) */
-  RF_OP_KERNEL       /* the next issue's */
+  RF_OP_KERNEL
 };
 
 struct rf_op {
@@ -65,6 +66,7 @@ struct rf_op {
     struct {
       CUdeviceptr address;
     } free;
+    struct rf_launch *launch; /* `owned` */
   };
 };
 

@@ -1,3 +1,4 @@
+// test: timeout 600
 // Debian's ffmpeg, unmodified, on the software GPU: frames that went up and down are the frames that went in.
 import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'

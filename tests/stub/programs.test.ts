@@ -1,3 +1,4 @@
+// test: timeout 600
 // The software GPU under C programs, each plain, under ASan with UBSan, and under TSan. A program's exit status is its
 // verdict; on failure its stderr names the line and both values.
 import { test } from 'uvu'

@@ -1,3 +1,4 @@
+// test: timeout 600
 // RINGFENCE_STUB_*: what each setting does, that nonsense is refused with the form expected, and faults on order.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

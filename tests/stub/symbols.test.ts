@@ -1,3 +1,4 @@
+// test: timeout 600
 // What leaves the library: exactly the symbols of the driver API 13.0 as the call table has them, under the right soname.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

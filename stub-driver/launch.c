@@ -1,0 +1,196 @@
+/* Launching kernels: what is asked is checked and copied here; kernel.c runs it when the stream gets there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "context.h"
+#include "kernel.h"
+#include "log.h"
+#include "module.h"
+#include "occupancy.h"
+#include "stream.h"
+
+struct order {
+  unsigned grid[3], block[3], shared;
+  bool cooperative;
+  CUstream stream, null_stream;
+  void **params, **extra;
+};
+
+/* Says why on stderr: "invalid argument" alone helps nobody who has twelve of them. */
+static CUresult refuse(const char *call, const struct ptx_kernel_info *info, CUresult result, const char *why) {
+  rf_log(RF_LOG_ERROR, "%s: kernel %s: %s", call, info->name, why);
+  return result;
+}
+
+static CUresult check_shape(const char *call, const struct order *order, const struct ptx_kernel_info *info, const struct function_settings *settings) {
+  static const unsigned grid_limit[3] = {2147483647, 65535, 65535}, block_limit[3] = {1024, 1024, 64};
+  uint64_t threads = 1, blocks = 1;
+  for (int i = 0; i < 3; i++) {
+    if (!order->grid[i] || order->grid[i] > grid_limit[i])
+      return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the grid has 1 to 2147483647 x 65535 x 65535 blocks");
+    if (!order->block[i] || order->block[i] > block_limit[i])
+      return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "a block has 1 to 1024 x 1024 x 64 threads");
+    threads *= order->block[i];
+    blocks *= order->grid[i] < UINT32_MAX && blocks < UINT32_MAX ? order->grid[i] : 1;
+  }
+  if (threads > 1024) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "a block has at most 1024 threads in all");
+  if (threads > info->max_threads) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the block has more threads than .maxntid (__launch_bounds__) allows");
+  if (info->required[0] && memcmp(info->required, order->block, sizeof info->required) != 0)
+    return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the block is not the one that .reqntid requires");
+  if (order->shared > rf_max_dynamic_shared(info, settings))
+    return refuse(call, info, CUDA_ERROR_INVALID_VALUE,
+                  "more dynamic shared memory than it may have; raise CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES first");
+  const int resident = rf_resident_blocks(info, (unsigned)threads, order->shared);
+  if (!resident) return refuse(call, info, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "a block needs more registers or shared memory than a multiprocessor has");
+  if (order->cooperative && blocks > (uint64_t)resident * RF_MULTIPROCESSORS)
+    return refuse(call, info, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, "a cooperative launch has only as many blocks as are resident at once");
+  if ((uint64_t)info->cluster[0] * info->cluster[1] * info->cluster[2] > 1)
+    return refuse(call, info, CUDA_ERROR_INVALID_CLUSTER_SIZE, "clusters of more than one block are not supported");
+  return CUDA_SUCCESS;
+}
+
+/* The buffer of `extra`: a list of names and values up to CU_LAUNCH_PARAM_END. */
+static CUresult read_extra(void **extra, const void **buffer, size_t *size) {
+  for (int i = 0; extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
+    if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER)
+      *buffer = extra[i + 1];
+    else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1])
+      *size = *(const size_t *)extra[i + 1];
+    else
+      return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}
+
+static CUresult copy_params(const char *call, const struct order *order, const struct ptx_kernel *ptx, const struct ptx_kernel_info *info,
+                            unsigned char *bytes) {
+  if (order->params && order->extra) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "parameters are given twice, in kernelParams and in extra");
+  if (!info->param_count) return CUDA_SUCCESS;
+  if (order->params) {
+    for (size_t i = 0; i < info->param_count; i++) {
+      struct ptx_param_info param;
+      if (!ptx_kernel_param(ptx, i, &param)) return CUDA_ERROR_INVALID_VALUE;
+      if (!order->params[i]) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "a pointer in kernelParams is NULL");
+      memcpy(bytes + param.offset, order->params[i], param.size);
+    }
+    return CUDA_SUCCESS;
+  }
+  if (!order->extra) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "it has parameters and none are given");
+  const void *buffer = NULL;
+  size_t size = 0;
+  if (read_extra(order->extra, &buffer, &size) || !buffer) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "extra is not a list of a buffer and its size");
+  /* Compilers leave the padding behind the last parameter out or in, as they like. */
+  struct ptx_param_info last;
+  if (!ptx_kernel_param(ptx, info->param_count - 1, &last) || size < last.offset + last.size)
+    return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the buffer of extra is smaller than the parameters");
+  memcpy(bytes, buffer, size < info->param_bytes ? size : info->param_bytes);
+  return CUDA_SUCCESS;
+}
+
+static CUresult submit(const char *call, CUfunction function, const struct order *order) {
+  struct stream *stream = NULL;
+  RF_TRY(rf_stream_find(order->stream, order->null_stream, &stream));
+  struct context *const context = stream->context;
+  struct callable callable;
+  struct ptx_kernel_info info;
+  RF_TRY(rf_callable_find(function, context, &callable));
+  ptx_kernel_info(callable.ptx, &info);
+  CUresult result = check_shape(call, order, &info, &callable.settings);
+  struct rf_launch *const work = result ? NULL : aligned_alloc(16, (sizeof *work + info.param_bytes + 15) & ~(size_t)15);
+  if (!result && !work) result = CUDA_ERROR_OUT_OF_MEMORY;
+  if (!result) {
+    *work = (struct rf_launch){.module = callable.module, .ptx = callable.ptx, .dynamic_shared = order->shared,
+                               .cooperative = order->cooperative, .param_bytes = info.param_bytes};
+    memcpy(work->grid, order->grid, sizeof work->grid);
+    memcpy(work->block, order->block, sizeof work->block);
+    memset(work->params, 0, info.param_bytes);
+    result = copy_params(call, order, callable.ptx, &info, work->params);
+  }
+  if (result) {
+    free(work);
+    rf_module_release(callable.module);
+    return result;
+  }
+  rf_print_flush(context);
+  atomic_fetch_add(&context->kernels, 1);
+  const struct rf_op op = {.kind = RF_OP_KERNEL, .call = call, .owned = work, .launch = work};
+  result = rf_submit(stream, &op, RF_LATER, false);
+  if (result) { /* it was not queued, and is freed; what it held is left to us */
+    atomic_fetch_sub(&context->kernels, 1);
+    rf_module_release(callable.module);
+  }
+  return result;
+}
+
+static CUresult launch(const char *call, CUfunction function, const struct order *order) {
+  RF_TRY(rf_enter(call));
+  return submit(call, function, order);
+}
+
+#define GRID_PARAMETERS                                                                                                             \
+  unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, \
+      unsigned int sharedMemBytes, CUstream hStream
+#define GRID_ORDER                                                                                                            \
+  .grid = {gridDimX, gridDimY, gridDimZ}, .block = {blockDimX, blockDimY, blockDimZ}, .shared = sharedMemBytes, .stream = hStream, \
+  .null_stream = null_stream
+
+RF_TWIN(cuLaunchKernel, _ptsz, (CUfunction f, GRID_PARAMETERS, void **kernelParams, void **extra),
+        launch(call, f, &(struct order){GRID_ORDER, .params = kernelParams, .extra = extra}))
+RF_TWIN(cuLaunchCooperativeKernel, _ptsz, (CUfunction f, GRID_PARAMETERS, void **kernelParams),
+        launch(call, f, &(struct order){GRID_ORDER, .params = kernelParams, .cooperative = true}))
+
+/* ---- cuLaunchKernelEx --------------------------------------------------------------------------------------------- */
+
+static CUresult refuse_attribute(const char *call, const char *name) {
+  rf_log(RF_LOG_ERROR, "%s: CU_LAUNCH_ATTRIBUTE_%s is not supported", call, name);
+  return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+static bool one_block(unsigned x, unsigned y, unsigned z) { return x <= 1 && y <= 1 && z <= 1; }
+
+static CUresult read_attribute(const char *call, const CUlaunchAttribute *attribute, struct order *order) {
+  const CUlaunchAttributeValue *const value = &attribute->value;
+  switch ((int)attribute->id) {
+    case CU_LAUNCH_ATTRIBUTE_IGNORE:
+    /* Preferences, and permission to begin early: all are honoured by doing what is done anyway. */
+    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+    case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+    case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING: return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE: order->cooperative = value->cooperative != 0; return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+      if (one_block(value->clusterDim.x, value->clusterDim.y, value->clusterDim.z)) return CUDA_SUCCESS;
+      return refuse_attribute(call, "CLUSTER_DIMENSION of more than one block");
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
+      if (one_block(value->preferredClusterDim.x, value->preferredClusterDim.y, value->preferredClusterDim.z)) return CUDA_SUCCESS;
+      return refuse_attribute(call, "PREFERRED_CLUSTER_DIMENSION of more than one block");
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT: return refuse_attribute(call, "PROGRAMMATIC_EVENT");
+    case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT: return refuse_attribute(call, "LAUNCH_COMPLETION_EVENT");
+    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE: return refuse_attribute(call, "DEVICE_UPDATABLE_KERNEL_NODE");
+    default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+
+static CUresult launch_ex(const char *call, const CUlaunchConfig *config, CUfunction function, void **params, void **extra, CUstream null_stream) {
+  RF_TRY(rf_enter(call));
+  if (!config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
+  struct order order = {
+      .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+      .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
+      .shared = config->sharedMemBytes,
+      .stream = config->hStream,
+      .null_stream = null_stream,
+      .params = params,
+      .extra = extra,
+  };
+  for (unsigned i = 0; i < config->numAttrs; i++) RF_TRY(read_attribute(call, &config->attrs[i], &order));
+  return submit(call, function, &order);
+}
+
+RF_TWIN(cuLaunchKernelEx, _ptsz, (const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra),
+        launch_ex(call, config, f, kernelParams, extra, null_stream))

@@ -1,0 +1,180 @@
+/*
+ * Kernels that fault, print or never end, one scenario a process:  kernel_faults BASICS.ptx EXTRAS.ptx SCENARIO
+ * Each fault must be the error that hardware gives, stay until the context is destroyed, and leave a second context computing.
+ */
+#include <time.h>
+
+#include "check.h"
+
+static const char *basics, *extras;
+
+static CUfunction function(const char *path, const char *name) {
+  CUmodule module = NULL;
+  CUfunction found = NULL;
+  OK(cuModuleLoad(&module, path));
+  OK(cuModuleGetFunction(&found, module, name));
+  return found;
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static CUdeviceptr ints(int count) {
+  CUdeviceptr address = 0;
+  OK(cuMemAlloc_v2(&address, (size_t)count * 4));
+  OK(cuMemsetD32_v2(address, 0, (size_t)count));
+  return address;
+}
+
+static void adds(void) {
+  float a[100], c[100];
+  for (int i = 0; i < 100; i++) a[i] = (float)i;
+  CUdeviceptr da = ints(100), dc = ints(100);
+  int n = 100;
+  OK(cuMemcpyHtoD_v2(da, a, sizeof a));
+  OK(cuLaunchKernel(function(basics, "vector_add"), 1, 1, 1, 128, 1, 1, 0, 0, (void *[]){&da, &da, &dc, &n}, NULL));
+  OK(cuMemcpyDtoH_v2(c, dc, sizeof c));
+  for (int i = 0; i < 100; i++) CHECK(c[i] == 2 * a[i]);
+}
+
+/* Launches what faults in a context of its own while another computes. */
+static void faults(CUresult wanted, const char *name, unsigned threads, void **params(void)) {
+  CUcontext healthy = NULL, sick = NULL;
+  OK(cuCtxCreate_v2(&healthy, 0, 0));
+  OK(cuCtxCreate_v2(&sick, 0, 0));
+  OK(cuLaunchKernel(function(basics, name), 1, 1, 1, threads, 1, 1, 0, 0, params(), NULL));
+  expect(cuCtxSynchronize(), wanted, name, __FILE__, __LINE__);
+  expect(cuCtxSynchronize(), wanted, "again", __FILE__, __LINE__);
+  expect(cuMemAlloc_v2(&(CUdeviceptr){0}, 4), wanted, "cuMemAlloc_v2", __FILE__, __LINE__);
+  expect(cuLaunchKernel(NULL, 1, 1, 1, 1, 1, 1, 0, 0, NULL, NULL), wanted, "cuLaunchKernel", __FILE__, __LINE__);
+  OK(cuCtxSetCurrent(healthy));
+  adds();
+  OK(cuCtxDestroy_v2(sick));
+  adds();
+}
+
+static void **no_params(void) { return NULL; }
+
+static void **index_params(void) {
+  static CUdeviceptr p;
+  static int i = 1000;
+  static void *params[] = {&p, &i};
+  p = ints(250);
+  return params;
+}
+
+static void **foreign_params(void) { /* memory of the other context, of which this one has no mapping */
+  static CUdeviceptr p;
+  static int i = 0;
+  static void *params[] = {&p, &i};
+  CUcontext mine = NULL;
+  OK(cuCtxPopCurrent_v2(&mine));
+  p = ints(10);
+  OK(cuCtxPushCurrent_v2(mine));
+  return params;
+}
+
+static void **host_params(void) { /* host memory that the GPU does not know */
+  static int host, i = 0;
+  static void *pointer = &host;
+  static void *params[] = {&pointer, &i};
+  return params;
+}
+
+static void **pointer_params(void) {
+  static CUdeviceptr p;
+  static int n = 100;
+  static void *params[] = {&p, &n};
+  p = ints(250);
+  return params;
+}
+
+static void **count_params(void) {
+  static int n = 3;
+  static void *params[] = {&n};
+  return params;
+}
+
+static void **forever_params(void) { return pointer_params(); }
+
+/* A kernel without end, and its context's end. */
+static void destroyed(void) {
+  CUcontext healthy = NULL, doomed = NULL;
+  OK(cuCtxCreate_v2(&healthy, 0, 0));
+  OK(cuCtxCreate_v2(&doomed, 0, 0));
+  CUfunction const forever = function(basics, "forever");
+  CUdeviceptr p = ints(1);
+  for (int i = 0; i < 3; i++) OK(cuLaunchKernel(forever, 2, 1, 1, 32, 1, 1, 0, 0, (void *[]){&p}, NULL));
+  CHECK(cuStreamQuery(0) == CUDA_ERROR_NOT_READY);
+  const double begun = now();
+  OK(cuCtxDestroy_v2(doomed));
+  CHECK(now() - begun < 30); /* it ends at all; how soon is measured elsewhere */
+  OK(cuCtxSetCurrent(healthy));
+  adds();
+}
+
+/* The host lets the kernel go: memory is one. */
+static void released(void) {
+  begin();
+  int *flag = NULL;
+  OK(cuMemHostAlloc((void **)&flag, 4, 0));
+  *flag = 0;
+  OK(cuLaunchKernel(function(basics, "forever"), 1, 1, 1, 32, 1, 1, 0, 0, (void *[]){&flag}, NULL));
+  CHECK(cuStreamQuery(0) == CUDA_ERROR_NOT_READY);
+  __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST);
+  OK(cuCtxSynchronize());
+}
+
+static void prints(void) {
+  begin();
+  CUfunction const f = function(extras, "print_block");
+  setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+  printf("before\n");
+  OK(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, 0, NULL, NULL));
+  OK(cuCtxSynchronize());
+  printf("after\n");
+  OK(cuLaunchKernel(f, 1, 1, 1, 32, 1, 1, 0, 0, NULL, NULL));
+  OK(cuStreamSynchronize(0));
+  printf("end\n");
+}
+
+/* malloc() of the device: to its limit, and gone with the context. */
+static void heap(void) {
+  CUcontext context = begin();
+  const size_t before = free_memory();
+  unsigned long long size = 3 << 20, got[4];
+  CUfunction const f = function(extras, "leak_heap");
+  CUdeviceptr out = ints(8);
+  OK(cuLaunchKernel(f, 1, 1, 1, 4, 1, 1, 0, 0, (void *[]){&out, &size}, NULL));
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+  CHECK(got[0] && got[1] && !got[2] && !got[3]); /* the limit is 8 MiB */
+  FAILS(INVALID_VALUE, cuMemFree_v2(got[0]));
+  CHECK(free_memory() < before);
+  OK(cuCtxDestroy_v2(context));
+  begin();
+  CHECK(free_memory() == before);
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 4);
+  basics = argv[1];
+  extras = argv[2];
+  const char *const name = argv[3];
+  OK(cuInit(0));
+  if (!strcmp(name, "bounds")) faults(CUDA_ERROR_ILLEGAL_ADDRESS, "out_of_bounds", 1, index_params);
+  if (!strcmp(name, "foreign")) faults(CUDA_ERROR_ILLEGAL_ADDRESS, "out_of_bounds", 1, foreign_params);
+  if (!strcmp(name, "host")) faults(CUDA_ERROR_ILLEGAL_ADDRESS, "out_of_bounds", 1, host_params);
+  if (!strcmp(name, "misaligned")) faults(CUDA_ERROR_MISALIGNED_ADDRESS, "misaligned", 1, pointer_params);
+  if (!strcmp(name, "assert")) faults(CUDA_ERROR_ASSERT, "failing_assert", 32, count_params);
+  if (!strcmp(name, "trap")) faults(CUDA_ERROR_LAUNCH_FAILED, "traps", 32, no_params);
+  if (!strcmp(name, "stack")) faults(CUDA_ERROR_HARDWARE_STACK_ERROR, "overflow", 1, pointer_params);
+  if (!strcmp(name, "timeout")) faults(CUDA_ERROR_LAUNCH_TIMEOUT, "forever", 64, forever_params);
+  if (!strcmp(name, "destroyed")) destroyed();
+  if (!strcmp(name, "released")) released();
+  if (!strcmp(name, "prints")) prints();
+  if (!strcmp(name, "heap")) heap();
+  return 0;
+}
