@@ -1,3 +1,4 @@
+// test: timeout 240
 // Attacks by a client that knows the protocol: each call is well formed, the harm is in what they add up to. An honest client beside it
 // is served throughout, and when the attacker is gone so is everything it held.
 import { test } from 'uvu'
@@ -5,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { ClaimStatus, RECORD_HEADER, RecordWord } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
-import { CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, GpuAlloc, GpuCopy, GpuSet, Message, MESSAGES, Place, SyncScope } from '../../proxy/generated/messages.ts'
+import { CuCtxSetLimit, CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, GpuAlloc, GpuCopy, GpuSet, Message, MESSAGES, Place, SyncScope } from '../../proxy/generated/messages.ts'
 import { TestClient, type Wide, wide } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
@@ -175,6 +176,14 @@ test('contexts cost the card memory that no quota counts: a client has so many',
   while (made < 100 && (status = await client.call(Message.CTX_CREATE, [0, 0])) === 0) made++
   assert.is(status, CUresult.OUT_OF_MEMORY)
   assert.is(made, 31)
+  await leave(client)
+})
+
+test('a limit of a context beyond the zone\'s memory is refused', async () => {
+  const client = await fresh()
+  const MALLOC_HEAP = 2
+  assert.is(await client.call(Message.cuCtxSetLimit, words({ [CuCtxSetLimit.limit]: MALLOC_HEAP, [CuCtxSetLimit.value]: 64 * MIB + 1 })), CUresult.OUT_OF_MEMORY)
+  assert.is(await client.call(Message.cuCtxSetLimit, words({ [CuCtxSetLimit.limit]: MALLOC_HEAP, [CuCtxSetLimit.value]: 16 * MIB })), 0)
   await leave(client)
 })
 

@@ -4,7 +4,7 @@
  * Making and destroying them takes a driver long: both happen on another thread, and the call is answered later.
  */
 import { CUresult } from '../../driver/errors.ts';
-import { CtxCreate, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
+import { CtxCreate, CuCtxSetLimit, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
 import { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
@@ -125,7 +125,15 @@ function destroy(v: Invocation): number {
   return DEFERRED;
 }
 
+/** Stacks, heaps and FIFOs are device memory that the driver takes by itself: no more than the zone has in all. */
+function setLimit(v: Invocation): number {
+  const value = v.u64(CuCtxSetLimit.value);
+  if (value > v.executor.limits.memory) return v.refuse();
+  return v.driver.cuCtxSetLimit(v.u32(CuCtxSetLimit.limit), value);
+}
+
 export function registerContexts(table: HandlerTable): void {
+  table[Message.cuCtxSetLimit] = setLimit;
   table[Message.CTX_PRIMARY_RETAIN] = retain;
   table[Message.CTX_PRIMARY_RESET] = reset;
   table[Message.CTX_CREATE] = create;
