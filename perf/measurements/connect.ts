@@ -6,7 +6,7 @@ import { direct, runOnce } from '../sides.ts'
 import { summarize } from '../statistics.ts'
 
 const MEMORY = 64 * 2 ** 20
-const TIMES = 6
+const TIMES = 4
 const POOL = 2
 
 const SUBJECT = { program: 'programs/connect' }
@@ -47,9 +47,10 @@ async function prepare(): Promise<Scene> {
 export const connect: Measurement = {
   name: 'connect',
   title: 'fresh process to first result',
-  what: 'cuInit, the primary context, one waited call; medians of six processes.',
+  what: 'cuInit, the primary context, one waited call; medians of four processes.',
   subject: SUBJECT,
   prepare,
+  repetitions: 3,
   metrics: [
     { name: 'first', title: 'warm pool', unit: 'ns', better: 'lower', bar: { value: 5e6 } },
     { name: 'load', title: 'warm pool, with the making of the process', unit: 'ns', better: 'lower' },

@@ -5,7 +5,7 @@ import type { Measurement, Scene } from '../model.ts'
 import { direct, runOnce } from '../sides.ts'
 
 const MEMORY = 64 * 2 ** 20
-const STEPS = 20
+const STEPS = 12
 /** Nothing inline: a real GPU never computes on the caller's thread. */
 const SLOW = { RINGFENCE_STUB_COPY_BANDWIDTH: '1G', RINGFENCE_STUB_INLINE: '0' }
 

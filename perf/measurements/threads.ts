@@ -11,7 +11,7 @@ export const threads: Measurement = {
   name: 'threads',
   title: 'threads of one client',
   what: 'cuStreamQuery and cuEventRecord, each thread with a stream and an event of its own.',
-  subject: { program: 'programs/threads', arguments: ['150', ...COUNTS.map(String)] },
+  subject: { program: 'programs/threads', arguments: ['100', ...COUNTS.map(String)] },
   metrics: KINDS.flatMap(({ name, title }) => COUNTS.map((x): Metric => ({ name: `${name}_${x}`, title, unit: '/s', better: 'higher', at: { curve: name, x } }))),
   curves: KINDS.map(({ name, title }): Curve => ({ name, title, over: 'threads' })),
   repetitions: 3,

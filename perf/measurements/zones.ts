@@ -6,7 +6,7 @@ import { direct } from '../sides.ts'
 
 const COUNTS = [1, 4, 16, 64]
 const MOST = 64
-const ROUND_MS = 1500
+const ROUND_MS = 1200
 const MEMORY = 16 * 2 ** 20
 /** At once while they connect: executors start one by one. */
 const TOGETHER = 4
