@@ -238,8 +238,8 @@ test('random garbage: a violation or nothing, never outside, never endless; unbl
   const results = { violation: 0, empty: 0, busy: 0 }
   fc.assert(fc.property(start, fc.array(fc.tuple(fc.nat(300), anyLength, fc.oneof(fc.constant(0), fc.integer())), { minLength: 1, maxLength: 60 }), fc.array(fc.integer(), { minLength: 4, maxLength: 4 }), fc.boolean(), (from, pokes, words, sequences) => {
     const ring = new Ring(UNITS, from, 64)
-    for (const [distance, length, call] of pokes) {
-      const unit = (from + distance) % UNITS
+    for (const [i, [distance, length, call]] of pokes.entries()) {
+      const unit = (from + (i === 0 ? 0 : distance)) % UNITS // the first where the reader looks first
       ring.words[ring.data + unit * 2] = length
       ring.words[ring.data + unit * 2 + 1] = call
       if (sequences && unit < UNITS - 1) ring.words[ring.data + unit * 2 + 2] = (from + distance) | 0
@@ -310,8 +310,8 @@ test('a client that scribbles while we read: violations, and every take returns'
   { eval: true, workerData: { memory, data: wordAt(4096) } })
   const counts = { takes: 0, violations: 0 }
   try {
-    const end = performance.now() + 1500
-    while (performance.now() < end) {
+    const end = performance.now() + 60_000 // a busy machine may be slow about it
+    while ((counts.takes < 1000 || counts.violations < 1000) && performance.now() < end) {
       const reader = new RingReader(words, { ring: 4096, ringUnits: UNITS })
       try {
         for (let i = 0; i < 20; i++) {
@@ -332,7 +332,7 @@ test('a client that scribbles while we read: violations, and every take returns'
   } finally {
     await worker.terminate()
   }
-  assert.ok(counts.takes > 100 && counts.violations > 100, JSON.stringify(counts))
+  assert.ok(counts.takes >= 1000 && counts.violations >= 1000, JSON.stringify(counts))
 })
 
 test('a producer facing a lying consumer stays inside the ring', () => {
