@@ -30,6 +30,10 @@ export const STALLED = Symbol('stalled');
 /** Calls to one stream between two events that tell how far it is, and calls that it may be behind. */
 const MARK_EVERY = 128;
 const IN_FLIGHT_MAX = 512;
+/** The same for each stream of a client that has more streams than this under way: else their queues together had no bound. */
+const MANY_STREAMS = 128;
+const MARK_EVERY_OF_MANY = 8;
+const IN_FLIGHT_MAX_OF_MANY = 32;
 
 const HIGH = 4294967296;
 
@@ -234,7 +238,8 @@ export class Invocation implements MemoryInvocation {
       }
       stream = this.handles.object[row] as Stream;
     }
-    if (stream.given - stream.marked >= MARK_EVERY) this.flow(stream);
+    const given = stream.given - stream.marked;
+    if (given >= MARK_EVERY_OF_MANY && (given >= MARK_EVERY || this.client.listed.length > MANY_STREAMS)) this.flow(stream);
     stream.given++;
     this.found = stream;
     this.client.memory.submitted++;
@@ -248,7 +253,7 @@ export class Invocation implements MemoryInvocation {
    * stops at this record until the GPU has caught up.
    */
   private flow(stream: Stream): void {
-    if (stream.given - stream.done >= IN_FLIGHT_MAX) throw STALLED;
+    if (stream.given - stream.done >= (this.client.listed.length > MANY_STREAMS ? IN_FLIGHT_MAX_OF_MANY : IN_FLIGHT_MAX)) throw STALLED;
     this.executor.work.open(stream);
     stream.marked = stream.given;
   }

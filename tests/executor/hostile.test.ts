@@ -217,6 +217,32 @@ test('streams and threads that are gone for the client count as long as they hav
   await leave(next)
 })
 
+test('what a client can queue is bounded for all its streams together', async () => {
+  const client = await fresh()
+  const address = await allocate(client, 4096)
+  const blocker = await make(client, Message.cuStreamCreate, [1])
+  const event = await make(client, Message.cuEventCreate, [2])
+  hold(client, blocker, address)
+  client.post(Message.cuEventRecord, [...event, ...blocker])
+  const streams: Wide[] = []
+  for (let i = 0; i < 1500; i++) streams.push(await make(client, Message.cuStreamCreate, [1]))
+  for (const stream of streams) await client.must(Message.cuStreamWaitEvent, [...stream, ...event, 0])
+  const SLOT_POSTED = 0xffff
+  let written = 0
+  for (let waits = 0; written < 400_000 && waits < 300;) {
+    const set = words({ [GpuSet.address]: address, [GpuSet.width]: 16, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.stream]: streams[written % streams.length] })
+    if (tryWrite(client, Message.GPU_SET, set, SLOT_POSTED)) {
+      written++
+      waits = 0
+    } else {
+      waits++
+      await sleep(1)
+    }
+  }
+  assert.ok(written < 1500 * 40 + 20_000, `${written} calls for 1500 streams that do not move`)
+  await leave(client)
+})
+
 test('pinned memory allocated and freed for ever leaves no mapping and no name', async () => {
   const client = await fresh()
   const loop = async (rounds: number): Promise<void> => {
