@@ -7,6 +7,11 @@ import type { ExecutorProcess } from './executor-process.ts';
 
 /** Between attempts while executors fail to start (a driver that went away): doubled up to the second. */
 const BACKOFF_MS = [100, 10_000] as const;
+/**
+ * A leased executor's place is filled after so long: to start a process takes this one milliseconds, and the new one's start takes a
+ * core for a tenth of a second, just when a client waits for its first answer.
+ */
+const REFILL_AFTER_MS = 100;
 /** A spare holds nothing that takes time to give back. */
 const END_GRACE_MS = 1_000;
 
@@ -17,6 +22,7 @@ export class Pool {
   readonly #spares = new Set<ExecutorProcess>();
   #backoff = 0;
   #timer: NodeJS.Timeout | null = null;
+  #refill: NodeJS.Timeout | null = null;
   #closed = false;
 
   /** `start` forks an executor. Nothing is started before `fill`. */
@@ -70,7 +76,10 @@ export class Pool {
     const spare = [...this.#spares].find((each) => each.isReady) ?? [...this.#spares].find((each) => !each.isGone);
     const executor = spare ?? this.#start();
     this.#spares.delete(executor);
-    this.fill();
+    this.#refill ??= setTimeout(() => {
+      this.#refill = null;
+      this.fill();
+    }, REFILL_AFTER_MS);
     await executor.ready;
     return executor;
   }
@@ -79,6 +88,7 @@ export class Pool {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
+    if (this.#refill) clearTimeout(this.#refill);
     await Promise.all([...this.#spares].map((executor) => executor.end(END_GRACE_MS)));
   }
 }
