@@ -118,7 +118,10 @@ static struct context *new_context(int device, unsigned flags, bool is_primary) 
   context->flags = flags;
   context->retained = 0;
   context->id = atomic_fetch_add(&next_id, 1);
+  /* A stream of this object's predecessor may be leaving its list this very moment. */
+  pthread_mutex_lock(&context->lock);
   context->streams = NULL;
+  pthread_mutex_unlock(&context->lock);
   context->legacy = NULL;
   atomic_store(&context->blocking_streams, 0);
   set_defaults(context);
