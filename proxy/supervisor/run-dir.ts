@@ -5,7 +5,7 @@
  * file whose removal could race with the next daemon. The pid file only serves the error message.
  */
 import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { RingfenceError } from '../errors.ts';
 import { checkSocketPath, controlSocket, pidFile, stateFile, zoneFolder, zonesFolder } from './paths.ts';
@@ -32,7 +32,7 @@ export class RunDir {
     checkSocketPath(controlSocket(path));
     let fd: number;
     try {
-      mkdirSync(path, { recursive: true, mode: 0o711 });
+      makeFolders(path);
       fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     } catch (error) {
       throw new RingfenceError('RUN_DIR_UNUSABLE', { path, why: (error as Error).message });
@@ -77,6 +77,25 @@ export class RunDir {
       }
     }
     closeSync(this.#fd);
+  }
+}
+
+/** Makes a folder and its parents. Not Node's `recursive`: that one never returns below a folder that answers ENOENT to every
+ *  mkdir (`/proc`). */
+function makeFolders(path: string): void {
+  const make = (): void => {
+    try {
+      mkdirSync(path, { mode: 0o711 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  };
+  try {
+    make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolders(dirname(path));
+    make();
   }
 }
 

@@ -97,6 +97,12 @@ test('a file, a link or another user\'s directory in its place is refused', () =
   }
 });
 
+test('a place where nothing can be made is refused, deep ones are made', () => {
+  throwsCode('RUN_DIR_UNUSABLE', () => RunDir.open('/proc/nope/deeper'));
+  const deep = join(folder, 'one/two/three');
+  RunDir.open(deep).close();
+});
+
 test('a path too long for a socket is refused in words', async () => {
   const fits = `/${'x'.repeat(106)}`;
   checkSocketPath(fits);
