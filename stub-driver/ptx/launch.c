@@ -30,6 +30,7 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     w->index = index;
     w->bank[BANK_POOL] = run->instance->pool;
     w->bank[BANK_SPECIAL] = w->specials;
+    w->bank[-1 & 3] = w->specials + 4;
     w->carry = 0;
     w->yield = false;
     uint32_t threads = block->threads - index * LANES < LANES ? block->threads - index * LANES : LANES;

@@ -72,7 +72,7 @@ struct block {
 };
 
 struct warp {
-    unsigned char *bank[3];
+    unsigned char *bank[4]; /* the fourth: an operand that is not there (-1), whose row is formed and never read */
     uint32_t mask;   /* lanes of the current instruction */
     uint32_t carry;  /* CC.CF, a bit a lane */
     struct frame *frame;

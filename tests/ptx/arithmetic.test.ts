@@ -1,3 +1,4 @@
+// test: timeout 600
 // The instruction table: every spelling loads, and results are those of an independent reference in C. The seed of the
 // random operands is printed with a failure; RINGFENCE_PTX_SEED repeats it.
 import { join } from 'node:path'

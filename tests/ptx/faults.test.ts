@@ -1,3 +1,4 @@
+// test: timeout 600
 // Faults stop a kernel with the right kind, place and address; invalid and unknown PTX is refused with its line; mutated
 // texts never crash, hang or leak; docs/PTX.md is what the table says.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test: timeout 600
 // CUDA C++ compiled by nvcc 13 (the .ptx files are kept, so that machines without it run them too) executes on the PTX
 // engine and computes what the same code in C computes: optimised and debug builds, on one thread and several, with the
 // sanitizers.

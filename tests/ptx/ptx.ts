@@ -40,6 +40,7 @@ export function engineProgram(name: string, output: string, sanitizer: Sanitizer
     output,
     sanitizer,
     flags: [`-I${join(root, 'tests/ptx')}`, ...flags],
-    link: [...engineObjects(sanitizer), '-lm', '-lpthread'],
+    // Named, because flags of the program's own may turn the sanitizer off for it and with it the library that the engine needs.
+    link: [...engineObjects(sanitizer), '-lm', '-lpthread', ...(sanitizer === 'address' ? ['-lubsan'] : [])],
   })
 }
