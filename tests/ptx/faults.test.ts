@@ -23,7 +23,7 @@ test('mutated texts neither crash nor leak (ASan, UBSan)', () => {
     .filter((file) => file.endsWith('.ptx'))
     .map((file) => join(programs, file))
   const seed = process.env['RINGFENCE_PTX_SEED'] ?? String(Date.now() % 1_000_000)
-  const count = process.env['RINGFENCE_PTX_MUTATIONS'] ?? '2000'
+  const count = process.env['RINGFENCE_PTX_MUTATIONS'] ?? '1000'
   const result = run(engineProgram('fuzz', join(folder, 'fuzz'), 'address'), [seed, count, ...seeds], {}, 1_200_000)
   assert.is(result.status, 0, `seed ${seed}: ${result.stderr}`)
 })
