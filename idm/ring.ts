@@ -17,8 +17,6 @@ export class RingViolation extends Error {
   override name = 'RingViolation'
 }
 
-const HEADER_WORDS = RECORD_HEADER >> 2
-
 /** How many bytes one take() copies at most. */
 export const BATCH_BYTES = 65536
 
@@ -242,5 +240,3 @@ export class RingWriter {
     Atomics.store(this.words, this.waitingWord, 1)
   }
 }
-
-export { HEADER_WORDS }

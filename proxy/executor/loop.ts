@@ -50,7 +50,6 @@ const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
-const HEADER_WORDS = RECORD_HEADER >> 2;
 
 const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
 const WAITED = Uint8Array.from(MESSAGES, (message) => (message.cost === 'waited' ? 1 : 0));
@@ -277,7 +276,7 @@ export class Loop {
       v.posted = slot === SLOT_POSTED;
       v.slot = v.posted ? -1 : slot;
       v.ticket = batch[at + RecordWord.ticket];
-      v.at(batch, at + HEADER_WORDS, payload);
+      v.at(batch, at + RecordWord.payload, payload);
       v.bulky = false;
       executor.enter(context === null ? 0 : context.active);
 
