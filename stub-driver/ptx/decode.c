@@ -3,25 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "code.h"
+#include "decode.h"
 
-struct decoder {
-    struct ptx_module *module;
-    struct loader *loader;
-    struct function *f;
-    const struct statement *s;
-    struct insn *insns;
-    uint32_t *lines, *source_lines, *source_files;
-    size_t count, capacity, line_capacity, source_capacity, file_capacity;
-    uint32_t *start; /* statement -> instruction */
-    uint32_t frame, preds, pred_left;
-    uint32_t local, local_align;
-    uint32_t scratch32[8], scratch64[4]; /* rows for intermediate values, allotted when first used */
-    jmp_buf give_up;
-};
 
-_Noreturn static void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) {
+void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) {
     char text[300], name[160];
     va_list arguments;
     va_start(arguments, format);
@@ -37,9 +22,9 @@ static void refuse(struct decoder *d, enum ptx_status status, const char *format
 
 /* ---- rows */
 
-static unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes == 8 ? 8 : 4; }
+unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes == 8 ? 8 : 4; }
 
-static int32_t new_row(struct decoder *d, unsigned bytes) {
+int32_t new_row(struct decoder *d, unsigned bytes) {
     if (bytes == 0) {
         if (d->pred_left == 0) {
             d->preds = d->frame;
@@ -54,7 +39,7 @@ static int32_t new_row(struct decoder *d, unsigned bytes) {
     return (int32_t)at;
 }
 
-static int32_t reg_row(struct decoder *d, uint32_t reg) {
+int32_t reg_row(struct decoder *d, uint32_t reg) {
     struct reg *r = &d->f->regs[reg];
     if (r->slot < 0) r->slot = new_row(d, row_bytes(r->type));
     return r->slot;
@@ -69,7 +54,7 @@ struct pool_entry {
 };
 
 /* A row of the pool that holds `value` in every lane; bytes 0: a predicate. With `symbol`, its address is added. */
-static int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbol *symbol) {
+int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbol *symbol) {
     struct ptx_module *module = d->module;
     struct arena *arena = &module->loader.arena;
     unsigned h = (unsigned)((value ^ (value >> 29)) * 2654435761u ^ bytes ^ (unsigned)((uintptr_t)symbol >> 4)) & 1023;
@@ -103,7 +88,7 @@ static int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struc
 
 /* ---- emitting */
 
-static struct insn *emit(struct decoder *d, insn_run run) {
+struct insn *emit(struct decoder *d, insn_run run) {
     struct arena *arena = &d->loader->arena;
     d->insns = arena_grow(arena, d->insns, d->count, &d->capacity, sizeof *d->insns);
     d->lines = arena_grow(arena, d->lines, d->count, &d->line_capacity, sizeof *d->lines);
@@ -121,7 +106,7 @@ static struct insn *emit(struct decoder *d, insn_run run) {
     return insn;
 }
 
-static insn_run handler(struct decoder *d, const char *key) {
+insn_run handler(struct decoder *d, const char *key) {
     insn_run run = ops_find(key);
     if (!run) refuse(d, PTX_UNSUPPORTED, "the engine has no '%s'", key);
     return run;
@@ -137,7 +122,7 @@ static bool kinds_agree(enum ptx_type instruction, enum ptx_type reg) {
     return (i == 'f') == (r == 'f');
 }
 
-static void check_reg(struct decoder *d, uint32_t reg, enum ptx_type type, bool wider) {
+void check_reg(struct decoder *d, uint32_t reg, enum ptx_type type, bool wider) {
     enum ptx_type have = d->f->regs[reg].type;
     unsigned want = ptx_types[type].bytes, got = ptx_types[have].bytes;
     if (!kinds_agree(type, have) || (wider ? got < want : got != want))
@@ -174,7 +159,7 @@ static uint64_t immediate(struct decoder *d, const struct operand *o, enum ptx_t
     return bits;
 }
 
-static int32_t special_row(struct decoder *d, uint32_t special) {
+int32_t special_row(struct decoder *d, uint32_t special) {
     if (ptx_specials[special].kind != SPECIAL_FIXED) emit(d, handler(d, "special"))->imm = special;
     return (int32_t)(special * ROW64 | BANK_SPECIAL);
 }
@@ -235,7 +220,7 @@ static int32_t negated_predicate(struct decoder *d, int32_t row) {
 }
 
 /* `wider` permits a register larger than the type (ld, st, cvt). */
-static int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
+int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
     switch (o->kind) {
         case OPERAND_REG: {
             if (o->integer) refuse(d, PTX_INVALID, "register + constant outside an address");
@@ -273,7 +258,7 @@ static int32_t source(struct decoder *d, const struct operand *o, enum ptx_type 
     }
 }
 
-static int32_t destination(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
+int32_t destination(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
     if (o->kind == OPERAND_SINK) return new_row(d, row_bytes(type));
     if (o->kind != OPERAND_REG || o->negated || o->integer) refuse(d, PTX_INVALID, "the destination must be a register");
     check_reg(d, o->reg, type, wider);
@@ -294,14 +279,8 @@ static enum ptx_type operand_type(struct decoder *d, const char *notation, size_
     return ptx_type_named(notation, (int)length);
 }
 
-struct address {
-    int32_t base;
-    int64_t offset;
-    uint8_t flags;
-    struct symbol *symbol; /* the variable that is named, NULL under a register */
-};
 
-static struct address address_of(struct decoder *d, const struct operand *o) {
+struct address address_of(struct decoder *d, const struct operand *o) {
     if (o->kind != OPERAND_ADDRESS) refuse(d, PTX_INVALID, "an address in [] is needed");
     const struct operand *base = &o->parts[0];
     struct address a = {-1, (int64_t)o->integer, 0, NULL};
@@ -327,7 +306,7 @@ static struct address address_of(struct decoder *d, const struct operand *o) {
     return a;
 }
 
-static enum space space_of(struct decoder *d) {
+enum space space_of(struct decoder *d) {
     const struct opcode *o = &d->s->opcode;
     if (opcode_has(o, "global")) return SPACE_GLOBAL;
     if (opcode_has(o, "const")) return SPACE_CONST;
@@ -339,7 +318,7 @@ static enum space space_of(struct decoder *d) {
 
 /* Which memory an address in `space` means, for handlers: GLOBAL (with .const and generic), SHARED, LOCAL or PARAM (of the
  * kernel; a function's parameters are in its frame's local memory). */
-static enum space memory_class(struct decoder *d, enum space space, struct address *a) {
+enum space memory_class(struct decoder *d, enum space space, struct address *a) {
     if (a->symbol && space != SPACE_NONE && a->symbol->space != space && !(space == SPACE_PARAM && a->symbol->space == SPACE_PARAM))
         refuse(d, PTX_INVALID, "'%s' is in another space", a->symbol->name);
     if (space == SPACE_NONE) {
@@ -362,17 +341,17 @@ static enum space memory_class(struct decoder *d, enum space space, struct addre
 
 /* ---- kinds of instructions */
 
-static void operand_count(struct decoder *d, uint32_t least, uint32_t most) {
+void operand_count(struct decoder *d, uint32_t least, uint32_t most) {
     if (d->s->operand_count < least || d->s->operand_count > most) refuse(d, PTX_INVALID, "%u operands; it takes %u", d->s->operand_count, most);
 }
 
-static uint8_t rounding(struct decoder *d) {
+uint8_t rounding(struct decoder *d) {
     const struct opcode *o = &d->s->opcode;
     return opcode_has(o, "rz") ? MODE_RZ : opcode_has(o, "rm") ? MODE_RM : opcode_has(o, "rp") ? MODE_RP : MODE_RN;
 }
 
 /* Operands as the row's notation says, into d, d2, a, b, c, e in order. */
-static struct insn fields(struct decoder *d) {
+struct insn fields(struct decoder *d) {
     struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
     const char *at = d->s->match.row->operands;
     int32_t *sources[] = {&x.a, &x.b, &x.c, &x.e};
@@ -408,7 +387,7 @@ static struct insn fields(struct decoder *d) {
     return x;
 }
 
-static struct insn *emit_fields(struct decoder *d, insn_run run, const struct insn *x) {
+struct insn *emit_fields(struct decoder *d, insn_run run, const struct insn *x) {
     struct insn *i = emit(d, run);
     i->d = x->d;
     i->d2 = x->d2;
@@ -423,7 +402,7 @@ static struct insn *emit_fields(struct decoder *d, insn_run run, const struct in
     return i;
 }
 
-static void key_of(struct decoder *d, char *key, size_t size) { match_key(&d->s->match, &d->s->opcode, key, size); }
+void key_of(struct decoder *d, char *key, size_t size) { match_key(&d->s->match, &d->s->opcode, key, size); }
 
 static void decode_alu(struct decoder *d, bool rounded) {
     char key[96];
@@ -607,19 +586,19 @@ static void decode_mov(struct decoder *d) {
     i->a = a;
 }
 
-static unsigned vector_count(struct decoder *d) {
+unsigned vector_count(struct decoder *d) {
     const struct opcode *o = &d->s->opcode;
     return opcode_has(o, "v2") ? 2 : opcode_has(o, "v4") ? 4 : opcode_has(o, "v8") ? 8 : 1;
 }
 
-static void hint_operand(struct decoder *d, uint32_t at) {
+void hint_operand(struct decoder *d, uint32_t at) {
     operand_count(d, at, at + 1);
     bool hint = opcode_has(&d->s->opcode, "L2::cache_hint");
     if (hint != (d->s->operand_count == at + 1)) refuse(d, PTX_INVALID, "a cache policy goes with .L2::cache_hint");
     if (hint) source(d, &d->s->operands[at], T_B64, false);
 }
 
-static enum ptx_type memory_type(struct decoder *d) {
+enum ptx_type memory_type(struct decoder *d) {
     enum ptx_type type = T_NONE;
     for (uint32_t i = 0; i < d->s->opcode.count; i++) {
         enum ptx_type t = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
@@ -704,7 +683,7 @@ static void decode_atom(struct decoder *d) {
     emit_fields(d, handler(d, key), &x);
 }
 
-static const struct label *find_label(struct decoder *d, const char *name) {
+const struct label *find_label(struct decoder *d, const char *name) {
     for (uint32_t scope = d->s->scope;; scope = d->f->scope_parent[scope]) {
         for (const struct label *label = d->f->labels; label; label = label->next)
             if (label->scope == scope && strcmp(label->name, name) == 0) return label;
