@@ -44,6 +44,10 @@ export class TestExecutor {
   exit: { code: number | null; signal: NodeJS.Signals | null } | null = null
   private readonly server: net.Server
   private nextId = 1
+  /** Connections handed over whose end the executor has not told yet. Those of an earlier test end in their own time. */
+  get present(): number {
+    return this.nextId - 1 - this.gone.length
+  }
   private changed: (() => void)[] = []
 
   private constructor(options: ExecutorOptions) {
