@@ -75,6 +75,11 @@ export const HANDLES: Record<string, string> = {
   CUmipmappedArray: 'mipmappedArray',
   CUmemoryPool: 'pool',
   CUmemGenericAllocationHandle: 'allocation',
+  CUmodule: 'module',
+  CUfunction: 'function',
+  CUlibrary: 'library',
+  CUkernel: 'kernel',
+  CUlinkState: 'linkState',
 }
 
 /** Scalars by C type: wire width in bytes and whether signed or floating. Enumerations are u32. */

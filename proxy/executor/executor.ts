@@ -8,7 +8,7 @@ import { HandleType, Message, MESSAGE_COUNT } from '../generated/messages.ts';
 import type { ZoneLimits, ZoneUsage } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Context, Event, Stream } from './context.ts';
-import { HandleTable } from './handles.ts';
+import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
 import { PinnedSlots } from './slots.ts';
@@ -60,7 +60,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   private current = -1; // the driver's current context on this thread; -1: unknown
   private own = 0; // the executor's own context
-  private readonly byNative = [...Array(8)].map(() => new Map<number, number>());
+  private readonly byNative = [...Array(TYPES_MAX)].map(() => new Map<number, number>());
   private readonly wakes = new Float64Array(1024);
   private wakeCount = 0;
   private readonly createContextAsync: AsyncCall;

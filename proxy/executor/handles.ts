@@ -3,8 +3,8 @@
  *
  *   bits  0-19  index of the row
  *   bits 20-31  generation of the row: a freed handle stays wrong for 4096 reuses of its row
- *   bits 32-59  random, drawn anew at each use of the row: cannot be guessed from another one's
- *   bits 60-63  type (never 0, so that a handle is never one of CUDA's special stream values 0, 1 and 2)
+ *   bits 32-58  random, drawn anew at each use of the row: cannot be guessed from another one's
+ *   bits 59-63  type (never 0, so that a handle is never one of CUDA's special stream values 0, 1 and 2)
  *
  * A handle belongs to the client that made it; another client of the zone that presents it is refused like one that made it up.
  * Look-up, add and remove are O(1) and allocate nothing; rows are typed arrays that double, and rows of one client form a list,
@@ -16,6 +16,11 @@ import type { HandleType } from '../generated/messages.ts';
 const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK = 0xfff;
+/** Where the type begins in the high word. */
+export const TYPE_SHIFT = 27;
+const RANDOM_MASK = (1 << TYPE_SHIFT) - 1;
+/** More than there are types. */
+export const TYPES_MAX = 32;
 export const HANDLES_MAX = 1 << INDEX_BITS;
 
 const NOBODY = -1;
@@ -43,7 +48,7 @@ export class HandleTable {
     if (this.freeHead === NOBODY && !this.grow()) return -1;
     const row = this.freeHead;
     this.freeHead = this.next[row];
-    this.high[row] = ((type << 28) | (this.draw() & 0x0fffffff)) >>> 0;
+    this.high[row] = ((type << TYPE_SHIFT) | (this.draw() & RANDOM_MASK)) >>> 0;
     this.native[row] = native;
     this.object[row] = object;
     this.owner[row] = owner;
@@ -71,7 +76,7 @@ export class HandleTable {
     const row = low & INDEX_MASK;
     if (row >= this.high.length) return -1;
     high >>>= 0;
-    if (this.high[row] !== high || high >>> 28 !== type || low >>> INDEX_BITS !== this.generation[row] || this.owner[row] !== owner) return -1;
+    if (this.high[row] !== high || high >>> TYPE_SHIFT !== type || low >>> INDEX_BITS !== this.generation[row] || this.owner[row] !== owner) return -1;
     return row;
   }
 
@@ -94,7 +99,7 @@ export class HandleTable {
 
   /** Whether the row is this client's live one of this type (for lists of rows kept elsewhere). */
   typeOf(row: number): HandleType {
-    return (this.high[row] >>> 28) as HandleType;
+    return (this.high[row] >>> TYPE_SHIFT) as HandleType;
   }
 
   /** Frees every handle of a client. What they stood for must have been ended before. */

@@ -161,7 +161,7 @@ export enum Place { device = 0, array = 1, staging = 2, inline = 3, pinned = 4 }
 export enum SyncScope { context = 0, stream = 1, event = 2 }
 export enum AllocKind { device = 0, pitch = 1, managed = 2, async = 3 }
 
-export enum HandleType { none = 0, context = 1, stream = 2, event = 3, array = 4, mipmappedArray = 5, pool = 6, allocation = 7 }
+export enum HandleType { none = 0, context = 1, stream = 2, event = 3, array = 4, mipmappedArray = 5, pool = 6, allocation = 7, module = 8, function = 9, library = 10, kernel = 11, linkState = 12 }
 
 export enum CtxPrimaryRetain { device = 0, flags = 1 }
 export enum CtxPrimaryRetainReply { context = 0 }

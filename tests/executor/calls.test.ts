@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
+import { TYPE_SHIFT } from '../../proxy/executor/handles.ts'
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, HandleType, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
 import { TestClient, type Wide, wide } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
@@ -164,7 +165,7 @@ test('handles: freed, of another type, of another client, made up', async () => 
   assert.is(await c.call(Message.CTX_DESTROY, [...other.primary]), CUresult.INVALID_CONTEXT, "another client's context")
   assert.is(await c.call(Message.cuStreamCreate, [0], { context: other.primary }), CUresult.INVALID_CONTEXT, "in another client's context")
   assert.is(await c.call(Message.cuStreamCreate, [0], { context: [0, 0] }), CUresult.INVALID_CONTEXT, 'in none')
-  assert.is(HandleType.stream, s[1] >>> 28)
+  assert.is(HandleType.stream, s[1] >>> TYPE_SHIFT)
   c.close()
   other.close()
 })

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HandleTable } from '../../proxy/executor/handles.ts'
+import { HandleTable, TYPE_SHIFT } from '../../proxy/executor/handles.ts'
 import { HandleType } from '../../proxy/generated/messages.ts'
 
 const TYPES = [HandleType.context, HandleType.stream, HandleType.event, HandleType.array, HandleType.pool]
@@ -45,7 +45,7 @@ test('any sequence of adds and removes agrees with a model', () => {
     for (const h of live) {
       assert.is(table.find(h.low, h.high, h.type, h.owner), h.row)
       assert.is(table.native[h.row], h.native)
-      assert.is(h.high >>> 28, h.type, 'the type is never 0, so no handle is a special stream value')
+      assert.is(h.high >>> TYPE_SHIFT, h.type, 'the type is never 0, so no handle is a special stream value')
       assert.is(table.find(h.low, h.high, h.type, h.owner + 1), -1, "another client's")
       for (const type of TYPES) if (type !== h.type) assert.is(table.find(h.low, h.high, type, h.owner), -1, 'another type')
       assert.is(table.find(h.low, h.high ^ 1, h.type, h.owner), -1, 'other random bits')
