@@ -172,8 +172,12 @@ static void word_operand(struct parser *parser, struct operand *operand) {
             uint32_t index = at ? (uint32_t)(at - "xyzw") : 9;
             if (!at && colour) index = parser->token.text[0] == 'r' ? 0 : parser->token.text[0] == 'g' ? 1 : parser->token.text[0] == 'b' ? 2 : 3;
             else if (at) index = parser->token.text[0] == 'w' ? 3 : (uint32_t)(parser->token.text[0] - 'x');
-            if (index >= name->vector || name->vector == 1) fail(parser, PTX_UNSUPPORTED, "'.%.*s' of a register", (int)parser->token.length, parser->token.text);
-            operand->reg += index;
+            if (index < name->vector && name->vector > 1) {
+                operand->reg += index;
+            } else { /* a part of the register; decode.c knows who may have one */
+                operand->selector = parser->token.text;
+                operand->selector_length = (uint8_t)(parser->token.length < 8 ? parser->token.length : 8);
+            }
             next(parser);
         } else if (name->kind == NAME_REG && name->vector > 1) { /* the whole vector */
             operand->kind = OPERAND_VECTOR;
@@ -217,7 +221,19 @@ static void word_operand(struct parser *parser, struct operand *operand) {
 static void parse_operand(struct parser *parser, struct operand *operand, bool in_call) {
     if (++parser->depth > MAX_DEPTH) fail(parser, PTX_INVALID, "operands nested too deeply");
     memset(operand, 0, sizeof *operand);
-    if (take_punct(parser, '!')) operand->negated = true;
+    bool negated = take_punct(parser, '!');
+    if (at_punct(parser, '-')) { /* "-%r1" of vmad, or a constant */
+        struct lexer saved = parser->lexer;
+        struct token minus = parser->token;
+        next(parser);
+        if (parser->token.kind == TOKEN_WORD && parser->token.text[0] == '%') {
+            negated = true;
+        } else {
+            parser->lexer = saved;
+            parser->token = minus;
+        }
+    }
+    operand->negated = negated;
     if (at_punct(parser, '{')) {
         next(parser);
         operand->kind = OPERAND_VECTOR;
@@ -360,31 +376,55 @@ static void instruction(struct parser *parser) {
     f->statements[f->statement_count++] = s;
 }
 
-static void local_variables(struct parser *parser, enum space space) {
+static void enter_variable(struct parser *parser, struct symbol *symbol, const char *text, uint32_t length) {
     struct function *f = parser->function;
+    symbol->in_function = true;
+    symbol->function = f;
+    symbol->definition = symbol;
+    struct name *name = enter_name(parser, text, length);
+    name->kind = NAME_VARIABLE;
+    name->symbol = symbol;
+    if (symbol->space == SPACE_SHARED || symbol->space == SPACE_GLOBAL || symbol->space == SPACE_CONST) {
+        enter_symbol(parser, symbol);
+        note_use(parser, symbol);
+    } else {
+        symbol->next = f->variables;
+        f->variables = symbol;
+    }
+}
+
+/* ".param .u64 %P<2>" declares %P0 and %P1 (GCC's calls have them). */
+static void variable_range(struct parser *parser, const struct symbol *pattern) {
+    struct arena *arena = &parser->loader->arena;
+    if (pattern->initial || pattern->relocation_count || pattern->open_array) fail(parser, PTX_INVALID, "'%s': a range of variables has neither initial values nor an open size", pattern->name);
+    if (pattern->size > 1 << 16) fail(parser, PTX_INVALID, "'%s' is too large for a range", pattern->name);
+    for (uint32_t i = 0; i < pattern->range; i++) {
+        char *text = arena_alloc(arena, strlen(pattern->name) + 12);
+        int length = sprintf(text, "%s%u", pattern->name, i);
+        struct symbol *symbol = arena_alloc(arena, sizeof *symbol);
+        *symbol = *pattern;
+        symbol->name = text;
+        symbol->range = 0;
+        enter_variable(parser, symbol, text, (uint32_t)length);
+    }
+}
+
+static void local_variables(struct parser *parser, enum space space) {
     next(parser);
     struct declaration d = {.space = space};
     parse_type_words(parser, &d);
     do {
         struct token word = parser->token;
         struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
+        if (symbol->range) {
+            variable_range(parser, symbol);
+            continue;
+        }
         if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "an array of open size inside a function");
         if (space == SPACE_LOCAL || space == SPACE_PARAM) {
             if (symbol->size > 1 << 24) fail(parser, PTX_INVALID, "'%s' is too large for local memory", symbol->name);
         }
-        symbol->in_function = true;
-        symbol->function = f;
-        symbol->definition = symbol;
-        struct name *name = enter_name(parser, word.text, word.length);
-        name->kind = NAME_VARIABLE;
-        name->symbol = symbol;
-        if (space == SPACE_SHARED || space == SPACE_GLOBAL || space == SPACE_CONST) {
-            enter_symbol(parser, symbol);
-            note_use(parser, symbol);
-        } else {
-            symbol->next = f->variables;
-            f->variables = symbol;
-        }
+        enter_variable(parser, symbol, word.text, word.length);
     } while (take_punct(parser, ','));
     expect(parser, ';');
 }

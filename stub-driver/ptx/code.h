@@ -47,6 +47,7 @@ struct insn {
         const struct insn *target;
         const struct call *call;
         const struct branch_table *table;
+        const void *more; /* what else the handler needs, its own structure */
     };
 };
 

@@ -224,10 +224,11 @@ int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, b
     switch (o->kind) {
         case OPERAND_REG: {
             if (o->integer) refuse(d, PTX_INVALID, "register + constant outside an address");
+            if (o->selector) refuse(d, PTX_INVALID, "'.%.*s' of a register", o->selector_length, o->selector);
             check_reg(d, o->reg, type, wider);
             int32_t row = reg_row(d, o->reg);
             if (o->negated) {
-                if (type != T_PRED) refuse(d, PTX_INVALID, "'!' before something that is no predicate");
+                if (type != T_PRED) refuse(d, PTX_INVALID, "'!' or '-' before something that is no predicate");
                 return negated_predicate(d, row);
             }
             return row;
@@ -260,7 +261,7 @@ int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, b
 
 int32_t destination(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
     if (o->kind == OPERAND_SINK) return new_row(d, row_bytes(type));
-    if (o->kind != OPERAND_REG || o->negated || o->integer) refuse(d, PTX_INVALID, "the destination must be a register");
+    if (o->kind != OPERAND_REG || o->negated || o->integer || o->selector) refuse(d, PTX_INVALID, "the destination must be a register");
     check_reg(d, o->reg, type, wider);
     return reg_row(d, o->reg);
 }
@@ -284,6 +285,7 @@ struct address address_of(struct decoder *d, const struct operand *o) {
     if (o->kind != OPERAND_ADDRESS) refuse(d, PTX_INVALID, "an address in [] is needed");
     const struct operand *base = &o->parts[0];
     struct address a = {-1, (int64_t)o->integer, 0, NULL};
+    if (base->negated || base->selector) refuse(d, PTX_INVALID, "malformed address");
     if (base->kind == OPERAND_REG) {
         enum ptx_type type = d->f->regs[base->reg].type;
         if (ptx_types[type].kind == 'f' || (ptx_types[type].bytes != 8 && ptx_types[type].bytes != 4)) refuse(d, PTX_INVALID, "an address in a .%s register", ptx_types[type].name);
@@ -539,8 +541,39 @@ static void decode_cvt(struct decoder *d) {
     emit_fields(d, handler(d, key), &widen);
 }
 
+/* mov.v2 and mov.v4: element by element, of vector registers or lists (GCC's complex numbers). */
+static void decode_mov_vector(struct decoder *d, unsigned count) {
+    const struct operand *to = &d->s->operands[0], *from = &d->s->operands[1];
+    enum ptx_type type = memory_type(d);
+    if (to->kind != OPERAND_VECTOR || from->kind != OPERAND_VECTOR || to->count != count || from->count != count)
+        refuse(d, PTX_INVALID, "two vectors of %u elements are needed", count);
+    int32_t sources[4], targets[4];
+    insn_run move = handler(d, row_bytes(type) == 8 ? "mov.b64" : "mov.b32");
+    for (unsigned i = 0; i < count; i++) {
+        targets[i] = destination(d, &to->parts[i], type, false);
+        sources[i] = source(d, &from->parts[i], type, false);
+    }
+    for (unsigned i = 1; i < count; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (sources[i] == targets[k]) { /* read before it is overwritten */
+                struct insn *save = emit(d, move);
+                save->a = sources[i];
+                sources[i] = save->d = new_row(d, row_bytes(type));
+                break;
+            }
+    for (unsigned i = 0; i < count; i++) {
+        struct insn *insn = emit(d, move);
+        insn->d = targets[i];
+        insn->a = sources[i];
+    }
+}
+
 static void decode_mov(struct decoder *d) {
     operand_count(d, 2, 2);
+    if (vector_count(d) > 1) {
+        decode_mov_vector(d, vector_count(d));
+        return;
+    }
     const struct operand *to = &d->s->operands[0], *from = &d->s->operands[1];
     enum ptx_type type = match_type(&d->s->match, 0);
     struct arena *arena = &d->loader->arena;
@@ -727,7 +760,7 @@ static struct slot call_slot(struct decoder *d, const struct operand *o, bool re
     slot.is_reg = true;
     if (o->kind == OPERAND_REG) {
         enum ptx_type type = d->f->regs[o->reg].type;
-        if (o->negated || o->integer) refuse(d, PTX_INVALID, "arguments are registers, constants and .param variables");
+        if (o->negated || o->integer || o->selector) refuse(d, PTX_INVALID, "arguments are registers, constants and .param variables");
         slot.reg = reg_row(d, o->reg);
         slot.size = type == T_PRED ? 4 : ptx_types[type].bytes;
         slot.row_bytes = (uint8_t)row_bytes(type);
@@ -928,6 +961,7 @@ static void statement(struct decoder *d) {
             x = fields(d);
             emit_fields(d, handler(d, "warpsync"), &x);
             break;
+        case KIND_VIDEO: decode_video(d); break;
         case KIND_CPASYNC: decode_cp_async(d); break;
         case KIND_BRA: decode_bra(d); break;
         case KIND_BRX: decode_brx(d); break;

@@ -63,6 +63,10 @@ struct insn fields(struct decoder *d);
 void hint_operand(struct decoder *d, uint32_t at);
 const struct label *find_label(struct decoder *d, const char *name);
 
+/* ---- the rooms: one function a family */
+
+void decode_video(struct decoder *d); /* video.c */
+
 /* ---- the opcode's words */
 
 enum space space_of(struct decoder *d);

@@ -41,6 +41,7 @@ static void fill(void) {
     enter(ops_control);
     enter(ops_warp);
     enter(ops_memory);
+    enter(ops_video);
 }
 
 insn_run ops_find(const char *key) {

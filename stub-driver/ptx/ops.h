@@ -15,5 +15,6 @@ extern const struct ops_entry ops_integer_avx2[], ops_float_avx2[], ops_half_avx
 extern const struct ops_entry ops_control[];  /* control.c */
 extern const struct ops_entry ops_warp[];     /* warp_ops.c */
 extern const struct ops_entry ops_memory[];   /* memory.c */
+extern const struct ops_entry ops_video[];    /* video.c */
 
 #endif

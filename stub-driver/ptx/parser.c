@@ -252,6 +252,14 @@ static uint64_t count_values(struct parser *parser) {
     return any ? count + 1 : count;
 }
 
+/* The N of name<N>: a number, because '>' would continue an expression. */
+static uint64_t range_count(struct parser *parser) {
+    if (parser->token.kind != TOKEN_INTEGER) fail(parser, PTX_INVALID, "a number is needed in '<>'");
+    uint64_t value = parser->token.integer;
+    next(parser);
+    return value;
+}
+
 struct symbol *parse_declarator(struct parser *parser, const struct declaration *d, enum linkage linkage) {
     struct symbol *symbol = arena_alloc(&parser->loader->arena, sizeof *symbol);
     symbol->kind = SYMBOL_VARIABLE;
@@ -267,6 +275,12 @@ struct symbol *parse_declarator(struct parser *parser, const struct declaration 
     symbol->align = d->align ? d->align : (uint32_t)element;
     uint64_t dimensions[8], total = element;
     int levels = 0;
+    if (take_punct(parser, '<')) {
+        uint64_t count = range_count(parser);
+        if (count == 0 || count > 4096) fail(parser, PTX_INVALID, "a range of %llu variables", (unsigned long long)count);
+        symbol->range = (uint32_t)count;
+        expect(parser, '>');
+    }
     while (take_punct(parser, '[')) {
         if (levels == 8) fail(parser, PTX_INVALID, "'%s' has too many dimensions", symbol->name);
         if (at_punct(parser, ']')) {
@@ -315,6 +329,7 @@ static void variables(struct parser *parser, enum linkage linkage) {
     parse_type_words(parser, &d);
     do {
         struct symbol *symbol = parse_declarator(parser, &d, linkage);
+        if (symbol->range) fail(parser, PTX_UNSUPPORTED, "'%s': a range of variables outside a function", symbol->name);
         struct symbol *before = unit_find(parser->unit, symbol->name);
         if (before) {
             if (before->kind != SYMBOL_VARIABLE || before->space != symbol->space) fail(parser, PTX_INVALID, "'%s' is declared twice, differently", symbol->name);
@@ -364,6 +379,7 @@ static void parameters(struct parser *parser, struct function *f, bool results) 
             if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a parameter's name is needed");
             struct token word = parser->token;
             struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
+            if (symbol->range) fail(parser, PTX_INVALID, "'%s': a range of parameters", symbol->name);
             if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "variadic parameters of an own function ('%s')", f->name ? f->name : symbol->name);
             symbol->in_function = true;
             symbol->function = f;

@@ -34,6 +34,7 @@ struct symbol {
     enum space space;
     enum ptx_type type;
     uint32_t vector;      /* 1, 2, 4 */
+    uint32_t range;       /* name<range>: so many variables; 0: one */
     uint32_t align;
     uint64_t size;        /* bytes; 0 for an array of open size */
     bool open_array, managed, in_function, kernel_param;
@@ -76,12 +77,14 @@ enum operand_kind {
 
 struct operand {
     enum operand_kind kind;
-    bool negated;
+    bool negated; /* '!', or '-' before a register (vmad) */
+    uint8_t selector_length;
     uint32_t reg, count, special;
     uint64_t integer;
     struct symbol *symbol;
     struct operand *parts;
     const char *name;
+    const char *selector; /* "h1" of %r1.h1 (video instructions), in the text; NULL none */
 };
 
 struct statement {

@@ -2,6 +2,7 @@
  * group took is given back when the rest does not match, so that optional groups need no order of preference. */
 #include "table.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "ptx.h"
@@ -53,8 +54,29 @@ static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_
     return match_rest(close + 1, opcode, word, group + 1, match);
 }
 
+/* Rows by mnemonic, in the table's order: chains of row numbers + 1. */
+enum { BUCKETS = 256 };
+static uint16_t first_row[BUCKETS], next_row[sizeof ptx_rows / sizeof ptx_rows[0]];
+static pthread_once_t indexed = PTHREAD_ONCE_INIT;
+
+static unsigned bucket_of(const char *name, size_t length) {
+    unsigned h = 2166136261u;
+    for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)name[i]) * 16777619u;
+    return (h ^ h >> 8) & (BUCKETS - 1);
+}
+
+static void make_index(void) {
+    for (size_t i = ptx_row_count; i-- > 0;) {
+        unsigned bucket = bucket_of(ptx_rows[i].pattern, name_length(ptx_rows[i].pattern));
+        next_row[i] = first_row[bucket];
+        first_row[bucket] = (uint16_t)(i + 1);
+    }
+}
+
 bool table_match(const struct opcode *opcode, struct row_match *match) {
-    for (size_t i = 0; i < ptx_row_count; i++) {
+    pthread_once(&indexed, make_index);
+    for (size_t n = first_row[bucket_of(opcode->name, opcode->name_length)]; n; n = next_row[n - 1]) {
+        size_t i = n - 1;
         const char *pattern = ptx_rows[i].pattern;
         size_t length = name_length(pattern);
         if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
