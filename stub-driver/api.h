@@ -28,7 +28,10 @@ extern _Atomic bool rf_faults_armed; /* see fault.c; read first so that a GPU wi
 
 /* Called when faults are armed: counts this call, answers what was ordered for it, or CUDA_SUCCESS. */
 CUresult rf_fault_call(const char *call);
-/* Finds the calling thread's context. Errors: INVALID_CONTEXT (none current), CONTEXT_IS_DESTROYED, the context's sticky error. */
+/* This thread is inside a stream's callback or host function, from where calls that need a context are not permitted
+ * (libgomp puts off its frees when it is told so). */
+extern _Thread_local bool rf_in_callback;
+/* Finds the calling thread's context. Errors: NOT_PERMITTED (in a callback), INVALID_CONTEXT (none current), CONTEXT_IS_DESTROYED, the context's sticky error. */
 CUresult rf_current_context(struct context **context);
 
 /* The guard of a call that needs no context. `call` is the exported name. */

@@ -51,7 +51,10 @@ CUresult rf_context_find(CUcontext handle, struct context **context) {
   return CUDA_SUCCESS;
 }
 
+_Thread_local bool rf_in_callback;
+
 CUresult rf_current_context(struct context **context) {
+  if (RF_UNLIKELY(rf_in_callback)) return CUDA_ERROR_NOT_PERMITTED;
   if (RF_UNLIKELY(thread.depth == 0)) return CUDA_ERROR_INVALID_CONTEXT;
   struct context *const found = rf_object_find(RF_KIND_CONTEXT, thread.stack[thread.depth - 1]);
   if (RF_UNLIKELY(!found || !atomic_load_explicit(&found->active, memory_order_acquire))) return CUDA_ERROR_CONTEXT_IS_DESTROYED;

@@ -65,7 +65,11 @@ void rf_execute(struct stream *stream, struct rf_op *op) {
     case RF_OP_RECORD: rf_event_stamp(op->record.event, op->record.record); return;
     case RF_OP_WAIT_STREAM: rf_stream_wait(op->wait.stream, op->wait.number); return;
     case RF_OP_FREE: rf_space_free(op->free.address, NULL); return;
-    case RF_OP_CALLBACK: op->callback.function(op->callback.stream, error, op->callback.data); return;
+    case RF_OP_CALLBACK:
+      rf_in_callback = true;
+      op->callback.function(op->callback.stream, error, op->callback.data);
+      rf_in_callback = false;
+      return;
     case RF_OP_NOTHING: return;
     case RF_OP_KERNEL: rf_kernel_execute(stream, op->launch); return; /* it looks at the error itself */
     /* The rest is work of the context, and a poisoned one does none. */
@@ -74,7 +78,10 @@ void rf_execute(struct stream *stream, struct rf_op *op) {
       if (!error) copy_or_fill(stream, op);
       return;
     case RF_OP_HOST:
-      if (!error) op->host.function(op->host.data);
+      if (error) return;
+      rf_in_callback = true;
+      op->host.function(op->host.data);
+      rf_in_callback = false;
       return;
     case RF_OP_MEMOPS:
       if (!error) rf_memops_execute(stream, op->memops.list, op->memops.count);
