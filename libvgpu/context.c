@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "cudart_tables.h"
 #include "device.h"
 #include "hand.h"
 
@@ -88,6 +89,14 @@ struct vgpu_context *vgpu_context_find(CUcontext handle)
 }
 
 static CUcontext handle_of(const struct vgpu_context *context) { return context ? (CUcontext)(uintptr_t)context->handle : NULL; }
+
+/* What the CUDA runtime keeps by a context that ends: taken under the caller's locks, dropped without. */
+static struct rf_cudart_kept *take_kept(const struct vgpu_context *context) { return rf_cudart_take ? rf_cudart_take(handle_of(context)) : NULL; }
+
+static void drop_kept(struct rf_cudart_kept *kept)
+{
+    if (kept) rf_cudart_drop(kept);
+}
 
 /* ---- the stack ---- */
 
@@ -253,8 +262,10 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
         ((struct rf_CTX_DESTROY *)call.payload)->target = context->handle;
         error = vgpu_wait(&call, NULL, 0);
     }
+    struct rf_cudart_kept *kept = take_kept(context);
     remove_everywhere(context);
     dereference(context);
+    drop_kept(kept);
     return error;
 }
 
@@ -419,28 +430,34 @@ CUresult vgpu_cuDevicePrimaryCtxRelease_v2(CUdevice dev)
 {
     if (!vgpu_device(dev)) return CUDA_ERROR_INVALID_DEVICE;
     struct primary *primary = &primaries[dev];
+    struct rf_cudart_kept *kept = NULL;
     CUresult error = CUDA_SUCCESS;
     pthread_mutex_lock(&primary_lock);
     if (primary->retained == 0) {
         error = CUDA_ERROR_INVALID_CONTEXT;
     } else if (--primary->retained == 0 && primary->active) {
         primary->active = 0;
+        kept = take_kept(primary->context);
         error = reset(dev);
     }
     pthread_mutex_unlock(&primary_lock);
+    drop_kept(kept);
     return error;
 }
 
 CUresult vgpu_cuDevicePrimaryCtxReset_v2(CUdevice dev)
 {
     if (!vgpu_device(dev)) return CUDA_ERROR_INVALID_DEVICE;
+    struct rf_cudart_kept *kept = NULL;
     CUresult error = CUDA_SUCCESS;
     pthread_mutex_lock(&primary_lock);
     if (primaries[dev].active) {
         primaries[dev].active = 0;
+        kept = take_kept(primaries[dev].context);
         error = reset(dev);
     }
     pthread_mutex_unlock(&primary_lock);
+    drop_kept(kept);
     return error;
 }
 

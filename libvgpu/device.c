@@ -1,10 +1,8 @@
 /* device.c - identity and attributes of devices, answered from the info block without a message.
  *
- * CUDA_VISIBLE_DEVICES is the driver library's to obey (the runtime does not): ordinals or UUID prefixes ("GPU-8f...") in a
- * list; the first entry that names no device, or one named before, ends it. Numbers on the wire are the executor's own. */
+ * Programs number the devices that CUDA_VISIBLE_DEVICES leaves them; numbers on the wire are the executor's own. */
 #include "device.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,62 +11,16 @@
 #include "context.h"
 #include "hand.h"
 #include "settings.h"
+#include "visible_devices.h"
 
 static int count;
 static int wire[RF_DEVICES_MAX];
 
-static void uuid_text(const uint8_t *u, char out[41])
-{
-    static const int groups[] = {4, 2, 2, 2, 6};
-    out += sprintf(out, "GPU-");
-    for (int g = 0, at = 0; g < 5; g++) {
-        if (g) *out++ = '-';
-        for (int i = 0; i < groups[g]; i++) out += sprintf(out, "%02x", u[at++]);
-    }
-}
-
-static int named(const char *entry, size_t length)
-{
-    if (length == 0) return -1;
-    if (isdigit((unsigned char)*entry)) {
-        char *end;
-        unsigned long number = strtoul(entry, &end, 10);
-        return end == entry + length && number < vgpu.info.device_count ? (int)number : -1;
-    }
-    if (length <= 4 || length > 40) return -1;
-    int found = -1;
-    for (uint32_t i = 0; i < vgpu.info.device_count; i++) {
-        char text[41];
-        uuid_text(vgpu.info.devices[i].uuid, text);
-        if (strncasecmp(text, entry, length) != 0) continue;
-        if (found >= 0) return -1; /* a prefix of two devices names neither */
-        found = (int)i;
-    }
-    return found;
-}
-
 void vgpu_device_init(void)
 {
-    const char *list = vgpu_settings()->visible;
-    if (!list) {
-        count = (int)vgpu.info.device_count;
-        for (int i = 0; i < count; i++) wire[i] = i;
-        return;
-    }
-    count = 0;
-    while (count < (int)vgpu.info.device_count) {
-        list += strspn(list, " ");
-        size_t length = strcspn(list, ",");
-        size_t bare = length;
-        while (bare && list[bare - 1] == ' ') bare--;
-        int device = named(list, bare);
-        for (int i = 0; i < count; i++)
-            if (wire[i] == device) device = -1;
-        if (device < 0) break;
-        wire[count++] = device;
-        if (!list[length]) break;
-        list += length + 1;
-    }
+    uint8_t uuids[RF_DEVICES_MAX][16];
+    for (uint32_t i = 0; i < vgpu.info.device_count; i++) memcpy(uuids[i], vgpu.info.devices[i].uuid, sizeof uuids[i]);
+    count = rf_visible_devices(vgpu_settings()->visible, (int)vgpu.info.device_count, uuids, wire);
 }
 
 int vgpu_device_count(void) { return count; }

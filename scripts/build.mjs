@@ -2,7 +2,10 @@
 /**
  * Builds everything: the two `libcuda.so.1` (client and software GPU) with `cc`, the three programs with esbuild.
  *
- *   node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--quiet]
+ *   node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--without-cudart] [--into FOLDER] [--quiet]
+ *
+ * `--without-cudart` leaves the CUDA runtime's private tables out (idm/cudart_tables.c says what they are); programs of the driver
+ * API need none. `--into` puts the libraries below another folder than `build/`.
  *
  * Plain Node and `cc`, no make: the only dependency graph is source -> object -> library, and the compiler writes it (`-MMD`).
  * An object is compiled again when its flags changed or when it is older than a file it was made of. A part whose sources do
@@ -11,7 +14,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -44,6 +47,10 @@ const libraries = [
   { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], out: 'lib' },
   { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx'], out: 'stub' },
 ];
+
+/** Sources of idm/ that each of them is compiled with, for neither may know the other; the tables can be left out. */
+const CUDART_TABLES = 'idm/cudart_tables.c';
+const SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
 
 const bundles = [
   { name: 'ringfence', entry: 'proxy/cli/main.ts', banner: '#!/usr/bin/env node\n' },
@@ -113,7 +120,7 @@ async function replacing(file, make) {
   }
 }
 
-async function buildLibrary(library, variantName, say) {
+async function buildLibrary(library, variantName, { say, cudart, into }) {
   const variant = variants[variantName];
   const { folders } = library;
   const sources = folders.flatMap((folder) => filesIn(folder, '.c'));
@@ -121,8 +128,9 @@ async function buildLibrary(library, variantName, say) {
     say(`skip   ${library.name}: no .c file in ${library.name}/`);
     return;
   }
+  sources.push(...SHARED.filter((file) => cudart || file !== CUDART_TABLES));
   const objects = join(root, 'build/obj', variantName, library.name);
-  const target = join(root, 'build', variant.folder, library.out, 'libcuda.so.1');
+  const target = join(into, variant.folder, library.out, 'libcuda.so.1');
   mkdirSync(objects, { recursive: true });
   mkdirSync(join(target, '..'), { recursive: true });
   const include = ['idm', 'idm/generated', ...folders].flatMap((folder) => ['-I', folder]);
@@ -132,7 +140,8 @@ async function buildLibrary(library, variantName, say) {
   const made = [];
   const stale = [];
   for (const source of sources) {
-    const object = join(objects, `${source.slice(library.name.length + 1).replaceAll('/', '.')}.o`);
+    const own = source.startsWith(`${library.name}/`) ? source.slice(library.name.length + 1) : source;
+    const object = join(objects, `${own.replaceAll('/', '.')}.o`);
     made.push(object);
     if (!isFresh(object, stamp)) stale.push({ source, object });
   }
@@ -146,10 +155,10 @@ async function buildLibrary(library, variantName, say) {
   const script = folders.flatMap((folder) => filesIn(folder, '.map'))[0];
   const link = [...COMMON_LINK, ...variant.link, ...(script ? [`-Wl,--version-script=${script}`] : [])];
   const linkStamp = hash(JSON.stringify([link, LIBRARIES, made]));
-  const stampFile = join(objects, 'link.flags');
+  const stampFile = join(objects, `link-${hash(target)}.flags`);
   const newest = Math.max(...made.map(mtime), script ? mtime(join(root, script)) : 0);
   if (mtime(target) < newest || !existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== linkStamp) {
-    say(`link   ${target.slice(root.length + 1)}`);
+    say(`link   ${relative(root, target)}`);
     await replacing(target, (file) => cc([...link, ...made, ...LIBRARIES, '-o', file]));
     writeFileSync(stampFile, linkStamp);
   } else {
@@ -201,10 +210,10 @@ async function buildPrograms(say) {
 }
 
 /**
- * Builds `only` ('c', 'js' or both when undefined) for the variants named. Returns the failures, one text each: a part that
+ * Builds `only` ('c', 'js' or both when undefined) for the variants named; libraries go below `into`. Returns the failures, one text each: a part that
  * does not compile does not keep the others from being built.
  */
-export async function buildAll({ variantNames = ['release'], only, say = console.log } = {}) {
+export async function buildAll({ variantNames = ['release'], only, say = console.log, cudart = true, into = join(root, 'build') } = {}) {
   const failures = [];
   const attempt = async (work) => {
     try {
@@ -214,20 +223,22 @@ export async function buildAll({ variantNames = ['release'], only, say = console
     }
   };
   if (only !== 'js') {
-    for (const variant of variantNames) for (const library of libraries) await attempt(() => buildLibrary(library, variant, say));
+    for (const variant of variantNames) for (const library of libraries) await attempt(() => buildLibrary(library, variant, { say, cudart, into }));
   }
   if (only !== 'c') await attempt(() => buildPrograms(say));
   return failures;
 }
 
 function options(argv) {
-  const result = { variantNames: [], only: undefined, say: console.log };
+  const result = { variantNames: [], only: undefined, say: console.log, cudart: true, into: join(root, 'build') };
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--variant' && argv[i + 1] in variants) result.variantNames.push(argv[++i]);
     else if (argv[i] === '--only' && ['c', 'js'].includes(argv[i + 1])) result.only = argv[++i];
+    else if (argv[i] === '--without-cudart') result.cudart = false;
+    else if (argv[i] === '--into' && argv[i + 1]) result.into = resolve(argv[++i]);
     else if (argv[i] === '--quiet') result.say = () => {};
     else {
-      console.error(`build: cannot use "${argv[i]}"; usage: node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--quiet]`);
+      console.error(`build: cannot use "${argv[i]}"; usage: node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--without-cudart] [--into FOLDER] [--quiet]`);
       process.exit(2);
     }
   }

@@ -63,7 +63,7 @@ static bool lock_byte(off_t byte, int command, short type) {
 }
 
 static uint64_t header_size(void) {
-  const uint64_t frames = rf_settings.memory / RF_FRAME_SIZE * (uint64_t)rf_settings.devices;
+  const uint64_t frames = rf_settings.memory / RF_FRAME_SIZE * (uint64_t)rf_settings.card_devices;
   const uint64_t size = sizeof(struct header) + frames * sizeof(uint16_t);
   return (size + RF_FRAME_SIZE - 1) / RF_FRAME_SIZE * RF_FRAME_SIZE;
 }
@@ -100,7 +100,7 @@ static bool initialise_header(void) {
   pthread_mutex_init(&header->lock, &attributes);
   pthread_mutexattr_destroy(&attributes);
   header->layout = LAYOUT;
-  header->devices = (uint32_t)rf_settings.devices;
+  header->devices = (uint32_t)rf_settings.card_devices;
   header->frames_per_device = (uint32_t)(rf_settings.memory / RF_FRAME_SIZE);
   recount();
   header->magic = MAGIC; /* last: a process that dies before this leaves the work to the next */
@@ -108,12 +108,12 @@ static bool initialise_header(void) {
 }
 
 static bool check_header(void) {
-  if (header->layout == LAYOUT && header->devices == (uint32_t)rf_settings.devices &&
+  if (header->layout == LAYOUT && header->devices == (uint32_t)rf_settings.card_devices &&
       header->frames_per_device == rf_settings.memory / RF_FRAME_SIZE)
     return true;
   rf_log_line("RINGFENCE_STUB_CARD_FD is a card of %u devices of %llu bytes, RINGFENCE_STUB_DEVICES and "
               "RINGFENCE_STUB_MEMORY say %d of %llu; give every process of a card the same settings",
-              header->devices, (unsigned long long)header->frames_per_device * RF_FRAME_SIZE, rf_settings.devices,
+              header->devices, (unsigned long long)header->frames_per_device * RF_FRAME_SIZE, rf_settings.card_devices,
               (unsigned long long)rf_settings.memory);
   return false;
 }
@@ -160,9 +160,9 @@ static bool join(void) {
 }
 
 bool rf_card_open(void) {
-  if (rf_settings.devices == 0) return true;
+  if (rf_settings.card_devices == 0) return true;
   const uint64_t offset = header_size();
-  const uint64_t size = offset + rf_settings.memory * (uint64_t)rf_settings.devices;
+  const uint64_t size = offset + rf_settings.memory * (uint64_t)rf_settings.card_devices;
   if (rf_settings.card_fd >= 0) {
     /* Our own description, so that the lock on our slot is ours and not every inheritor's. */
     char path[64];
@@ -204,13 +204,14 @@ void rf_card_populate(const char *at) {
 }
 
 CUresult rf_card_take(int device, uint32_t count, uint32_t *frames) {
-  struct device *const d = &header->device[device];
+  const uint32_t on_card = (uint32_t)rf_settings.on_card[device];
+  struct device *const d = &header->device[on_card];
   lock_header();
   if (d->free < count && !(reclaim_dead() && d->free >= count)) {
     unlock_header();
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  const uint32_t first = (uint32_t)device * header->frames_per_device;
+  const uint32_t first = on_card * header->frames_per_device;
   uint32_t taken = 0, i = d->search_from;
   for (; taken < count && i < header->frames_per_device; i++) {
     if (header->owner[first + i] != 0) continue;
@@ -238,7 +239,7 @@ void rf_card_give(const uint32_t *frames, uint32_t count) {
 uint64_t rf_card_free(int device) {
   lock_header();
   reclaim_dead();
-  const uint64_t bytes = header->device[device].free * RF_FRAME_SIZE;
+  const uint64_t bytes = header->device[rf_settings.on_card[device]].free * RF_FRAME_SIZE;
   unlock_header();
   return bytes;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "cudart_tables.h"
 #include "event.h"
 #include "host.h"
 #include "kernel.h"
@@ -165,6 +166,13 @@ static void drain(struct context *context) {
   rf_stream_wait(context->legacy, atomic_load(&context->legacy->submitted));
 }
 
+/* What the CUDA runtime keeps by a context that ends: taken under the caller's locks, dropped without. */
+static struct rf_cudart_kept *take_kept(CUcontext context) { return rf_cudart_take ? rf_cudart_take(context) : NULL; }
+
+static void drop_kept(struct rf_cudart_kept *kept) {
+  if (kept) rf_cudart_drop(kept);
+}
+
 /* Ends all that lives in a context. Its work is awaited, as cuCtxDestroy does. */
 static void clear(struct context *context) {
   rf_kernels_end(context);
@@ -240,10 +248,12 @@ static CUresult destroy(const char *call, CUcontext ctx) {
   const uint64_t handle = (uint64_t)(uintptr_t)ctx;
   if (!rf_object_withdraw(&context->object, handle)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
   if (thread.depth && thread.stack[thread.depth - 1] == handle) thread.depth--;
+  struct rf_cudart_kept *const kept = take_kept(ctx);
   clear(context);
   rf_stream_release(context->legacy);
   atomic_store(&context->active, false);
   rf_object_recycle(RF_KIND_CONTEXT, &context->object);
+  drop_kept(kept);
   return CUDA_SUCCESS;
 }
 
@@ -321,6 +331,12 @@ CUresult cuCtxGetCurrent(CUcontext *pctx) {
 #define RF_DEVICE(device) \
   if ((device) < 0 || (device) >= rf_settings.devices) return CUDA_ERROR_INVALID_DEVICE
 
+CUresult rf_context_primary_handle(CUcontext *handle, CUdevice device) {
+  RF_DEVICE(device);
+  *handle = rf_context_handle(primary[device]);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev) {
   RF_ENTER();
   if (!pctx) return CUDA_ERROR_INVALID_VALUE;
@@ -345,13 +361,17 @@ static CUresult primary_release(const char *call, CUdevice dev) {
   RF_TRY(rf_enter(call));
   RF_DEVICE(dev);
   CUresult result = CUDA_SUCCESS;
+  struct rf_cudart_kept *kept = NULL;
   pthread_mutex_lock(&primary_lock);
   struct context *const context = primary[dev];
-  if (!context->retained)
+  if (!context->retained) {
     result = CUDA_ERROR_INVALID_CONTEXT;
-  else if (--context->retained == 0)
+  } else if (--context->retained == 0) {
+    kept = take_kept(rf_context_handle(context));
     deactivate(context);
+  }
   pthread_mutex_unlock(&primary_lock);
+  drop_kept(kept);
   return result;
 }
 
@@ -363,10 +383,12 @@ static CUresult primary_reset(const char *call, CUdevice dev) {
   RF_DEVICE(dev);
   pthread_mutex_lock(&primary_lock);
   struct context *const context = primary[dev];
+  struct rf_cudart_kept *const kept = take_kept(rf_context_handle(context));
   if (atomic_load(&context->active)) deactivate(context);
   /* Those who retained it still may release it: the count stays, and the context comes back with the next retain. */
   set_defaults(context);
   pthread_mutex_unlock(&primary_lock);
+  drop_kept(kept);
   return CUDA_SUCCESS;
 }
 

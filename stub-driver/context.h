@@ -61,6 +61,9 @@ struct stream *rf_context_thread_stream(struct context *context);
 /* Makes the primary contexts' objects, one a device, inactive. */
 bool rf_contexts_initialise(void);
 
+/* The handle of a device's primary context, which is not retained. Errors: INVALID_DEVICE. */
+CUresult rf_context_primary_handle(CUcontext *handle, CUdevice device);
+
 /* The current context's handle, or NULL; no guards. */
 CUcontext rf_context_current_handle(void);
 

@@ -109,15 +109,15 @@ static const int attributes[CU_DEVICE_ATTRIBUTE_MAX] = {
     [CU_DEVICE_ATTRIBUTE_NUMA_ID] = -1,
 };
 
-/* Each device sits on a bus of its own, slot 0. */
-static int bus_of(CUdevice device) { return device + 1; }
+/* Each device sits on a bus of its own, slot 0, whatever number the program has for it. */
+static int bus_of(CUdevice device) { return rf_settings.on_card[device] + 1; }
 
 CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev) {
   RF_ENTER();
   if (!pi || (int)attrib < 1 || attrib >= CU_DEVICE_ATTRIBUTE_MAX) return CUDA_ERROR_INVALID_VALUE;
   RF_DEVICE(dev);
   *pi = attrib == CU_DEVICE_ATTRIBUTE_PCI_BUS_ID               ? bus_of(dev)
-        : attrib == CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID ? dev
+        : attrib == CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID ? rf_settings.on_card[dev]
                                                                  : attributes[attrib];
   return CUDA_SUCCESS;
 }
@@ -145,14 +145,18 @@ CUresult cuDeviceGetName(char *name, int len, CUdevice dev) {
   return CUDA_SUCCESS;
 }
 
+/* Version 8 (ours to define), the variant of RFC 9562, "RINGFENCE", and which device it is. */
+void rf_device_uuid(int on_card, uint8_t uuid[16]) {
+  static const uint8_t bytes[16] = {'R', 'I', 'N', 'G', 'F', 'E', 0x8e, 'C', 0x8e, 0, 'G', 'P', 'U', 0, 0, 0};
+  memcpy(uuid, bytes, sizeof bytes);
+  uuid[15] = (uint8_t)(on_card + 1);
+}
+
 static CUresult get_uuid(const char *call, CUuuid *uuid, CUdevice dev) {
   RF_TRY(rf_enter(call));
   if (!uuid) return CUDA_ERROR_INVALID_VALUE;
   RF_DEVICE(dev);
-  /* Version 8 (ours to define), the variant of RFC 9562, "RINGFENCE", and which device it is. */
-  static const unsigned char bytes[16] = {'R', 'I', 'N', 'G', 'F', 'E', 0x8e, 'C', 0x8e, 0, 'G', 'P', 'U', 0, 0, 0};
-  memcpy(uuid->bytes, bytes, sizeof uuid->bytes);
-  uuid->bytes[15] = (char)(dev + 1);
+  rf_device_uuid(rf_settings.on_card[dev], (uint8_t *)uuid->bytes);
   return CUDA_SUCCESS;
 }
 

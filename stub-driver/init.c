@@ -62,13 +62,6 @@ CUresult cuDriverGetVersion(int *driverVersion) {
   return CUDA_SUCCESS;
 }
 
-/* NVIDIA's private tables; driver API programs need none. */
-CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId) {
-  (void)pExportTableId;
-  if (ppExportTable) *ppExportTable = NULL;
-  return CUDA_ERROR_INVALID_VALUE;
-}
-
 /* There is nothing to profile, and programs bracket their work with these all the same. */
 CUresult cuProfilerStart(void) {
   RF_ENTER_CONTEXT(context);

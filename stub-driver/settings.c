@@ -11,6 +11,7 @@
 #include "api.h"
 #include "fault.h"
 #include "log.h"
+#include "visible_devices.h"
 
 struct rf_settings rf_settings;
 
@@ -105,7 +106,10 @@ bool rf_settings_read(void) {
 
   long devices = 1;
   if (!read_number("RINGFENCE_STUB_DEVICES", 0, RF_MAX_DEVICES, "a number of devices, 0 to 16", &devices)) return false;
-  s->devices = (int)devices;
+  s->card_devices = (int)devices;
+  uint8_t uuids[RF_MAX_DEVICES][16];
+  for (int i = 0; i < s->card_devices; i++) rf_device_uuid(i, uuids[i]);
+  s->devices = rf_visible_devices(getenv("CUDA_VISIBLE_DEVICES"), s->card_devices, uuids, s->on_card);
 
   long fd = -1;
   if (!read_number("RINGFENCE_STUB_CARD_FD", 0, 1 << 20, "the number of an inherited memfd", &fd)) return false;

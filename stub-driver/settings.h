@@ -11,7 +11,9 @@
 struct rf_settings {
   uint64_t memory;         /* bytes of each device, a multiple of the frame size */
   char name[RF_MAX_NAME];
-  int devices;
+  int devices;             /* that the program sees: the card's, as CUDA_VISIBLE_DEVICES chooses and orders them */
+  int card_devices;        /* that the card has */
+  int on_card[RF_MAX_DEVICES]; /* by the program's number: the card's */
   int card_fd;             /* inherited memfd, or -1 */
   const char *faults;      /* the text, or NULL */
   uint64_t bandwidth;      /* bytes a second of a copy, or 0: as fast as the host copies */
@@ -25,6 +27,9 @@ extern struct rf_settings rf_settings;
 
 /* Reads the environment. False, after one line on stderr naming variable, value and form, when one is nonsense. */
 bool rf_settings_read(void);
+
+/* The UUID of a device by its number on the card; in device.c. */
+void rf_device_uuid(int on_card, uint8_t uuid[16]);
 
 /* Parses `16Gi 16GiB 4G 4GB 512M 64Ki 1K 1073741824`: Ki/Mi/Gi/Ti are powers of 1024, K/M/G/T of 1000. */
 bool rf_parse_size(const char *text, uint64_t *bytes);

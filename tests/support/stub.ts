@@ -73,7 +73,7 @@ export function stubFolder(sanitizer: Sanitizer = 'none'): string {
   exclusively(folder, () => {
     if (isFresh(output, folders)) return
     compile({
-      sources: sources.flatMap((source) => cFiles(source)),
+      sources: [...sources.flatMap((source) => cFiles(source)), ...cFiles('idm')],
       output,
       sanitizer,
       shared: true,
