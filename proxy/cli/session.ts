@@ -71,8 +71,10 @@ async function startPrivate(zone: string, memory: number | null): Promise<Sessio
   const args = ['serve', '--run-dir', runDir, '--pool', '0', '--keep-first', '--log-level', process.env['RINGFENCE_LOG'] ?? 'error'];
   // A newcomer asks for memory, not for a card: the software one is made large enough.
   if (memory !== null && process.env['RINGFENCE_STUB_MEMORY'] === undefined) args.push('--card-memory-at-least', String(memory));
+  // Which devices to see is said to the command, whose library obeys it; the daemon's driver would obey it a second time.
+  const { CUDA_VISIBLE_DEVICES: _commands, ...env } = process.env;
   // In a process group of its own: Ctrl-C is for the command, and the daemon must outlive it to clean up.
-  const daemon = fork(layout().cli, args, { detached: true, execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] });
+  const daemon = fork(layout().cli, args, { detached: true, execArgv: [], stdio: ['ignore', 2, 2, 'ipc'], env });
   const end = async (): Promise<void> => {
     await stopDaemon(daemon);
     rmSync(runDir, { recursive: true, force: true });

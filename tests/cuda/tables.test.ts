@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { compile, root, scratchFolder } from '../support/cc.ts'
-import { Daemon } from '../support/daemon.ts'
+import { cli, Daemon } from '../support/daemon.ts'
 import { libraries } from '../support/programs.ts'
 
 const folder = scratchFolder('cudart-tables')
@@ -89,6 +89,14 @@ test('CUDA_VISIBLE_DEVICES in a zone, which has one device', () => {
     const ran = daemon.in('alice', program, ['visible'], { CUDA_VISIBLE_DEVICES: list, CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })
     fine(ran)
     assert.is(ran.stdout.trim(), seen, `CUDA_VISIBLE_DEVICES=${list}`)
+  }
+})
+
+test('`ringfence run` leaves CUDA_VISIBLE_DEVICES to the command', () => {
+  for (const [list, seen] of [['-1', 'none'], ['0', '1']] as const) {
+    const ran = spawnSync(process.execPath, [cli, 'run', '--memory', '64Mi', '--', program, 'visible'], { encoding: 'utf8', timeout: 60_000, env: { ...process.env, CUDA_VISIBLE_DEVICES: list } })
+    fine(ran)
+    assert.is(ran.stdout.trim(), seen)
   }
 })
 
