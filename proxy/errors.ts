@@ -55,6 +55,7 @@ export const errors = rows({
   INTERNAL: { sentence: 'the daemon made a mistake: {why}', fix: 'report this with the daemon\'s log' },
   NO_DAEMON: { sentence: 'no daemon answers in the run directory {path}', fix: 'start one with "ringfence serve", or point RINGFENCE_RUN_DIR (or --run-dir) at its directory' },
   DAEMON_UNREACHABLE: { sentence: 'the daemon in {path} cannot be talked to: {why}', fix: 'run as the daemon\'s user or as root, or see its log' },
+  ZONE_UNREACHABLE: { sentence: 'the zone at {path} cannot be looked at: {why}', fix: 'see that the daemon runs and that this user may open the socket; RINGFENCE_SOCKET names the zone\'s socket, RINGFENCE_TOKEN its token' },
   DAEMON_DIED: { sentence: 'the private daemon did not start: {why}', fix: 'run "ringfence serve" to see what it says' },
   DEFAULT_ZONE_MISSING: { sentence: 'the daemon in {path} has no zone "default", and neither --zone nor --memory was given', fix: 'name a zone with --zone, or ask for a temporary one with --memory SIZE' },
   UNEXPECTED: { sentence: 'something unforeseen went wrong: {why}', fix: 'report this with the command that you ran' },

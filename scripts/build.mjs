@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Builds everything: the two `libcuda.so.1` (client and software GPU) with `cc`, the three programs with esbuild.
+ * Builds everything: the two `libcuda.so.1` (client and software GPU) and the client's `libnvidia-ml.so.1` with `cc`, the three programs with esbuild.
  *
  *   node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--without-cudart] [--into FOLDER] [--quiet]
  *
@@ -25,7 +25,7 @@ const run = promisify(execFile);
 const JOBS = 2;
 
 const COMMON_FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror', '-pthread'];
-const COMMON_LINK = ['-shared', '-pthread', '-Wl,-soname,libcuda.so.1', '-Wl,-Bsymbolic'];
+const COMMON_LINK = ['-shared', '-pthread', '-Wl,-Bsymbolic'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt', '-lm'];
 
 /** `folder` is below `build/`. The sanitizers' own symbols come with the process, so `-z defs` is for the release alone. */
@@ -39,18 +39,19 @@ export const variants = {
   tsan: { folder: 'tsan', flags: ['-O1', '-fno-omit-frame-pointer', '-fsanitize=thread'], link: ['-fsanitize=thread'] },
 };
 
+/** Sources of idm/ that client and software GPU are both compiled with, for neither may know the other; the tables can be left out. */
+const CUDART_TABLES = 'idm/cudart_tables.c';
+const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
+
 /**
- * The C parts: the folders whose .c files they are made of, and where `libcuda.so.1` goes below the variant's folder. Named one by
- * one: a folder that is being written next to them is built when it is listed here.
+ * The C parts: the folders whose .c files they are made of (and files of others that they share), the library's name, and where it
+ * goes below the variant's folder. Named one by one: a folder that is being written next to them is built when it is listed here.
  */
 const libraries = [
-  { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], out: 'lib' },
-  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx'], out: 'stub' },
+  { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
+  { name: 'nvml', folders: ['libvgpu/nvml', 'libvgpu/nvml/generated'], shared: ['libvgpu/settings.c'], include: ['libvgpu'], file: 'libnvidia-ml.so.1', out: 'lib' },
+  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
 ];
-
-/** Sources of idm/ that each of them is compiled with, for neither may know the other; the tables can be left out. */
-const CUDART_TABLES = 'idm/cudart_tables.c';
-const SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
 
 const bundles = [
   { name: 'ringfence', entry: 'proxy/cli/main.ts', banner: '#!/usr/bin/env node\n' },
@@ -123,25 +124,23 @@ async function replacing(file, make) {
 async function buildLibrary(library, variantName, { say, cudart, into }) {
   const variant = variants[variantName];
   const { folders } = library;
-  const sources = folders.flatMap((folder) => filesIn(folder, '.c'));
+  const sources = [...folders.flatMap((folder) => filesIn(folder, '.c')), ...library.shared.filter((file) => cudart || file !== CUDART_TABLES)];
   if (sources.length === 0) {
     say(`skip   ${library.name}: no .c file in ${library.name}/`);
     return;
   }
-  sources.push(...SHARED.filter((file) => cudart || file !== CUDART_TABLES));
   const objects = join(root, 'build/obj', variantName, library.name);
-  const target = join(into, variant.folder, library.out, 'libcuda.so.1');
+  const target = join(into, variant.folder, library.out, library.file);
   mkdirSync(objects, { recursive: true });
   mkdirSync(join(target, '..'), { recursive: true });
-  const include = ['idm', 'idm/generated', ...folders].flatMap((folder) => ['-I', folder]);
+  const include = ['idm', 'idm/generated', ...folders, ...(library.include ?? [])].flatMap((folder) => ['-I', folder]);
   const flags = [...COMMON_FLAGS, ...variant.flags, ...include];
   const stamp = hash(JSON.stringify([process.env.CC ?? 'cc', flags]));
 
   const made = [];
   const stale = [];
   for (const source of sources) {
-    const own = source.startsWith(`${library.name}/`) ? source.slice(library.name.length + 1) : source;
-    const object = join(objects, `${own.replaceAll('/', '.')}.o`);
+    const object = join(objects, `${source.replaceAll('/', '.')}.o`);
     made.push(object);
     if (!isFresh(object, stamp)) stale.push({ source, object });
   }
@@ -153,7 +152,7 @@ async function buildLibrary(library, variantName, { say, cudart, into }) {
 
   // A version script of the part, if it has one (checked in or generated), names the exported symbols; else visibility alone does.
   const script = folders.flatMap((folder) => filesIn(folder, '.map'))[0];
-  const link = [...COMMON_LINK, ...variant.link, ...(script ? [`-Wl,--version-script=${script}`] : [])];
+  const link = [...COMMON_LINK, `-Wl,-soname,${library.file}`, ...variant.link, ...(script ? [`-Wl,--version-script=${script}`] : [])];
   const linkStamp = hash(JSON.stringify([link, LIBRARIES, made]));
   const stampFile = join(objects, `link-${hash(target)}.flags`);
   const newest = Math.max(...made.map(mtime), script ? mtime(join(root, script)) : 0);
@@ -166,7 +165,7 @@ async function buildLibrary(library, variantName, { say, cudart, into }) {
     const now = new Date();
     utimesSync(target, now, now);
   }
-  const plain = join(target, '..', 'libcuda.so');
+  const plain = target.replace(/\.1$/, '');
   if (!existsSync(plain)) {
     rmSync(plain, { force: true });
     symlinkSync(basename(target), plain);

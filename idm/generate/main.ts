@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as c from './c.ts'
 import { coverage } from './coverage.ts'
+import * as nvml from './nvml.ts'
 import * as ts from './typescript.ts'
 
 const into = process.argv.indexOf('--into')
@@ -22,6 +23,9 @@ export const FILES: Record<string, () => string> = {
   'proxy/generated/prototypes.ts': ts.prototypes,
   'proxy/generated/handlers.ts': ts.handlers,
   'docs/COVERAGE.md': coverage,
+  'libvgpu/nvml/generated/calls.c': nvml.calls,
+  'libvgpu/nvml/generated/exports.map': nvml.exportsMap,
+  'docs/NVML.md': nvml.page,
 }
 
 const check = process.argv.includes('--check')

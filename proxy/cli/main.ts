@@ -18,6 +18,7 @@ import { DEFAULT_LIMITS } from '../supervisor/limits.ts';
 import { formatSize } from '../supervisor/size.ts';
 import { limitOptions, pickLimits, runDirOption, size, whole, word, type LimitFlags } from './options.ts';
 import { runCommand } from './run.ts';
+import { lookFromInside, lookFromOutside, smiText } from './smi.ts';
 import { statusText, zoneTable, zoneText } from './table.ts';
 
 const LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
@@ -155,6 +156,19 @@ program.command('status')
   .action(async (flags: Common) => {
     const shown = await apiOf(flags).status();
     print(flags, shown, statusText(shown));
+  });
+
+program.command('smi')
+  .description('the table of devices and processes, per zone')
+  .addOption(runDirOption())
+  .addOption(new Option('--zone <name>', 'this zone alone').argParser(word))
+  .addOption(jsonOption())
+  .addHelpText('after', '\nInside a zone (RINGFENCE_SOCKET is set) it shows that zone, as its programs see it\nthrough NVML.')
+  .action(async (flags: Common & { zone?: string }) => {
+    const socket = process.env['RINGFENCE_SOCKET'];
+    const inside = socket !== undefined && socket !== '' && flags.zone === undefined && flags.runDir === undefined;
+    const look = inside ? await lookFromInside(socket, process.env['RINGFENCE_TOKEN'] ?? null) : await lookFromOutside(apiOf(flags), flags.zone);
+    print(flags, look, smiText(look, version(), new Date()));
   });
 
 program.command('run')

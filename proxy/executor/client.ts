@@ -6,6 +6,7 @@ import { RingReader, wordAt } from '../../idm/ring.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Wait } from './handlers/waits.ts';
+import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
 import type { ClientRegion } from './region.ts';
 import { futexWake, send, Sent } from './system.ts';
@@ -46,6 +47,7 @@ export class Client implements MemoryClient {
 
   /** Streams that may have work under way. */
   readonly listed: Stream[] = [];
+  readonly busyTimes = new BusyTimes();
 
   /** No longer served: no answers, no new work. */
   dead = false;
@@ -60,8 +62,8 @@ export class Client implements MemoryClient {
   private readonly chunks: number;
   private readonly notices: Buffer[] = [];
 
-  /** `owner`: number of this client in the handle table. `fd`: the connection, this object's to close. */
-  constructor(private readonly executor: Executor, readonly owner: number, readonly id: number, public fd: number, readonly region: ClientRegion, readonly program: string) {
+  /** `pid`, `program`: as its hello said, for people. `owner`: number of this client in the handle table. `fd`: the connection, this object's to close. */
+  constructor(private readonly executor: Executor, readonly owner: number, readonly id: number, public fd: number, readonly region: ClientRegion, readonly pid: number, readonly program: string) {
     this.words = region.words;
     this.reader = new RingReader(region.words, region.shape);
     this.slots = wordAt(region.shape.slots);
@@ -108,6 +110,13 @@ export class Client implements MemoryClient {
   used(stream: Stream): void {
     stream.listed = true;
     this.listed.push(stream);
+    this.executor.utilization.started();
+  }
+
+  /** Whether it has a context that is active. */
+  get hasContext(): boolean {
+    for (const context of this.known) if (context.native !== 0) return true;
+    return false;
   }
 
   /** Forgets the context that the last record named: a handle of a context has changed its meaning. */

@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import koffi, { type node } from 'koffi';
 import { HELLO_BYTES, HELLO_MAGIC, type Hello, readHello, Refusal, writeWelcome } from '../../idm/hello.ts';
+import { FEATURE_MONITOR } from '../../idm/monitor.ts';
 import { PROTOCOL } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
 import { addressOf } from '../driver/driver.ts';
@@ -36,7 +37,7 @@ export class Refused extends Error {
 
 export interface Welcomed {
   readonly regionSize: number;
-  /** Passed to the client, then closed with `passed()`. */
+  /** Passed to the client; -1: none (a monitor has no region). */
   readonly descriptor: number;
 }
 
@@ -45,7 +46,7 @@ export interface ConnectionEvents {
   greet(hello: Hello): Welcomed;
   /** The welcome is out (true), or the client went before it (false; `hungUp` follows). */
   welcomed(sent: boolean): void;
-  /** Doorbell bytes came. */
+  /** Doorbell bytes came; a monitor's question. */
   rang(): void;
   /** The connection is over: hang-up, refusal, time-out. The descriptor is closed unless greet() has succeeded: then it belongs to
    *  whoever owns the client. */
@@ -60,8 +61,10 @@ export function checkHello(hello: Hello, zone: ZoneRecord, uid: number): void {
     throw new Refused(Refusal.protocol, `this client library speaks protocol ${hello.protocol >>> 16}.${hello.protocol & 0xffff}, the daemon ${PROTOCOL >>> 16}.${PROTOCOL & 0xffff}; use the libcuda.so.1 that came with the daemon`);
   if (hello.tableHash !== TABLE_HASH)
     throw new Refused(Refusal.protocol, 'this client library was built from another call table than the daemon; use the libcuda.so.1 that came with the daemon');
-  if (hello.features !== 0n) throw new Refused(Refusal.protocol, `this client library needs features (0x${hello.features.toString(16)}) that the daemon does not have; update the daemon`);
-  if (zone.uid !== null && uid !== zone.uid)
+  if ((hello.features & ~FEATURE_MONITOR) !== 0n) throw new Refused(Refusal.protocol, `this client library needs features (0x${hello.features.toString(16)}) that the daemon does not have; update the daemon`);
+  // The daemon's own user may look into every zone (`ringfence smi`), and work in its own.
+  const looks = hello.features === FEATURE_MONITOR && uid === process.getuid!();
+  if (zone.uid !== null && uid !== zone.uid && !looks)
     throw new Refused(Refusal.uid, `zone "${zone.name}" belongs to uid ${zone.uid}, this process runs as ${uid}; run it as that user, or use a zone of your own`);
   // Hashed, so that neither length nor content shows in the time it takes.
   if (zone.token !== null && !timingSafeEqual(sha(hello.token), sha(Buffer.from(zone.token, 'utf8').toString('latin1'))))

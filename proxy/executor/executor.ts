@@ -13,6 +13,7 @@ import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
 import { PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
+import { Utilization } from './utilization.ts';
 import { Work, type WorkHost } from './work.ts';
 
 const SCRATCH_BYTES = 4096;
@@ -34,6 +35,7 @@ export class Executor implements WorkHost, MemoryCore {
   readonly hostFlags: HostFlags;
   memory!: ZoneMemory;
   readonly clients: Client[] = [];
+  readonly utilization = new Utilization(this);
 
   /** For out-parameters: 4 KiB at a fixed address. */
   readonly scratchBytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES).fill(0);

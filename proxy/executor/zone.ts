@@ -5,6 +5,7 @@ import { NoticeType } from '../../idm/hello.ts';
 import { ATTRIBUTES } from '../../idm/region.ts';
 import type { Hello } from '../../idm/hello.ts';
 import { Refusal } from '../../idm/hello.ts';
+import { FEATURE_MONITOR } from '../../idm/monitor.ts';
 import { CUresult } from '../driver/errors.ts';
 import type { Device } from '../driver/devices.ts';
 import { HandleType } from '../generated/messages.ts';
@@ -17,6 +18,7 @@ import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
 import { Loop } from './loop.ts';
+import { Monitors, MONITORS_MAX } from './monitors.ts';
 import { preciseSleeps } from './system.ts';
 import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
 
@@ -45,7 +47,8 @@ export class Zone {
   private readonly loop: Loop;
   private readonly strangers = new Set<Connection>();
   private readonly connections = new Map<Client, Connection>();
-  /** Clients that are not gone yet: served, ending, or strangers. */
+  private readonly monitors: Monitors;
+  /** Clients that are not gone yet: served, ending, or strangers; and monitors. */
   private present = 0;
   private nextOwner = 0;
   private warnedIn = 0;
@@ -72,6 +75,7 @@ export class Zone {
     this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
     for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
     this.present_ = device.present;
+    this.monitors = new Monitors(executor, device, record.name, driverVersion);
     preciseSleeps();
     this.unblocking = setInterval(() => this.loop.unblock(), UNBLOCK_EVERY_MS);
     this.unblocking.unref();
@@ -100,17 +104,23 @@ export class Zone {
     let client: Client | null = null;
     const connection = new Connection(fd, {
       greet: (hello) => {
+        if (hello.features === FEATURE_MONITOR) return this.greetMonitor(id, connection, hello);
         client = this.greet(id, fd, connection, hello);
         return { regionSize: client.region.shape.size, descriptor: client.region.descriptor } satisfies Welcomed;
       },
       welcomed: () => {
-        client!.region.closeDescriptor();
+        if (client === null) return;
+        client.region.closeDescriptor();
         this.loop.wake();
       },
-      rang: () => this.loop.rang(),
+      rang: () => {
+        if (client !== null) this.loop.rang();
+        else if (!this.monitors.ask(connection) && this.monitors.remove(connection)) this.gone(id);
+      },
       hungUp: (why) => {
         this.strangers.delete(connection);
-        if (client === null) {
+        if (this.monitors.remove(connection)) this.gone(id);
+        else if (client === null) {
           log.debug({ client: id, why }, 'a connection ended before it became a client');
           this.gone(id);
         } else this.end(client, why);
@@ -128,6 +138,7 @@ export class Zone {
     clearInterval(this.unblocking);
     for (const connection of [...this.strangers]) connection.refuse(new Refused(Refusal.driver, `zone "${this.record.name}" is being stopped; try again later`));
     for (const client of [...this.connections.keys()]) this.drop(client, 'the zone is stopped', null);
+    for (const [connection, id] of this.monitors.all()) if (this.monitors.remove(connection)) this.gone(id);
     this.finishStop();
   }
 
@@ -137,6 +148,16 @@ export class Zone {
       this.stopping = null;
       done();
     }
+  }
+
+  private greetMonitor(id: number, connection: Connection, hello: Hello): Welcomed {
+    const { record } = this;
+    if (this.stopping !== null) throw new Refused(Refusal.driver, `zone "${record.name}" is being stopped; try again later`);
+    checkHello(hello, record, connection.uid);
+    if (this.monitors.count >= MONITORS_MAX) throw new Refused(Refusal.clients, `zone "${record.name}" is watched by ${MONITORS_MAX} programs already; end one`);
+    this.strangers.delete(connection);
+    this.monitors.add(connection, id);
+    return { regionSize: 0, descriptor: -1 };
   }
 
   private greet(id: number, fd: number, connection: Connection, hello: Hello): Client {
@@ -166,7 +187,7 @@ export class Zone {
       log.error({ error: String(error) }, 'no region could be made');
       throw new Refused(Refusal.staging, `the daemon's machine has no shared memory left for a region of ${shape.size} bytes; free some in /dev/shm`);
     }
-    const client = new Client(executor, this.nextOwner++, id, fd, region, hello.program);
+    const client = new Client(executor, this.nextOwner++, id, fd, region, hello.pid, hello.program);
     client.primary = new Context(client, true, -1);
     client.primary.row = executor.handles.add(HandleType.context, client.owner, 0, client.primary);
     client.known.add(client.primary);

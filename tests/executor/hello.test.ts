@@ -2,7 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { HELLO_BYTES, Refusal, WELCOME_BYTES } from '../../idm/hello.ts'
+import { FEATURE_MONITOR, readSnapshot, SNAPSHOT_BYTES } from '../../idm/monitor.ts'
 import { PROTOCOL } from '../../idm/region.ts'
+import { MONITORS_MAX } from '../../proxy/executor/monitors.ts'
 import { Message } from '../../proxy/generated/messages.ts'
 import { type HelloOptions, helloBytes, RawSocket, readWelcome, TestClient, type Welcome } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
@@ -138,6 +140,45 @@ test('random bytes with the right magic never harm', async () => {
   const client = await TestClient.connect(open.path)
   assert.is(await client.call(Message.PING), 0)
   client.close()
+})
+
+test('a monitor gets snapshots and nothing else; one that asks without reading is hung up on, and costs nobody an answer', async () => {
+  await open.until(() => open.present === 0)
+  const client = await TestClient.connect(open.path)
+  const monitor = new RawSocket(open.path)
+  monitor.send(helloBytes({ features: FEATURE_MONITOR }))
+  assert.is(readWelcome(await monitor.receive(WELCOME_BYTES)).status, Refusal.none)
+  monitor.send(Buffer.from('??'))
+  const view = readSnapshot((await monitor.receive(SNAPSHOT_BYTES)).data)!
+  assert.is(view.zone, 'test')
+  assert.is(view.memoryTotal, open.limits.memory)
+  assert.equal(view.processes, [], 'a client without a context is no process')
+  const before = open.gone.length
+  // The kernel's buffers fill, then the executor gives up; the client is answered all the while.
+  for (let i = 0; i < 2000 && open.gone.length === before; i++) {
+    monitor.send(Buffer.alloc(512, '?'))
+    assert.is(await client.call(Message.PING), 0)
+    if (i % 50 === 0) await new Promise((next) => setTimeout(next, 5))
+  }
+  await open.until(() => open.gone.length === before + 1)
+  monitor.close()
+  client.close()
+})
+
+test('monitors have a limit of their own', async () => {
+  await open.until(() => open.present === 0)
+  const monitors: RawSocket[] = []
+  for (let i = 0; i < MONITORS_MAX; i++) {
+    const monitor = new RawSocket(open.path)
+    monitor.send(helloBytes({ features: FEATURE_MONITOR }))
+    monitors.push(monitor)
+  }
+  // Answered in the order they came: when this one is refused, the others are in.
+  const welcome = await greet(open, helloBytes({ features: FEATURE_MONITOR }))
+  assert.is(welcome.status, Refusal.clients)
+  for (const monitor of monitors) monitor.close()
+  await open.until(() => open.present === 0)
+  assert.is((await greet(open, helloBytes({ features: FEATURE_MONITOR | 2n }))).status, Refusal.protocol)
 })
 
 test('one who says nothing is shown the door after five seconds', async () => {

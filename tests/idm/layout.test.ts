@@ -7,6 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LAID } from '../../idm/generate/model.ts'
 import * as hello from '../../idm/hello.ts'
+import * as monitor from '../../idm/monitor.ts'
 import { ALLOC_KINDS, PLACES, SYNC_SCOPES } from '../../idm/messages.ts'
 import * as region from '../../idm/region.ts'
 import * as ring from '../../idm/ring.ts'
@@ -73,6 +74,17 @@ for (const [c, ts] of Object.entries({ RF_WELCOME_OK: Refusal.none, RF_REFUSED_P
   RF_REFUSED_UID: Refusal.uid, RF_REFUSED_DRIVER: Refusal.driver, RF_REFUSED_HELLO: Refusal.hello, RF_NOTICE_HOST_CALL: NoticeType.hostCall, RF_NOTICE_PINNED: NoticeType.pinned, RF_NOTICE_FAREWELL: NoticeType.farewell }))
   constant(c, ts)
 
+// monitor.h
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+size('rf_snapshot', monitor.SNAPSHOT_BYTES)
+size('rf_process', monitor.PROCESS_BYTES)
+constant('RF_SNAPSHOT_MAGIC', monitor.SNAPSHOT_MAGIC)
+constant('RF_SNAPSHOT_PROCESSES', monitor.SNAPSHOT_PROCESSES)
+constant('RF_FEATURE_MONITOR', monitor.FEATURE_MONITOR)
+for (const [field, offset] of Object.entries(monitor.Snapshot)) expected.set(`offsetof(struct rf_snapshot, ${snake(field)})`, offset)
+for (const [field, offset] of Object.entries(monitor.ProcessEntry)) expected.set(`offsetof(struct rf_process, ${snake(field)})`, offset)
+for (const [name, bit] of Object.entries(monitor.Sensor)) if (typeof bit === 'number') constant(`RF_SENSOR_${snake(name).toUpperCase()}`, bit)
+
 // The generated messages: ids, sizes, every field of every request and reply, as messages.ts has them.
 const enums = messages as unknown as Record<string, Record<string, number>>
 const enumName = (name: string) => (/^cu[A-Z]/.test(name) ? `Cu${name.slice(2)}` : name.toLowerCase().replace(/(^|_)(\w)/g, (_, __, letter: string) => letter.toUpperCase()))
@@ -100,7 +112,7 @@ listed('RF_ALLOC_', ALLOC_KINDS, 'AllocKind')
 
 test('C and TypeScript agree on every offset, size and constant', () => {
   const source = join(scratchFolder('layout'), 'layout.c')
-  writeFileSync(source, ['#include <stddef.h>', '#include <stdio.h>', '#include "region.h"', '#include "hello.h"', '#include "messages.h"', 'int main(void)', '{',
+  writeFileSync(source, ['#include <stddef.h>', '#include <stdio.h>', '#include "region.h"', '#include "hello.h"', '#include "monitor.h"', '#include "messages.h"', 'int main(void)', '{',
     ...[...expected.keys()].map((e) => `    printf("%llu\\n", (unsigned long long)(${e}));`), '    return 0;', '}', ''].join('\n'))
   const r = run(program(source, 'none', ['-O0']))
   assert.is(r.status, 0, r.stderr)

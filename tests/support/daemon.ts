@@ -34,6 +34,7 @@ export class Daemon {
   readonly runDir = mkdtempSync(join(tmpdir(), 'ringfence-test-'))
   readonly child: ChildProcess
   output = ''
+  private readonly sockets = new Map<string, string>()
 
   private constructor(args: string[], env: Record<string, string>) {
     this.child = spawn(process.execPath, [cli, 'serve', '--run-dir', this.runDir, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
@@ -70,8 +71,12 @@ export class Daemon {
     this.must('zone', 'create', name, '--memory', memory, ...more)
   }
 
+  /** Asked once: a zone that is removed and made again has the same one. */
   socket(zone: string): string {
+    const known = this.sockets.get(zone)
+    if (known !== undefined) return known
     const found = JSON.parse(this.must('zone', 'show', zone, '--json')) as { socket: string }
+    this.sockets.set(zone, found.socket)
     return found.socket
   }
 

@@ -96,6 +96,10 @@ export class OneClient implements ClientMemory {
 
   // ---- the ledger ----
 
+  get used(): number {
+    return this.bytes;
+  }
+
   /** Takes `bytes` of device memory as one allocation; false: the quota says no. */
   take(bytes: number): boolean {
     if (!this.zone.ledger.take(bytes)) return false;

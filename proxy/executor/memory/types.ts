@@ -77,6 +77,8 @@ export interface ClientMemory {
   /** THE CORE ADDS 1 whenever it submits work for this client to the driver (copy, set, launch, wait, ...). Freed memory is
    *  used again at once only if nothing has been submitted since all work was last known to be done. */
   submitted: number
+  /** What the ledger counts for this client, bytes. */
+  readonly used: number
   /** The client's pinned memory `id` (HOST_ALLOC): where the executor has it mapped, and its size. */
   pinned(id: number): { address: number; bytes: number } | undefined
   /** A context is destroyed or reset, or about to be: everything allocated in it goes with it (device memory, arrays; not
