@@ -64,6 +64,13 @@ export const PLACES = ['device', 'array', 'staging', 'inline', 'pinned'] as cons
 export const SYNC_SCOPES = ['context', 'stream', 'event'] as const
 export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async'] as const
 
+/** What a client needs to know of a function or kernel to launch it; owner: the module or library that it ends with; the first parameters follow as pairs of u16, offset and size
+ *  (FUNCTION_PARAMS has the others). */
+const FUNCTION = 'function:handle(function) params:u32 param_bytes:u32 max_threads:u32 static_shared:u32 max_dynamic_shared:u32 pad:u32 owner:u64'
+const FUNCTION_ERRORS = 'INVALID_CONTEXT NOT_FOUND NOT_SUPPORTED INVALID_VALUE OUT_OF_MEMORY'
+/** What loading code can be answered with. NOT_FOUND: the image is not kept any more, send it again. */
+const LOAD_ERRORS = 'NOT_FOUND INVALID_VALUE INVALID_CONTEXT INVALID_IMAGE INVALID_PTX INVALID_SOURCE NO_BINARY_FOR_GPU UNSUPPORTED_PTX_VERSION JIT_COMPILER_NOT_FOUND OUT_OF_MEMORY NOT_SUPPORTED SHARED_OBJECT_SYMBOL_NOT_FOUND SHARED_OBJECT_INIT_FAILED'
+
 export const MESSAGES: Message[] = [
   message('PING', 'either', '', '', 'nothing: a waited null call'),
   message('CTX_PRIMARY_RETAIN', 'waited', 'device:device flags:u32', 'context:handle(context)', 'activate the primary context; the handle is the one in the info block', 'INVALID_VALUE'),
@@ -107,4 +114,26 @@ export const MESSAGES: Message[] = [
   message('MIPMAP_LEVEL', 'waited', 'mipmap:handle(mipmappedArray) level:u32 pad:u32', 'array:handle(array)', '', 'INVALID_VALUE'),
   message('MIPMAP_DESTROY', 'waited', 'mipmap:handle(mipmappedArray)', '', ''),
   message('STREAM_CONTEXT', 'waited', 'stream:handle(stream)', 'context:handle(context)', 'the context that the stream belongs to; never asked about the default streams'),
+  message('IMAGE_OPEN', 'waited', 'bytes:u64 parts:u32 pad:u32', 'image:u64', 'room for the bytes of an image, which IMAGE_DATA brings; parts: 0, or how many fat binaries of one wrapper lie in it, each from a multiple of 16 bytes on', 'INVALID_VALUE OUT_OF_MEMORY'),
+  message('IMAGE_DATA', 'posted', 'image:u64 offset:u64 bytes:u32 chunk:u32 chunks:u32 pad:u32', '', 'the next bytes of an image: inline behind the request (chunks 0), or at the start of a staging chunk, which the executor frees', 'INVALID_VALUE'),
+  message('IMAGE_CLOSE', 'posted', 'image:u64', '', 'the client will not name the image again', 'INVALID_VALUE'),
+  message('JIT_LOG', 'waited', 'image:u64 which:u32 from:u32', 'total:u32 milliseconds:f32', 'of the last loading of an image: how long it took, and what the compiler said (which 0: information, 1: errors); bytes from `from` on follow', 'INVALID_VALUE'),
+  message('MODULE_LOAD', 'waited', 'image:u64 options:u32 pad:u32', 'module:handle(module)', 'options, which follow: pairs of u64, CUjit_option and value', LOAD_ERRORS),
+  message('MODULE_UNLOAD', 'waited', 'module:handle(module)', '', '', 'INVALID_CONTEXT NOT_PERMITTED'),
+  message('MODULE_FUNCTION', 'waited', 'module:handle(module)', FUNCTION, 'by name; the name follows, with its NUL', FUNCTION_ERRORS),
+  message('MODULE_FUNCTIONS', 'waited', 'module:handle(module) first:u32 pad:u32', 'total:u32 count:u32', 'all functions, a reply full of handles (u64) at a time', FUNCTION_ERRORS),
+  message('MODULE_GLOBAL', 'waited', 'module:handle(module)', 'address:address size:u64', 'by name; the name follows, with its NUL', 'INVALID_CONTEXT NOT_FOUND INVALID_VALUE'),
+  message('LIBRARY_LOAD', 'waited', 'image:u64 options:u32 library_options:u32', 'library:handle(library)', 'both kinds of options follow: pairs of u64', LOAD_ERRORS),
+  message('LIBRARY_UNLOAD', 'waited', 'library:handle(library)', '', ''),
+  message('LIBRARY_KERNEL', 'waited', 'library:handle(library)', FUNCTION, 'by name; the name follows, with its NUL', FUNCTION_ERRORS),
+  message('LIBRARY_KERNELS', 'waited', 'library:handle(library) first:u32 pad:u32', 'total:u32 count:u32', 'all kernels, a reply full of handles (u64) at a time', FUNCTION_ERRORS),
+  message('LIBRARY_GLOBAL', 'waited', 'library:handle(library) managed:u32 pad:u32', 'address:address size:u64', 'by name; the name follows, with its NUL', 'INVALID_CONTEXT NOT_FOUND INVALID_VALUE OUT_OF_MEMORY'),
+  message('LIBRARY_MODULE', 'waited', 'library:handle(library)', 'module:handle(module)', "the library's module in the current context", FUNCTION_ERRORS),
+  message('KERNEL_FUNCTION', 'waited', 'kernel:handle(kernel)', FUNCTION, "the kernel's function in the current context", FUNCTION_ERRORS),
+  message('KERNEL_LIBRARY', 'waited', 'kernel:handle(kernel)', 'library:handle(library)', ''),
+  message('FUNCTION_INFO', 'waited', 'function:handle(function)', FUNCTION, 'of a handle that came in a list'),
+  message('FUNCTION_PARAMS', 'waited', 'function:handle(function) first:u32 pad:u32', 'total:u32 count:u32', 'pairs of u16 follow: offset and size of each parameter from `first` on'),
+  message('FUNCTION_NAME', 'waited', 'function:handle(function) from:u32 pad:u32', 'total:u32 pad:u32', 'bytes of the name from `from` on follow', 'NOT_FOUND'),
+  message('FUNCTION_MODULE', 'waited', 'function:handle(function)', 'module:handle(module)', '', 'INVALID_CONTEXT'),
+  message('LAUNCH', 'either', 'function:handle(function) stream:handle(stream) grid_x:u32 grid_y:u32 grid_z:u32 block_x:u32 block_y:u32 block_z:u32 shared:u32 flags:u32 bytes:u32 attributes:u32 chunk:u32 chunks:u32', '', "a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours", 'INVALID_VALUE LAUNCH_OUT_OF_RESOURCES COOPERATIVE_LAUNCH_TOO_LARGE INVALID_CLUSTER_SIZE OUT_OF_MEMORY NOT_SUPPORTED'),
 ]

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "globals.h"
 #include "happens.h"
 #include "hostmem.h"
 #include "query.h"
@@ -32,7 +33,7 @@ _Static_assert(RF_RECORD_HEADER + sizeof(struct rf_GPU_COPY) + INLINE_MAX <= RF_
 
 static int in_window(uint64_t address)
 {
-    return address - vgpu.info.window_base < vgpu.info.window_size;
+    return address - vgpu.info.window_base < vgpu.info.window_size || vgpu_globals_has(address);
 }
 
 struct vgpu_side vgpu_side_device(CUdeviceptr address)

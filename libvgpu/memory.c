@@ -9,6 +9,7 @@
 #include "context.h"
 #include "copy.h"
 #include "device.h"
+#include "globals.h"
 #include "hand.h"
 #include "query.h"
 
@@ -147,7 +148,7 @@ CUresult vgpu_cuMemGetInfo(unsigned int *free, unsigned int *total)
 
 CUresult vgpu_query(CUdeviceptr address, struct rf_POINTER_QUERY_reply *reply)
 {
-    if (address - vgpu.info.window_base >= vgpu.info.window_size) return CUDA_ERROR_INVALID_VALUE;
+    if (address - vgpu.info.window_base >= vgpu.info.window_size && !vgpu_globals_has(address)) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_POINTER_QUERY, sizeof(struct rf_POINTER_QUERY), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x0319d9e2u
+#define RF_TABLE_HASH 0x32f42aa2u
 
 enum rf_message {
     RF_PING = 1,
@@ -50,37 +50,60 @@ enum rf_message {
     RF_MIPMAP_LEVEL = 40,
     RF_MIPMAP_DESTROY = 41,
     RF_STREAM_CONTEXT = 42,
-    RF_cuCtxSetLimit = 43,
-    RF_cuCtxGetLimit = 44,
-    RF_cuCtxGetCacheConfig = 45,
-    RF_cuCtxSetCacheConfig = 46,
-    RF_cuCtxGetStreamPriorityRange = 47,
-    RF_cuCtxResetPersistingL2Cache = 48,
-    RF_cuCtxRecordEvent = 49,
-    RF_cuCtxWaitEvent = 50,
-    RF_cuCtxGetSharedMemConfig = 51,
-    RF_cuCtxSetSharedMemConfig = 52,
-    RF_cuStreamCreate = 53,
-    RF_cuStreamCreateWithPriority = 54,
-    RF_cuStreamGetPriority = 55,
-    RF_cuStreamGetFlags = 56,
-    RF_cuStreamGetId = 57,
-    RF_cuStreamWaitEvent = 58,
-    RF_cuStreamQuery = 59,
-    RF_cuStreamCopyAttributes = 60,
-    RF_cuStreamGetAttribute = 61,
-    RF_cuStreamSetAttribute = 62,
-    RF_cuStreamWaitValue32_v2 = 63,
-    RF_cuStreamWaitValue64_v2 = 64,
-    RF_cuStreamWriteValue32_v2 = 65,
-    RF_cuStreamWriteValue64_v2 = 66,
-    RF_cuEventCreate = 67,
-    RF_cuEventRecord = 68,
-    RF_cuEventRecordWithFlags = 69,
-    RF_cuEventQuery = 70,
-    RF_cuEventElapsedTime = 71,
-    RF_cuEventElapsedTime_v2 = 72,
-    RF_MESSAGES = 73
+    RF_IMAGE_OPEN = 43,
+    RF_IMAGE_DATA = 44,
+    RF_IMAGE_CLOSE = 45,
+    RF_JIT_LOG = 46,
+    RF_MODULE_LOAD = 47,
+    RF_MODULE_UNLOAD = 48,
+    RF_MODULE_FUNCTION = 49,
+    RF_MODULE_FUNCTIONS = 50,
+    RF_MODULE_GLOBAL = 51,
+    RF_LIBRARY_LOAD = 52,
+    RF_LIBRARY_UNLOAD = 53,
+    RF_LIBRARY_KERNEL = 54,
+    RF_LIBRARY_KERNELS = 55,
+    RF_LIBRARY_GLOBAL = 56,
+    RF_LIBRARY_MODULE = 57,
+    RF_KERNEL_FUNCTION = 58,
+    RF_KERNEL_LIBRARY = 59,
+    RF_FUNCTION_INFO = 60,
+    RF_FUNCTION_PARAMS = 61,
+    RF_FUNCTION_NAME = 62,
+    RF_FUNCTION_MODULE = 63,
+    RF_LAUNCH = 64,
+    RF_cuCtxSetLimit = 65,
+    RF_cuCtxGetLimit = 66,
+    RF_cuCtxGetCacheConfig = 67,
+    RF_cuCtxSetCacheConfig = 68,
+    RF_cuCtxGetStreamPriorityRange = 69,
+    RF_cuCtxResetPersistingL2Cache = 70,
+    RF_cuCtxRecordEvent = 71,
+    RF_cuCtxWaitEvent = 72,
+    RF_cuCtxGetSharedMemConfig = 73,
+    RF_cuCtxSetSharedMemConfig = 74,
+    RF_cuStreamCreate = 75,
+    RF_cuStreamCreateWithPriority = 76,
+    RF_cuStreamGetPriority = 77,
+    RF_cuStreamGetFlags = 78,
+    RF_cuStreamGetId = 79,
+    RF_cuStreamWaitEvent = 80,
+    RF_cuStreamQuery = 81,
+    RF_cuStreamCopyAttributes = 82,
+    RF_cuStreamGetAttribute = 83,
+    RF_cuStreamSetAttribute = 84,
+    RF_cuStreamWaitValue32_v2 = 85,
+    RF_cuStreamWaitValue64_v2 = 86,
+    RF_cuStreamWriteValue32_v2 = 87,
+    RF_cuStreamWriteValue64_v2 = 88,
+    RF_cuEventCreate = 89,
+    RF_cuEventRecord = 90,
+    RF_cuEventRecordWithFlags = 91,
+    RF_cuEventQuery = 92,
+    RF_cuEventElapsedTime = 93,
+    RF_cuEventElapsedTime_v2 = 94,
+    RF_cuFuncGetAttribute = 95,
+    RF_MESSAGES = 96
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -514,6 +537,290 @@ struct rf_STREAM_CONTEXT_reply {
 };
 _Static_assert(sizeof(struct rf_STREAM_CONTEXT_reply) == 8, "rf_STREAM_CONTEXT_reply");
 
+/* IMAGE_OPEN: room for the bytes of an image, which IMAGE_DATA brings; parts: 0, or how many fat binaries of one wrapper lie in it, each from a multiple of 16 bytes on */
+struct rf_IMAGE_OPEN {
+    uint64_t bytes;
+    uint32_t parts;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_IMAGE_OPEN) == 16, "rf_IMAGE_OPEN");
+
+struct rf_IMAGE_OPEN_reply {
+    uint64_t image;
+};
+_Static_assert(sizeof(struct rf_IMAGE_OPEN_reply) == 8, "rf_IMAGE_OPEN_reply");
+
+/* IMAGE_DATA: the next bytes of an image: inline behind the request (chunks 0), or at the start of a staging chunk, which the executor frees */
+struct rf_IMAGE_DATA {
+    uint64_t image;
+    uint64_t offset;
+    uint32_t bytes;
+    uint32_t chunk;
+    uint32_t chunks;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_IMAGE_DATA) == 32, "rf_IMAGE_DATA");
+
+/* IMAGE_CLOSE: the client will not name the image again */
+struct rf_IMAGE_CLOSE {
+    uint64_t image;
+};
+_Static_assert(sizeof(struct rf_IMAGE_CLOSE) == 8, "rf_IMAGE_CLOSE");
+
+/* JIT_LOG: of the last loading of an image: how long it took, and what the compiler said (which 0: information, 1: errors); bytes from `from` on follow */
+struct rf_JIT_LOG {
+    uint64_t image;
+    uint32_t which;
+    uint32_t from;
+};
+_Static_assert(sizeof(struct rf_JIT_LOG) == 16, "rf_JIT_LOG");
+
+struct rf_JIT_LOG_reply {
+    uint32_t total;
+    float milliseconds;
+};
+_Static_assert(sizeof(struct rf_JIT_LOG_reply) == 8, "rf_JIT_LOG_reply");
+
+/* MODULE_LOAD: options, which follow: pairs of u64, CUjit_option and value */
+struct rf_MODULE_LOAD {
+    uint64_t image;
+    uint32_t options;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_MODULE_LOAD) == 16, "rf_MODULE_LOAD");
+
+struct rf_MODULE_LOAD_reply {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_MODULE_LOAD_reply) == 8, "rf_MODULE_LOAD_reply");
+
+struct rf_MODULE_UNLOAD {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_MODULE_UNLOAD) == 8, "rf_MODULE_UNLOAD");
+
+/* MODULE_FUNCTION: by name; the name follows, with its NUL */
+struct rf_MODULE_FUNCTION {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_MODULE_FUNCTION) == 8, "rf_MODULE_FUNCTION");
+
+struct rf_MODULE_FUNCTION_reply {
+    uint64_t function;
+    uint32_t params;
+    uint32_t param_bytes;
+    uint32_t max_threads;
+    uint32_t static_shared;
+    uint32_t max_dynamic_shared;
+    uint32_t pad;
+    uint64_t owner;
+};
+_Static_assert(sizeof(struct rf_MODULE_FUNCTION_reply) == 40, "rf_MODULE_FUNCTION_reply");
+
+/* MODULE_FUNCTIONS: all functions, a reply full of handles (u64) at a time */
+struct rf_MODULE_FUNCTIONS {
+    uint64_t module;
+    uint32_t first;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_MODULE_FUNCTIONS) == 16, "rf_MODULE_FUNCTIONS");
+
+struct rf_MODULE_FUNCTIONS_reply {
+    uint32_t total;
+    uint32_t count;
+};
+_Static_assert(sizeof(struct rf_MODULE_FUNCTIONS_reply) == 8, "rf_MODULE_FUNCTIONS_reply");
+
+/* MODULE_GLOBAL: by name; the name follows, with its NUL */
+struct rf_MODULE_GLOBAL {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_MODULE_GLOBAL) == 8, "rf_MODULE_GLOBAL");
+
+struct rf_MODULE_GLOBAL_reply {
+    uint64_t address;
+    uint64_t size;
+};
+_Static_assert(sizeof(struct rf_MODULE_GLOBAL_reply) == 16, "rf_MODULE_GLOBAL_reply");
+
+/* LIBRARY_LOAD: both kinds of options follow: pairs of u64 */
+struct rf_LIBRARY_LOAD {
+    uint64_t image;
+    uint32_t options;
+    uint32_t library_options;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_LOAD) == 16, "rf_LIBRARY_LOAD");
+
+struct rf_LIBRARY_LOAD_reply {
+    uint64_t library;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_LOAD_reply) == 8, "rf_LIBRARY_LOAD_reply");
+
+struct rf_LIBRARY_UNLOAD {
+    uint64_t library;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_UNLOAD) == 8, "rf_LIBRARY_UNLOAD");
+
+/* LIBRARY_KERNEL: by name; the name follows, with its NUL */
+struct rf_LIBRARY_KERNEL {
+    uint64_t library;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_KERNEL) == 8, "rf_LIBRARY_KERNEL");
+
+struct rf_LIBRARY_KERNEL_reply {
+    uint64_t function;
+    uint32_t params;
+    uint32_t param_bytes;
+    uint32_t max_threads;
+    uint32_t static_shared;
+    uint32_t max_dynamic_shared;
+    uint32_t pad;
+    uint64_t owner;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_KERNEL_reply) == 40, "rf_LIBRARY_KERNEL_reply");
+
+/* LIBRARY_KERNELS: all kernels, a reply full of handles (u64) at a time */
+struct rf_LIBRARY_KERNELS {
+    uint64_t library;
+    uint32_t first;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_KERNELS) == 16, "rf_LIBRARY_KERNELS");
+
+struct rf_LIBRARY_KERNELS_reply {
+    uint32_t total;
+    uint32_t count;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_KERNELS_reply) == 8, "rf_LIBRARY_KERNELS_reply");
+
+/* LIBRARY_GLOBAL: by name; the name follows, with its NUL */
+struct rf_LIBRARY_GLOBAL {
+    uint64_t library;
+    uint32_t managed;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_GLOBAL) == 16, "rf_LIBRARY_GLOBAL");
+
+struct rf_LIBRARY_GLOBAL_reply {
+    uint64_t address;
+    uint64_t size;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_GLOBAL_reply) == 16, "rf_LIBRARY_GLOBAL_reply");
+
+/* LIBRARY_MODULE: the library's module in the current context */
+struct rf_LIBRARY_MODULE {
+    uint64_t library;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_MODULE) == 8, "rf_LIBRARY_MODULE");
+
+struct rf_LIBRARY_MODULE_reply {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_LIBRARY_MODULE_reply) == 8, "rf_LIBRARY_MODULE_reply");
+
+/* KERNEL_FUNCTION: the kernel's function in the current context */
+struct rf_KERNEL_FUNCTION {
+    uint64_t kernel;
+};
+_Static_assert(sizeof(struct rf_KERNEL_FUNCTION) == 8, "rf_KERNEL_FUNCTION");
+
+struct rf_KERNEL_FUNCTION_reply {
+    uint64_t function;
+    uint32_t params;
+    uint32_t param_bytes;
+    uint32_t max_threads;
+    uint32_t static_shared;
+    uint32_t max_dynamic_shared;
+    uint32_t pad;
+    uint64_t owner;
+};
+_Static_assert(sizeof(struct rf_KERNEL_FUNCTION_reply) == 40, "rf_KERNEL_FUNCTION_reply");
+
+struct rf_KERNEL_LIBRARY {
+    uint64_t kernel;
+};
+_Static_assert(sizeof(struct rf_KERNEL_LIBRARY) == 8, "rf_KERNEL_LIBRARY");
+
+struct rf_KERNEL_LIBRARY_reply {
+    uint64_t library;
+};
+_Static_assert(sizeof(struct rf_KERNEL_LIBRARY_reply) == 8, "rf_KERNEL_LIBRARY_reply");
+
+/* FUNCTION_INFO: of a handle that came in a list */
+struct rf_FUNCTION_INFO {
+    uint64_t function;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_INFO) == 8, "rf_FUNCTION_INFO");
+
+struct rf_FUNCTION_INFO_reply {
+    uint64_t function;
+    uint32_t params;
+    uint32_t param_bytes;
+    uint32_t max_threads;
+    uint32_t static_shared;
+    uint32_t max_dynamic_shared;
+    uint32_t pad;
+    uint64_t owner;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_INFO_reply) == 40, "rf_FUNCTION_INFO_reply");
+
+/* FUNCTION_PARAMS: pairs of u16 follow: offset and size of each parameter from `first` on */
+struct rf_FUNCTION_PARAMS {
+    uint64_t function;
+    uint32_t first;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_PARAMS) == 16, "rf_FUNCTION_PARAMS");
+
+struct rf_FUNCTION_PARAMS_reply {
+    uint32_t total;
+    uint32_t count;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_PARAMS_reply) == 8, "rf_FUNCTION_PARAMS_reply");
+
+/* FUNCTION_NAME: bytes of the name from `from` on follow */
+struct rf_FUNCTION_NAME {
+    uint64_t function;
+    uint32_t from;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_NAME) == 16, "rf_FUNCTION_NAME");
+
+struct rf_FUNCTION_NAME_reply {
+    uint32_t total;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_NAME_reply) == 8, "rf_FUNCTION_NAME_reply");
+
+struct rf_FUNCTION_MODULE {
+    uint64_t function;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_MODULE) == 8, "rf_FUNCTION_MODULE");
+
+struct rf_FUNCTION_MODULE_reply {
+    uint64_t module;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_MODULE_reply) == 8, "rf_FUNCTION_MODULE_reply");
+
+/* LAUNCH: a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours */
+struct rf_LAUNCH {
+    uint64_t function;
+    uint64_t stream;
+    uint32_t grid_x;
+    uint32_t grid_y;
+    uint32_t grid_z;
+    uint32_t block_x;
+    uint32_t block_y;
+    uint32_t block_z;
+    uint32_t shared;
+    uint32_t flags;
+    uint32_t bytes;
+    uint32_t attributes;
+    uint32_t chunk;
+    uint32_t chunks;
+};
+_Static_assert(sizeof(struct rf_LAUNCH) == 64, "rf_LAUNCH");
+
 struct rf_cuCtxSetLimit {
     uint32_t limit;
     uint8_t padding0[4];
@@ -754,5 +1061,18 @@ struct rf_cuEventElapsedTime_v2_reply {
     uint8_t padding0[4];
 };
 _Static_assert(sizeof(struct rf_cuEventElapsedTime_v2_reply) == 8, "rf_cuEventElapsedTime_v2_reply");
+
+struct rf_cuFuncGetAttribute {
+    uint32_t attrib;
+    uint8_t padding0[4];
+    uint64_t hfunc;
+};
+_Static_assert(sizeof(struct rf_cuFuncGetAttribute) == 16, "rf_cuFuncGetAttribute");
+
+struct rf_cuFuncGetAttribute_reply {
+    int32_t pi;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuFuncGetAttribute_reply) == 8, "rf_cuFuncGetAttribute_reply");
 
 #endif

@@ -396,6 +396,22 @@ static CUresult call_cuEventElapsedTime_v2(unsigned abi, float *pMilliseconds, C
     return CUDA_SUCCESS;
 }
 
+static CUresult call_cuFuncGetAttribute(unsigned abi, int *pi, CUfunction_attribute attrib, CUfunction hfunc)
+{
+    if (!pi) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuFuncGetAttribute, sizeof(struct rf_cuFuncGetAttribute), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuFuncGetAttribute *request = call.payload;
+    request->attrib = (uint32_t)attrib;
+    request->hfunc = (uint64_t)(uintptr_t)hfunc;
+    struct rf_cuFuncGetAttribute_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pi = (int)reply.pi;
+    return CUDA_SUCCESS;
+}
+
 EXPORT CUresult CUDAAPI cuGetErrorString(CUresult error, const char **pStr)
 {
     return vgpu_cuGetErrorString(error, pStr);
@@ -3164,39 +3180,37 @@ EXPORT CUresult CUDAAPI cuEventElapsedTime_v2(float *pMilliseconds, CUevent hSta
 
 EXPORT CUresult CUDAAPI cuModuleLoad(CUmodule *module, const char *fname)
 {
-    (void)module;
-    (void)fname;
-    return vgpu_refuse("cuModuleLoad", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleLoad(module, fname);
 }
 
 EXPORT CUresult CUDAAPI cuModuleLoadData(CUmodule *module, const void *image)
 {
-    (void)module;
-    (void)image;
-    return vgpu_refuse("cuModuleLoadData", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleLoadData(module, image);
 }
 
 EXPORT CUresult CUDAAPI cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-    (void)module;
-    (void)image;
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    return vgpu_refuse("cuModuleLoadDataEx", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleLoadDataEx(module, image, numOptions, options, optionValues);
 }
 
 EXPORT CUresult CUDAAPI cuModuleLoadFatBinary(CUmodule *module, const void *fatCubin)
 {
-    (void)module;
-    (void)fatCubin;
-    return vgpu_refuse("cuModuleLoadFatBinary", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleLoadFatBinary(module, fatCubin);
 }
 
 EXPORT CUresult CUDAAPI cuModuleUnload(CUmodule hmod)
 {
-    (void)hmod;
-    return vgpu_refuse("cuModuleUnload", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleUnload(hmod);
 }
 
 EXPORT CUresult CUDAAPI cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)
@@ -3206,25 +3220,23 @@ EXPORT CUresult CUDAAPI cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)
 
 EXPORT CUresult CUDAAPI cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
 {
-    (void)hfunc;
-    (void)hmod;
-    (void)name;
-    return vgpu_refuse("cuModuleGetFunction", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleGetFunction(hfunc, hmod, name);
 }
 
 EXPORT CUresult CUDAAPI cuModuleGetFunctionCount(unsigned int *count, CUmodule mod)
 {
-    (void)count;
-    (void)mod;
-    return vgpu_refuse("cuModuleGetFunctionCount", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleGetFunctionCount(count, mod);
 }
 
 EXPORT CUresult CUDAAPI cuModuleEnumerateFunctions(CUfunction *functions, unsigned int numFunctions, CUmodule mod)
 {
-    (void)functions;
-    (void)numFunctions;
-    (void)mod;
-    return vgpu_refuse("cuModuleEnumerateFunctions", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleEnumerateFunctions(functions, numFunctions, mod);
 }
 
 EXPORT CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr_v1 *dptr, unsigned int *bytes, CUmodule hmod, const char *name)
@@ -3238,11 +3250,9 @@ EXPORT CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr_v1 *dptr, unsigned int *by
 
 EXPORT CUresult CUDAAPI cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
 {
-    (void)dptr;
-    (void)bytes;
-    (void)hmod;
-    (void)name;
-    return vgpu_refuse("cuModuleGetGlobal_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleGetGlobal_v2(dptr, bytes, hmod, name);
 }
 
 EXPORT CUresult CUDAAPI cuLinkCreate(unsigned int numOptions, CUjit_option *options, void **optionValues, CUlinkState *stateOut)
@@ -3343,96 +3353,79 @@ EXPORT CUresult CUDAAPI cuModuleGetSurfRef(CUsurfref *pSurfRef, CUmodule hmod, c
 
 EXPORT CUresult CUDAAPI cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions, CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions)
 {
-    (void)library;
-    (void)code;
-    (void)jitOptions;
-    (void)jitOptionsValues;
-    (void)numJitOptions;
-    (void)libraryOptions;
-    (void)libraryOptionValues;
-    (void)numLibraryOptions;
-    return vgpu_refuse("cuLibraryLoadData", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryLoadData(library, code, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions, CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions)
 {
-    (void)library;
-    (void)fileName;
-    (void)jitOptions;
-    (void)jitOptionsValues;
-    (void)numJitOptions;
-    (void)libraryOptions;
-    (void)libraryOptionValues;
-    (void)numLibraryOptions;
-    return vgpu_refuse("cuLibraryLoadFromFile", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryLoadFromFile(library, fileName, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryUnload(CUlibrary library)
 {
-    (void)library;
-    return vgpu_refuse("cuLibraryUnload", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryUnload(library);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetKernel(CUkernel *pKernel, CUlibrary library, const char *name)
 {
-    (void)pKernel;
-    (void)library;
-    (void)name;
-    return vgpu_refuse("cuLibraryGetKernel", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetKernel(pKernel, library, name);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetKernelCount(unsigned int *count, CUlibrary lib)
 {
-    (void)count;
-    (void)lib;
-    return vgpu_refuse("cuLibraryGetKernelCount", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetKernelCount(count, lib);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int numKernels, CUlibrary lib)
 {
-    (void)kernels;
-    (void)numKernels;
-    (void)lib;
-    return vgpu_refuse("cuLibraryEnumerateKernels", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryEnumerateKernels(kernels, numKernels, lib);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetModule(CUmodule *pMod, CUlibrary library)
 {
-    (void)pMod;
-    (void)library;
-    return vgpu_refuse("cuLibraryGetModule", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetModule(pMod, library);
 }
 
 EXPORT CUresult CUDAAPI cuKernelGetFunction(CUfunction *pFunc, CUkernel kernel)
 {
-    (void)pFunc;
-    (void)kernel;
-    return vgpu_refuse("cuKernelGetFunction", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelGetFunction(pFunc, kernel);
 }
 
 EXPORT CUresult CUDAAPI cuKernelGetLibrary(CUlibrary *pLib, CUkernel kernel)
 {
-    (void)pLib;
-    (void)kernel;
-    return vgpu_refuse("cuKernelGetLibrary", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelGetLibrary(pLib, kernel);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary library, const char *name)
 {
-    (void)dptr;
-    (void)bytes;
-    (void)library;
-    (void)name;
-    return vgpu_refuse("cuLibraryGetGlobal", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetGlobal(dptr, bytes, library, name);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary library, const char *name)
 {
-    (void)dptr;
-    (void)bytes;
-    (void)library;
-    (void)name;
-    return vgpu_refuse("cuLibraryGetManaged", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetManaged(dptr, bytes, library, name);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryGetUnifiedFunction(void **fptr, CUlibrary library, const char *symbol)
@@ -3471,26 +3464,23 @@ EXPORT CUresult CUDAAPI cuKernelSetCacheConfig(CUkernel kernel, CUfunc_cache con
 
 EXPORT CUresult CUDAAPI cuKernelGetName(const char **name, CUkernel hfunc)
 {
-    (void)name;
-    (void)hfunc;
-    return vgpu_refuse("cuKernelGetName", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelGetName(name, hfunc);
 }
 
 EXPORT CUresult CUDAAPI cuKernelGetParamInfo(CUkernel kernel, size_t paramIndex, size_t *paramOffset, size_t *paramSize)
 {
-    (void)kernel;
-    (void)paramIndex;
-    (void)paramOffset;
-    (void)paramSize;
-    return vgpu_refuse("cuKernelGetParamInfo", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelGetParamInfo(kernel, paramIndex, paramOffset, paramSize);
 }
 
 EXPORT CUresult CUDAAPI cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction hfunc)
 {
-    (void)pi;
-    (void)attrib;
-    (void)hfunc;
-    return vgpu_refuse("cuFuncGetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuFuncGetAttribute(0, pi, attrib, hfunc);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int value)
@@ -3510,25 +3500,23 @@ EXPORT CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction hfunc, CUfunc_cache conf
 
 EXPORT CUresult CUDAAPI cuFuncGetModule(CUmodule *hmod, CUfunction hfunc)
 {
-    (void)hmod;
-    (void)hfunc;
-    return vgpu_refuse("cuFuncGetModule", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncGetModule(hmod, hfunc);
 }
 
 EXPORT CUresult CUDAAPI cuFuncGetName(const char **name, CUfunction hfunc)
 {
-    (void)name;
-    (void)hfunc;
-    return vgpu_refuse("cuFuncGetName", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncGetName(name, hfunc);
 }
 
 EXPORT CUresult CUDAAPI cuFuncGetParamInfo(CUfunction func, size_t paramIndex, size_t *paramOffset, size_t *paramSize)
 {
-    (void)func;
-    (void)paramIndex;
-    (void)paramOffset;
-    (void)paramSize;
-    return vgpu_refuse("cuFuncGetParamInfo", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncGetParamInfo(func, paramIndex, paramOffset, paramSize);
 }
 
 EXPORT CUresult CUDAAPI cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction function)
@@ -3546,34 +3534,16 @@ EXPORT CUresult CUDAAPI cuFuncLoad(CUfunction function)
 
 EXPORT CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)
 {
-    (void)f;
-    (void)gridDimX;
-    (void)gridDimY;
-    (void)gridDimZ;
-    (void)blockDimX;
-    (void)blockDimY;
-    (void)blockDimZ;
-    (void)sharedMemBytes;
-    (void)hStream;
-    (void)kernelParams;
-    (void)extra;
-    return vgpu_refuse("cuLaunchKernel", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernel_ptsz(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)
 {
-    (void)f;
-    (void)gridDimX;
-    (void)gridDimY;
-    (void)gridDimZ;
-    (void)blockDimX;
-    (void)blockDimY;
-    (void)blockDimZ;
-    (void)sharedMemBytes;
-    (void)hStream;
-    (void)kernelParams;
-    (void)extra;
-    return vgpu_refuse("cuLaunchKernel_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra)

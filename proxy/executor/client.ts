@@ -3,6 +3,7 @@
  */
 import { PACKAGE_BYTES, Region, Slot, SLOT_SIZE } from '../../idm/region.ts';
 import { RingReader, wordAt } from '../../idm/ring.ts';
+import { ClientCode } from './code/objects.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Wait } from './handlers/waits.ts';
@@ -48,6 +49,9 @@ export class Client implements MemoryClient {
   /** Streams that may have work under way. */
   readonly listed: Stream[] = [];
   readonly busyTimes = new BusyTimes();
+
+  /** Modules, libraries, images. */
+  readonly code = new ClientCode();
 
   /** No longer served: no answers, no new work. */
   dead = false;

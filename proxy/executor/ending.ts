@@ -9,6 +9,7 @@
  */
 import { CUresult } from '../driver/errors.ts';
 import type { Client } from './client.ts';
+import { clientCodeGone } from './code/handlers.ts';
 import type { Executor } from './executor.ts';
 import { endContext } from './handlers/contexts.ts';
 import { releaseHostCalls } from './handlers/hostcalls.ts';
@@ -70,6 +71,7 @@ function destroyContexts(executor: Executor, client: Client, gone: () => void): 
 
 function finish(executor: Executor, client: Client, gone: () => void): void {
   executor.unpinStaging(client);
+  clientCodeGone(executor, client);
   client.memory.contextsGone();
   executor.unregisterAll(client);
   client.known.clear();

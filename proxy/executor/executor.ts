@@ -15,8 +15,10 @@ import { PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
 import { Utilization } from './utilization.ts';
 import { Work, type WorkHost } from './work.ts';
+import { RECORD_MAX } from '../../idm/ring.ts';
 
 const SCRATCH_BYTES = 4096;
+const TEXT_BYTES = RECORD_MAX;
 const STREAM_NON_BLOCKING = 1;
 const REGISTER_PORTABLE = 1;
 const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
@@ -25,7 +27,7 @@ const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 const CREATING = [
   Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
   Message.MEM_RETAIN, Message.POOL_CREATE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
-  Message.cuStreamCreateWithPriority, Message.cuEventCreate,
+  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD,
 ];
 
 export class Executor implements WorkHost, MemoryCore {
@@ -45,6 +47,11 @@ export class Executor implements WorkHost, MemoryCore {
   perThreadStreams = 0;
   /** Streams that their clients have destroyed and that still have work: they hold the driver's memory, so they count as handles. */
   private endingStreams = 0;
+
+  /** For names: the largest payload of a record, and a NUL. */
+  readonly textBytes = Buffer.allocUnsafeSlow(TEXT_BYTES).fill(0);
+  readonly text = addressOf(this.textBytes);
+  private nativeList = { address: 0, values: new BigUint64Array(0) };
 
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
@@ -133,6 +140,25 @@ export class Executor implements WorkHost, MemoryCore {
   /** Whether the zone may have another handle. Per-thread streams have none but count: a client can have any number of threads. */
   handlesLeft(): boolean {
     return this.handles.live + this.perThreadStreams + this.endingStreams < this.limits.handles;
+  }
+
+  /** Room for a list of `count` of the driver's values, good until the next call. */
+  natives(count: number): { address: number; values: BigUint64Array } {
+    if (this.nativeList.values.length < count) {
+      const bytes = Buffer.allocUnsafeSlow(Math.max(1024, count * 2) * 8).fill(0);
+      this.nativeList = { address: addressOf(bytes), values: new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3) };
+    }
+    return this.nativeList;
+  }
+
+  /** Registers a driver's value under a handle whose object is the caller's; the row, or -1 when the zone has no handle left. */
+  registerObject(type: HandleType, client: Client, native: number, object: object): number {
+    if (!this.handlesLeft()) return -1;
+    const row = this.handles.add(type, client.owner, native, object);
+    if (row < 0) return -1;
+    this.byNative[type].set(native, row);
+    this.changed();
+    return row;
   }
 
   /** Registers a driver's object for a client; the row, or -1 when the zone has no handle left. */

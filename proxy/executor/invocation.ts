@@ -180,6 +180,21 @@ export class Invocation implements MemoryInvocation {
     target.set(new Uint8Array(this.words.buffer, this.words.byteOffset + from, bytes), at);
   }
 
+  /** Copies `words` words of the payload, from word `off` on, to the start of `target`. */
+  copyWords(target: Int32Array, off: number, words: number): void {
+    const from = this.base + off;
+    for (let i = 0; i < words; i++) target[i] = this.words[from + i];
+  }
+
+  /** Native address of a copy, good until the next call of this, of the text from word `off` to the payload's end; 0: there is no NUL in it. */
+  text(off: number): number {
+    const { executor } = this;
+    const bytes = this.bytes - (off << 2);
+    if (bytes <= 0 || bytes > executor.textBytes.length) return 0;
+    this.copyTo(executor.textBytes, 0, off, bytes);
+    return executor.textBytes.subarray(0, bytes).includes(0) ? executor.text : 0;
+  }
+
   /** The driver's value of the handle at `off`, or -1 (see invalid). */
   handle(type: HandleType, off: number): number {
     const row = this.row(type, off);
@@ -196,7 +211,9 @@ export class Invocation implements MemoryInvocation {
   /** The row in the handle table of the handle at `off`, or -1 (see invalid). */
   row(type: HandleType, off: number): number {
     const at = this.base + off;
-    const row = this.handles.find(this.words[at], this.words[at + 1], type, this.client.owner);
+    let row = this.handles.find(this.words[at], this.words[at + 1], type, this.client.owner);
+    // A kernel may stand wherever a function does.
+    if (row < 0 && type === HandleType.function) row = this.handles.find(this.words[at], this.words[at + 1], HandleType.kernel, this.client.owner);
     if (row < 0) this.failure = 0;
     return row;
   }
@@ -316,6 +333,17 @@ export class Invocation implements MemoryInvocation {
   replyU64(off: number, value: number): void {
     this.replyU32(off, value >>> 0);
     this.replyU32(off + 1, Math.floor(value / HIGH));
+  }
+
+  replyF32(off: number, value: number): void {
+    this.float[0] = value;
+    this.replyU32(off, this.floatWord[0]);
+  }
+
+  /** Replies at most `room` bytes of `text`, from its byte `from` on. */
+  replyText(off: number, text: Uint8Array, from: number, room: number): void {
+    const part = text.subarray(from, from + room);
+    for (let i = 0; i < part.length; i += 4) this.replyU32(off + (i >> 2), part[i] | ((part[i + 1] ?? 0) << 8) | ((part[i + 2] ?? 0) << 16) | ((part[i + 3] ?? 0) << 24));
   }
 
   /** The opaque handle of a row of the handle table. */

@@ -12,6 +12,8 @@ const libc = koffi.load(null);
 const futexCall = libc.func('long syscall(long number, uintptr_t address, int operation, int value, uintptr_t timeout, uintptr_t address2, int value3)');
 const recvCall = libc.func('long recv(int fd, uintptr_t buffer, size_t bytes, int flags)');
 const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
+const strnlenCall = libc.func('size_t strnlen(uintptr_t text, size_t most)');
+const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t bytes)');
 const closeCall = libc.func('int close(int fd)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
 const ppollCall = libc.func('int ppoll(uintptr_t fds, size_t count, uintptr_t timeout, uintptr_t mask)');
@@ -29,6 +31,14 @@ const EINTR = 4;
 /** Wakes every sleeper on the futex word at a native address, in whichever process it sleeps. */
 export function futexWake(address: number): void {
   futexCall(SYS_FUTEX, address, FUTEX_WAKE, 0x7fffffff, 0, 0, 0);
+}
+
+/** A copy of the text at a native address, at most `most` bytes of it, without its NUL. */
+export function textAt(address: number, most: number): Buffer {
+  const bytes = strnlenCall(address, most) as number;
+  const copy = Buffer.allocUnsafeSlow(bytes);
+  if (bytes !== 0) memcpyCall(addressOf(copy), address, bytes);
+  return copy;
 }
 
 /** What one non-blocking read found. */

@@ -6,8 +6,8 @@
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "refused")) {
-        CUmodule module;
-        for (int i = 0; i < 3; i++) CU_FAILS(CUDA_ERROR_NOT_SUPPORTED, cuModuleLoad(&module, "x"));
+        CUexternalMemory memory = NULL;
+        for (int i = 0; i < 3; i++) CU_FAILS(CUDA_ERROR_NOT_SUPPORTED, cuDestroyExternalMemory(memory));
         return 0;
     }
     int version = 0, count = 0;

@@ -45,7 +45,7 @@ test('a function that is not served says so once, when logging is on', async () 
   assert.is(quiet.stderr.match(/not served/g), null)
   const ran = await run(build('alone'), ['refused'], '/nonexistent/zone.sock', { env: { RINGFENCE_LOG: 'warn' } })
   fine(ran)
-  assert.is(ran.stderr.match(/cuModuleLoad is not served: it returns CUDA_ERROR_NOT_SUPPORTED/g)?.length, 1, ran.stderr)
+  assert.is(ran.stderr.match(/cuDestroyExternalMemory is not served: it returns CUDA_ERROR_NOT_SUPPORTED/g)?.length, 1, ran.stderr)
 })
 
 test.run()

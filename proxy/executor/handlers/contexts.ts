@@ -5,6 +5,7 @@
  */
 import { CUresult } from '../../driver/errors.ts';
 import { CtxCreate, CuCtxSetLimit, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
+import { contextCodeGone } from '../code/handlers.ts';
 import { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
@@ -79,6 +80,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   executor.perThreadStreams -= context.perThread.size;
   context.perThread.clear();
   context.legacy = null;
+  contextCodeGone(executor, client, context);
   context.posted = 0;
   client.forgetContext();
   executor.afterWork(client, context, () => {

@@ -3,6 +3,9 @@ import { CUresult } from '../../driver/errors.ts';
 import { generatedHandlers } from '../../generated/handlers.ts';
 import { Message, MESSAGE_COUNT } from '../../generated/messages.ts';
 import type { Invocation } from '../invocation.ts';
+import { registerCode } from '../code/handlers.ts';
+import { registerImages } from '../code/images.ts';
+import { registerLaunch } from '../code/launch.ts';
 import { registerContexts } from './contexts.ts';
 import { registerCopies } from './copies.ts';
 import { registerEvents } from './events.ts';
@@ -29,6 +32,9 @@ export function makeHandlers(registerMemory: (table: HandlerTable) => void): Han
   registerCopies(table);
   registerHostCalls(table);
   registerWaits(table);
+  registerImages(table);
+  registerCode(table);
+  registerLaunch(table);
   registerMemory(table);
   return table;
 }

@@ -8,6 +8,7 @@
  */
 import { CUresult } from '../../driver/errors.ts';
 import { Arrays } from './arrays.ts';
+import { Foreign } from './foreign.ts';
 import { Heap, SMALL_MAX } from './heap.ts';
 import { type Area, AreaKind, UNIT } from './intervals.ts';
 import { PinnedMemory } from './pinned.ts';
@@ -52,6 +53,7 @@ export class OneClient implements ClientMemory {
   readonly virtual: VirtualMemory;
   readonly arrays: Arrays;
   readonly pins: PinnedMemory;
+  readonly foreign = new Foreign();
   closed = false;
 
   /** What the ledger counts for this client. */

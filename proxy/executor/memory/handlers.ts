@@ -92,6 +92,18 @@ function query(v: MemoryInvocation): number {
   const memory = memoryOf(v);
   const { map } = memory.zone;
   const address = v.u64(PointerQuery.address);
+  const foreign = memory.foreign.find(address);
+  if (foreign !== null) {
+    v.replyU64(PointerQueryReply.base, foreign.start);
+    v.replyU64(PointerQueryReply.size, foreign.bytes);
+    if (foreign.context === 0) v.replyU64(PointerQueryReply.context, 0);
+    else v.findHandle(PointerQueryReply.context, HandleType.context, foreign.context);
+    v.replyU64(PointerQueryReply.pool, 0);
+    v.replyU32(PointerQueryReply.kind, foreign.managed ? AllocKind.managed : AllocKind.device);
+    v.replyU32(PointerQueryReply.device, 0);
+    v.replyU64(PointerQueryReply.id, foreign.id);
+    return 0;
+  }
   const area = map.at(address);
   if (area === null || area.owner !== memory.owner || area.kind === AreaKind.reserved) return CUresult.INVALID_VALUE;
   let { start, bytes, id } = area;

@@ -62,7 +62,8 @@ export class Zone implements ZoneMemory {
   }
 
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean {
-    return this.map.check((client as OneClient).owner, address, bytes, write);
+    const one = client as OneClient;
+    return this.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes);
   }
 
   setLimits(limits: ZoneLimits): void {

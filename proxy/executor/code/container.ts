@@ -1,0 +1,92 @@
+/**
+ * What a client sent as code, checked as far as a driver believes it: the driver is given an address and no length, and reads as far
+ * as the headers in the image say. So every length in them must lie inside of the bytes that are there, and nothing in them
+ * may be a pointer. What the code itself says is the driver's to judge.
+ *
+ *   ELF       a cubin: tables and sections inside
+ *   fat binary header and entries inside (nvcc's container; its wrapper, which holds pointers, is the client library's to unpack)
+ *   linked    what the software GPU's cuLinkComplete gives out: magic, size
+ *   text      PTX, up to a NUL that is there in any case
+ *
+ * Formats: DESIGN.md's FACTS (d); ELF: the System V ABI.
+ */
+import { CUresult } from '../../driver/errors.ts';
+
+const ELF_MAGIC = 0x464c457f;
+const FATBIN_MAGIC = 0xba55ed50;
+const WRAPPER_MAGIC = 0x466243b1;
+const LINKED_MAGIC = 0x314b4e494c465247n;
+
+export const FATBIN_HEADER = 16;
+/** Fat binaries in one wrapper begin at multiples of this. */
+export const PART_ALIGN = 16;
+const ENTRY_MIN = 64;
+/** No code is that large once it is expanded, whatever its entry says. */
+const EXPANDED_MAX = 2 ** 31;
+const NOBITS = 8;
+
+/** 64 bits as a double: at least 2^53 for what it cannot hold, which every comparison below refuses. */
+const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
+
+/** CUDA_SUCCESS, or INVALID_IMAGE. `b`: the image's `size` bytes, and zeros behind them. `parts`: 0, or how many fat binaries lie in it. */
+export function checkImage(b: Buffer, size: number, parts: number): number {
+  if (parts !== 0) return partsOf(b, size, parts) === null ? CUresult.INVALID_IMAGE : CUresult.SUCCESS;
+  const magic = b.readUInt32LE(0);
+  if (magic === ELF_MAGIC) return elf(b, size) ? CUresult.SUCCESS : CUresult.INVALID_IMAGE;
+  if (magic === FATBIN_MAGIC) return fatbin(b, 0, size) >= 0 ? CUresult.SUCCESS : CUresult.INVALID_IMAGE;
+  if (magic === WRAPPER_MAGIC) return CUresult.INVALID_IMAGE;
+  if (b.readBigUInt64LE(0) === LINKED_MAGIC) return size >= 24 && u64(b, 8) <= size ? CUresult.SUCCESS : CUresult.INVALID_IMAGE;
+  for (let i = 0; i < 8 && i < size; i++) {
+    const c = b[i];
+    if (c === 0) break;
+    if (c !== 9 && c !== 10 && c !== 13 && (c < 32 || c > 126)) return CUresult.INVALID_IMAGE;
+  }
+  return CUresult.SUCCESS;
+}
+
+/** Where each fat binary of a wrapper begins; null: the bytes are not `parts` of them. */
+export function partsOf(b: Buffer, size: number, parts: number): number[] | null {
+  const starts: number[] = [];
+  let at = 0;
+  for (let i = 0; i < parts; i++) {
+    const length = at < size ? fatbin(b, at, size - at) : -1;
+    if (length < 0) return null;
+    starts.push(at);
+    at += Math.ceil(length / PART_ALIGN) * PART_ALIGN;
+  }
+  return starts;
+}
+
+/** Length of the fat binary at `start`, of which `room` bytes are there; -1: it is none, or it is damaged. */
+function fatbin(b: Buffer, start: number, room: number): number {
+  if (room < FATBIN_HEADER || b.readUInt32LE(start) !== FATBIN_MAGIC) return -1;
+  const header = b.readUInt16LE(start + 6);
+  const payload = u64(b, start + 8);
+  if (header < FATBIN_HEADER || header + payload > room) return -1;
+  let at = start + header;
+  let left = payload;
+  while (left >= ENTRY_MIN) {
+    const entryHeader = b.readUInt32LE(at + 4);
+    const entrySize = u64(b, at + 8);
+    const compressed = b.readUInt32LE(at + 16);
+    if (entryHeader < ENTRY_MIN || entryHeader + entrySize > left || compressed > entrySize || u64(b, at + 56) > EXPANDED_MAX) return -1;
+    at += entryHeader + entrySize;
+    left -= entryHeader + entrySize;
+  }
+  return header + payload;
+}
+
+function elf(b: Buffer, size: number): boolean {
+  if (size < 64 || b[4] !== 2 || b[5] !== 1) return false;
+  if (!table(size, u64(b, 32), b.readUInt16LE(54), b.readUInt16LE(56), 56, (at) => u64(b, at + 8) + u64(b, at + 32) <= size)) return false;
+  const sections = b.readUInt16LE(60);
+  if (sections !== 0 && b.readUInt16LE(62) >= sections) return false;
+  return table(size, u64(b, 40), b.readUInt16LE(58), sections, 64, (at) => b.readUInt32LE(at + 4) === NOBITS || u64(b, at + 24) + u64(b, at + 32) <= size);
+}
+
+function table(size: number, start: number, entry: number, count: number, bytes: number, inside: (at: number) => boolean): boolean {
+  if (count === 0) return true;
+  if (entry !== bytes || start + count * bytes > size) return false;
+  for (let i = 0; i < count; i++) if (!inside(start + i * bytes)) return false;
+  return true;
+}

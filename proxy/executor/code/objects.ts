@@ -1,0 +1,56 @@
+/**
+ * A client's code as the executor knows it. Native values are the driver's and live as long as these objects are registered:
+ *
+ *   Module    code in one context; ends with it
+ *   Library   code of no context; becomes a module in each context that uses it, when that first does
+ *   Callable  a function of a module, or a kernel of a library: what can be launched
+ */
+import type { Context } from '../context.ts';
+import type { Image } from './images.ts';
+
+export class Module {
+  row = -1;
+  readonly functions = new Set<Callable>();
+
+  /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds. */
+  constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number) {}
+}
+
+export class Library {
+  row = -1;
+  readonly kernels = new Set<Callable>();
+  /** By context: what it has become there; null: in use, but nobody has asked for the module. */
+  readonly modules = new Map<Context, Module | null>();
+
+  constructor(readonly native: number, readonly charge: number) {}
+}
+
+export class Callable {
+  row = -1;
+  /** Offset and size of each parameter, in turn. */
+  params: Uint16Array = NONE;
+  /** Bytes from the first parameter to behind the last. */
+  paramBytes = 0;
+
+  /** A function has a module, a kernel a library. */
+  constructor(readonly native: number, readonly module: Module | null, readonly library: Library | null) {}
+}
+
+const NONE = new Uint16Array(0);
+
+/** All code of one client. */
+export class ClientCode {
+  readonly images = new Map<number, Image>();
+  nextImage = 1;
+  readonly modules = new Map<Context, Set<Module>>();
+  readonly libraries = new Set<Library>();
+
+  modulesOf(context: Context): Set<Module> {
+    let set = this.modules.get(context);
+    if (set === undefined) {
+      set = new Set();
+      this.modules.set(context, set);
+    }
+    return set;
+  }
+}
