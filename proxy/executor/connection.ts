@@ -11,7 +11,7 @@ import { CUresult } from '../driver/errors.ts';
 import { addressOf } from '../driver/driver.ts';
 import { TABLE_HASH } from '../generated/messages.ts';
 import type { ZoneRecord } from '../supervisor/messages.ts';
-import { close, HUNG_UP, NOTHING_YET, peerUid, receive, send, Sent } from './system.ts';
+import { close, drainBells, HUNG_UP, NOTHING_YET, peerUid, receive, send, Sent } from './system.ts';
 
 const HELLO_WITHIN_MS = 5000;
 
@@ -70,9 +70,6 @@ export function checkHello(hello: Hello, zone: ZoneRecord, uid: number): void {
   if (zone.token !== null && !timingSafeEqual(sha(hello.token), sha(Buffer.from(zone.token, 'utf8').toString('latin1'))))
     throw new Refused(Refusal.token, hello.token === '' ? `zone "${zone.name}" asks for a token; set RINGFENCE_TOKEN` : `this is not the token of zone "${zone.name}"; correct RINGFENCE_TOKEN`);
 }
-
-const bin = Buffer.allocUnsafeSlow(4096);
-const binAddress = addressOf(bin);
 
 export class Connection {
   private readonly hello = Buffer.allocUnsafeSlow(HELLO_BYTES);
@@ -148,9 +145,8 @@ export class Connection {
     if (!sent) this.end('hung up before its welcome');
   }
 
-  /** Doorbells: their number means nothing. One read of a bounded size a time, so that a flood keeps nobody else waiting. */
   private drain(): void {
-    const got = receive(this.fd, binAddress, bin.length);
+    const got = drainBells(this.fd);
     if (got === NOTHING_YET) return;
     if (got === HUNG_UP) return this.end('hung up');
     this.events.rang();

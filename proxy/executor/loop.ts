@@ -8,9 +8,13 @@
  * but for a try now and then; and not while the machine is crowded (a clock that jumps between two looks at it: somebody else
  * had the core). Then it announces its sleep on every ring, looks once more, and
  *
- *   - with work on the GPU: sleeps 50 to 500 us at a time in ppoll on the clients' sockets, because nothing but asking tells
- *     when the GPU is done;
- *   - with none: returns to libuv, and the next doorbell byte on a client's socket starts the next turn.
+ *   - with work on the GPU: sleeps 20 to 500 us at a time, because nothing but asking tells when the GPU is done;
+ *   - with none, but some lately: dozes. A doorbell finds the loop where it left off, in compiled code, and is answered after a
+ *     third of the instructions that the way through libuv's and koffi's callbacks takes, most of them cold by then;
+ *   - with none for DOZE_MS: returns to libuv, and the next doorbell byte on a client's socket starts the next turn.
+ *
+ * The first two sleep in ppoll on the clients' sockets and on libuv's own epoll descriptor: whatever else the process has to do
+ * ends the sleep, and timers, which no descriptor tells of, get a turn of libuv every SLICE_MS.
  */
 // Imported, not the global: that one is a lazy accessor, and looking it up costs more than reading the clock.
 import { performance } from 'node:perf_hooks';
@@ -26,7 +30,7 @@ import { hostDone } from './handlers/hostcalls.ts';
 import { log } from './log.ts';
 import { peekHostDone } from './peek.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
-import { futexWake, sleepUnlessReadable } from './system.ts';
+import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
 
 /** Records of one client in one go. */
 const BATCH_RECORDS = 256;
@@ -50,6 +54,10 @@ const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
+/** Without a turn of libuv at most. */
+const SLICE_MS = 25;
+/** After so much silence the process sleeps in libuv, and wakes for nothing but events. */
+const DOZE_MS = 250;
 
 const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
 const WAITED = Uint8Array.from(MESSAGES, (message) => (message.cost === 'waited' ? 1 : 0));
@@ -65,9 +73,17 @@ export class Loop {
   private crowdedUntil = 0;
   /** By the supervisor's word: more zones are busy than there are cores for. Then a core that we spin on is taken from one of them. */
   crowded = false;
-  private readonly descriptors: number[] = [];
+  private readonly naps = new Naps();
+  /** libuv's epoll descriptor; -1: not known, so it gets a turn after each sleep, and there is no dozing. */
+  private libuv = -1;
+  /** When libuv had its last turn, and of which work the end was the last that a sleep was counted for. */
+  private turned = 0;
+  private restedAfter = 0;
+  /** Doorbells that woke us are still in their sockets: reading them can wait until the calls are answered. */
+  private bells = false;
   private readonly turn = (): void => {
     this.scheduled = false;
+    this.turned = performance.now();
     this.run();
   };
 
@@ -81,20 +97,25 @@ export class Loop {
     this.invocation = new Invocation(executor);
   }
 
-  /** Something may be there to do: a doorbell, a new client, a client's end. */
+  /** Something may be there to do: a new client, a client's end. */
   wake(): void {
-    if (this.resting) {
-      this.resting = false;
-      this.lastWork = performance.now();
-      for (const client of this.executor.clients) client.reader.awake();
-    }
+    this.rouse();
     this.schedule();
   }
 
   /** A doorbell: serves at once. */
   rang(): void {
-    this.wake();
+    this.rouse();
+    this.turned = performance.now();
     this.run();
+  }
+
+  private rouse(): void {
+    if (!this.resting) return;
+    this.resting = false;
+    this.lastWork = performance.now();
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
   }
 
   private schedule(): void {
@@ -113,7 +134,7 @@ export class Loop {
     if (this.resting) return;
     const executor = this.executor;
     const { clients, work } = executor;
-    const start = performance.now();
+    let start = performance.now();
     let last = start;
     let quiet = 0;
     let rounds = 0;
@@ -129,6 +150,7 @@ export class Loop {
         work.close();
       }
       executor.wakeClients();
+      if (this.bells && !this.readBells()) return this.schedule();
       if (did !== 0) {
         worked = true;
         if (quiet !== 0) {
@@ -155,7 +177,11 @@ export class Loop {
       const now = performance.now();
       if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
       last = now;
-      if (this.mayRest(now)) return this.rest();
+      if (this.mayRest(now)) {
+        if (!this.rest()) return;
+        start = last = performance.now();
+        continue;
+      }
       if (now - start > TURN_MS) return this.schedule();
     }
   }
@@ -176,8 +202,8 @@ export class Loop {
     return idle > (now < this.crowdedUntil ? SPIN_NONE_MS : this.spin);
   }
 
-  /** Nothing to do: sleeps, in one of the two ways. */
-  private rest(): void {
+  /** Nothing to do: sleeps, in one of the three ways. True: awake again, go on; false: the turn is over. */
+  private rest(): boolean {
     const { clients, work } = this.executor;
     let stalled = false;
     // Backwards: an unreachable client leaves the list.
@@ -190,28 +216,62 @@ export class Loop {
     for (let i = 0; i < clients.length; i++) {
       const client = clients[i];
       if (client.stalled && client.hostCalls.size !== 0) peekHostDone(client, (cookie) => hostDone(this.executor, client, cookie));
-      if (!client.stalled && client.reader.ready()) return this.resume();
+      if (!client.stalled && client.reader.ready()) {
+        this.allAwake();
+        this.lastWork = performance.now();
+        return true;
+      }
     }
-    if (!work.pending && !stalled) {
+    if (clients.length !== 0) this.libuv = loopDescriptor(clients[0].fd);
+    const now = performance.now();
+    const left = SLICE_MS - (now - this.turned);
+    if (work.pending || stalled) {
+      // In proportion to how long there has been nothing: a copy of 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
+      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, (now - this.lastWork) * SLEEP_SHARE)), left);
+    }
+    if (this.restedAfter !== this.lastWork) {
+      this.restedAfter = this.lastWork;
       this.vain++;
       this.spin = this.vain < VAIN_MAX ? this.spin : this.vain % PROBE_EVERY === 0 ? SPIN_MAX_MS : SPIN_NONE_MS;
-      this.resting = true;
-      return;
     }
-    this.descriptors.length = 0;
-    for (let i = 0; i < clients.length; i++) this.descriptors.push(clients[i].fd);
-    // In proportion to how long there has been nothing: a copy of 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
-    const waited = performance.now() - this.lastWork;
-    sleepUnlessReadable(this.descriptors, Math.round(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, waited * SLEEP_SHARE))));
-    // One look at everything, then back to sleep unless there was something.
-    for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
-    this.schedule();
+    if (clients.length !== 0 && this.libuv >= 0 && now - this.lastWork < DOZE_MS) return this.sleep(Math.max(0, left) * 1000, left);
+    this.resting = true;
+    return false;
   }
 
-  private resume(): void {
-    for (const client of this.executor.clients) client.reader.awake();
-    this.lastWork = performance.now();
+  /** Sleeps for so long, unless somebody rings or libuv has something to do; `left`: ms until libuv must have its turn. */
+  private sleep(microseconds: number, left: number): boolean {
+    const { clients } = this.executor;
+    const { naps, libuv } = this;
+    naps.clear();
+    naps.watch(libuv);
+    for (let i = 0; i < clients.length; i++) naps.watch(clients[i].fd);
+    const readable = naps.sleep(Math.round(microseconds));
+    this.allAwake();
+    const own = libuv >= 0 && naps.readable(0) ? 1 : 0;
+    // libuv watches the clients' sockets too: of its descriptor alone a doorbell says nothing.
+    if (readable > own) {
+      this.bells = true;
+      this.lastWork = performance.now();
+      return true;
+    }
+    if (libuv >= 0 && own === 0 && left * 1000 > microseconds) return true;
     this.schedule();
+    return false;
+  }
+
+  /** Reads the doorbells. False: a client hung up, which is libuv's to tell. */
+  private readBells(): boolean {
+    const { clients } = this.executor;
+    this.bells = false;
+    let all = true;
+    for (let i = 0; i < clients.length; i++) if (drainBells(clients[i].fd) === HUNG_UP) all = false;
+    return all;
+  }
+
+  private allAwake(): void {
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
   }
 
   /** Serves one client's records; returns how many. */

@@ -11,6 +11,7 @@ import { makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
+import { loopDescriptor } from './system.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
@@ -46,6 +47,7 @@ class Process {
     this.devices = readDevices(this.driver);
     if (this.devices.length === 0) throw new Error(`the driver ${this.driver.path} has no device`);
     const driver: DriverInfo = { path: this.driver.path, version: this.version, software: this.driver.software };
+    setImmediate(() => loopDescriptor((process.channel as { fd?: number } | undefined)?.fd ?? -1));
     say({
       type: 'ready', driver,
       devices: this.devices.map((device) => ({ ordinal: device.ordinal, name: device.name, uuid: device.uuid.toString('hex'), totalMemory: device.totalMemory })),

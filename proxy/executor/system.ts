@@ -5,6 +5,7 @@
  * Each binding is a named function over numbers; buffers that the kernel reads or writes are allocated once here.
  */
 import koffi from 'koffi';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { arch } from 'node:os';
 import { addressOf } from '../driver/driver.ts';
 
@@ -102,17 +103,79 @@ export function preciseSleeps(): void {
 }
 
 const POLLIN = 1;
-let pollSet = Buffer.allocUnsafeSlow(64 * 8);
-const timeout = Buffer.allocUnsafeSlow(16).fill(0);
-const timeoutAddress = addressOf(timeout);
+const PAIR = 2; // words of a struct pollfd: the descriptor; asked (low half) and found (high half)
 
-/** Sleeps for `microseconds` (below a second), or until one of the descriptors has something to read or hangs up. */
-export function sleepUnlessReadable(fds: readonly number[], microseconds: number): void {
-  if (pollSet.length < fds.length * 8) pollSet = Buffer.allocUnsafeSlow(fds.length * 16);
-  for (let i = 0; i < fds.length; i++) {
-    pollSet.writeInt32LE(fds[i], i * 8);
-    pollSet.writeInt32LE(POLLIN, i * 8 + 4);
+/** Sleeps that end early when one of some descriptors has something to read or hangs up. One array for ever: nothing is allocated. */
+export class Naps {
+  private words = new Int32Array(64 * PAIR);
+  private address = addressOf(this.words);
+  private count = 0;
+  private readonly time = new Int32Array(4); // struct timespec
+  private readonly timeAddress = addressOf(this.time);
+
+  clear(): void {
+    this.count = 0;
   }
-  timeout.writeUInt32LE(microseconds * 1000, 8);
-  ppollCall(addressOf(pollSet), fds.length, timeoutAddress, 0);
+
+  /** One descriptor more; a negative one never has anything. */
+  watch(fd: number): void {
+    const at = this.count++ * PAIR;
+    if (at === this.words.length) {
+      const larger = new Int32Array(at * 2);
+      larger.set(this.words);
+      this.words = larger;
+      this.address = addressOf(larger);
+    }
+    this.words[at] = fd;
+    this.words[at + 1] = POLLIN;
+  }
+
+  /** Sleeps for `microseconds`, below a second; how many descriptors have something. */
+  sleep(microseconds: number): number {
+    this.time[2] = microseconds * 1000;
+    const found = ppollCall(this.address, this.count, this.timeAddress, 0) as number;
+    return found < 0 ? 0 : found;
+  }
+
+  /** Whether the descriptor that was the `index`-th has. */
+  readable(index: number): boolean {
+    return this.words[index * PAIR + 1] >>> 16 !== 0;
+  }
+}
+
+const bells = Buffer.allocUnsafeSlow(4096);
+const bellsAddress = addressOf(bells);
+
+/** Reads doorbells, whose number means nothing: at most so many a time, so that a flood keeps nobody else waiting. Result: as receive. */
+export function drainBells(fd: number): number {
+  return fd < 0 ? NOTHING_YET : receive(fd, bellsAddress, bells.length);
+}
+
+let loop: number | null = null;
+
+/**
+ * libuv's epoll descriptor: the one of this process that watches `fd`, which libuv must have polled once. It is readable when libuv
+ * has anything to do but timers. -1: none is found (another kernel, another libuv). Looked for once, which takes a
+ * millisecond: the process does it before it has a zone.
+ */
+export function loopDescriptor(fd: number): number {
+  loop ??= findLoop(fd);
+  return loop;
+}
+
+function findLoop(fd: number): number {
+  const watched = new RegExp(`^tfd:\\s+${fd}\\s`, 'm');
+  try {
+    for (const name of readdirSync('/proc/self/fd')) {
+      try {
+        if (!readlinkSync(`/proc/self/fd/${name}`).includes('[eventpoll]')) continue;
+      } catch {
+        continue; // the descriptor of this very listing
+      }
+      if (watched.test(readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))) return Number(name);
+    }
+  } catch {
+    return -1;
+  }
+  return -1;
 }
