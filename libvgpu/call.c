@@ -19,6 +19,7 @@
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
+#define SPIN_RANG 150000u    /* ns: longest spin for an executor that had to be woken: a sleep would add a second wake-up to the first */
 #define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
@@ -116,6 +117,7 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
         }
     }
     call->slot = NULL;
+    call->rang = 0;
     uint16_t slot = RF_SLOT_POSTED;
     if (waited & VGPU_WAITED) {
         if (!take_slot(call, thread->slot_hint)) {
@@ -154,8 +156,10 @@ void vgpu_send(struct vgpu_call *call)
     int status = rf_ring_commit(&vgpu.ring, call->record);
     VGPU_HANDED_OVER(&vgpu.ring.shared->head); /* once more, for the commit word itself */
     if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
-    if (status == RF_COMMIT_DOORBELL) vgpu_doorbell();
-    else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
+    if (status == RF_COMMIT_DOORBELL) {
+        call->rang = 1;
+        vgpu_doorbell();
+    } else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
 }
 
 CUresult vgpu_post(struct vgpu_call *call)
@@ -197,7 +201,9 @@ static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
 static CUresult await(struct vgpu_call *call)
 {
     int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
-    uint32_t *mean = &vgpu_thread.latency[waits_for_gpu];
+    enum vgpu_reply kind = waits_for_gpu ? VGPU_REPLY_GPU : call->rang ? VGPU_REPLY_RANG : VGPU_REPLY_SHORT;
+    uint32_t *mean = &vgpu_thread.latency[kind];
+    uint32_t longest = kind == VGPU_REPLY_RANG ? SPIN_RANG : SPIN_MAX;
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
     for (int i = 0; i < FIRST_LOOKS; i++) {
         if (answered(call)) {
@@ -207,8 +213,8 @@ static CUresult await(struct vgpu_call *call)
         vgpu_pause();
     }
     uint64_t start = nanoseconds();
-    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + 10000u;
-    if (budget > SPIN_MAX) budget = SPIN_MAX;
+    uint32_t budget = *mean > longest ? SPIN_LONG : 2 * *mean + 10000u;
+    if (budget > longest) budget = longest;
     CUresult state = CUDA_SUCCESS;
     if (!spin(call, start, budget)) {
         for (;;) {

@@ -6,13 +6,16 @@
 
 struct vgpu_context;
 
+/* What a reply is waited for: a call that is answered at once, by an executor that is awake or had to be woken; the GPU. */
+enum vgpu_reply { VGPU_REPLY_SHORT, VGPU_REPLY_RANG, VGPU_REPLY_GPU, VGPU_REPLIES };
+
 struct vgpu_thread {
     struct vgpu_context *top;     /* the current context: the stack's top; NULL: none */
     uint32_t index;               /* this thread's number on the wire; 0: not given yet */
     uint32_t slot_hint;
     struct vgpu_context **stack;  /* the context stack, `top` last */
     uint32_t depth, room;
-    uint32_t latency[2];          /* ns, running mean of reply times: short calls; calls that wait for the GPU */
+    uint32_t latency[VGPU_REPLIES]; /* ns, running mean of reply times, by enum vgpu_reply */
     int in_callback;              /* runs a host function: CUDA calls are not permitted */
     uint32_t capture_mode;
 };
