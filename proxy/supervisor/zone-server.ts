@@ -1,7 +1,7 @@
 /**
  * A zone at work: its listening socket, the executor it leases with the first client, and what is known of both.
  *
- * The supervisor accepts connections and passes them on unread; a client that comes while the executor is starting waits in
+ * The supervisor accepts connections and passes them on unread; a client that comes before there is an executor waits in
  * `#waiting`, its bytes in the kernel. When an executor dies, everything it held goes with the process: what is left to do here
  * is to record it, so that the zone's next client gets a fresh one.
  */
@@ -150,7 +150,7 @@ export class ZoneServer {
       socket.destroy();
       return;
     }
-    if (this.#state === 'running' && this.#executor) {
+    if (this.#executor) {
       this.#hand(this.#executor, socket);
       return;
     }
@@ -204,6 +204,11 @@ export class ZoneServer {
       this.#receive(executor, message);
     };
     executor.send({ type: 'adopt', zone: this.#record });
+    // Right behind it: messages arrive in order, and a client need not wait until the executor has said that it took the zone. If it
+    // does not, it ends, and the client sees a hang-up.
+    const sockets = this.#waiting;
+    this.#waiting = [];
+    for (const socket of sockets) this.#hand(executor, socket);
   }
 
   #receive(executor: ExecutorProcess, message: ExecutorMessage): void {
@@ -212,9 +217,6 @@ export class ZoneServer {
       case 'adopted': {
         this.#state = 'running';
         this.#crowd.join(executor);
-        const sockets = this.#waiting;
-        this.#waiting = [];
-        for (const socket of sockets) this.#hand(executor, socket);
         break;
       }
       case 'usage':
