@@ -106,6 +106,13 @@ export class Executor implements WorkHost, MemoryCore {
     return this.own;
   }
 
+  /** Gives the executor's own context back: nothing may use this object any more. */
+  release(): void {
+    this.enter(0);
+    if (this.own !== 0) this.driver.cuDevicePrimaryCtxRelease_v2(this.device);
+    this.own = 0;
+  }
+
   scratch64(): number {
     return Number(this.scratchBytes.readBigUInt64LE(0));
   }

@@ -14,7 +14,7 @@
  *   - with none for DOZE_MS: returns to libuv, and the next doorbell byte on a client's socket starts the next turn.
  *
  * The first two sleep in ppoll on the clients' sockets and on libuv's own epoll descriptor: whatever else the process has to do
- * ends the sleep, and timers, which no descriptor tells of, get a turn of libuv every SLICE_MS.
+ * ends the sleep, and timers, which no descriptor tells of, get a turn of libuv every SLICE_MS at least.
  */
 // Imported, not the global: that one is a lazy accessor, and looking it up costs more than reading the clock.
 import { performance } from 'node:perf_hooks';
@@ -73,6 +73,8 @@ export class Loop {
   private crowdedUntil = 0;
   /** By the supervisor's word: more zones are busy than there are cores for. Then a core that we spin on is taken from one of them. */
   crowded = false;
+  /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
+  sliceMs = SLICE_MS;
   private readonly naps = new Naps();
   /** libuv's epoll descriptor; -1: not known, so it gets a turn after each sleep, and there is no dozing. */
   private libuv = -1;
@@ -224,10 +226,10 @@ export class Loop {
     }
     if (clients.length !== 0) this.libuv = loopDescriptor(clients[0].fd);
     const now = performance.now();
-    const left = SLICE_MS - (now - this.turned);
+    const left = this.sliceMs - (now - this.turned);
     if (work.pending || stalled) {
       // In proportion to how long there has been nothing: a copy of 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
-      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, (now - this.lastWork) * SLEEP_SHARE)), left);
+      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, (now - this.lastWork) * SLEEP_SHARE), this.sliceMs * 1000), left);
     }
     if (this.restedAfter !== this.lastWork) {
       this.restedAfter = this.lastWork;

@@ -11,12 +11,15 @@ import { makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
+import { Rehearsal } from './rehearsal.ts';
 import { loopDescriptor } from './system.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
 /** Counters of calls alone are no news but to the watch for crowds (supervisor/crowd.ts); they are told this often. */
 const CALLS_EVERY_MS = 250;
+/** Who needs an executor at once does not wait for its rehearsal. */
+const REHEARSE_AFTER_MS = 30;
 const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
 
 const say = (message: ExecutorMessage): void => {
@@ -40,6 +43,9 @@ class Process {
   private usageTimer: NodeJS.Timeout | null = null;
   private lingerTimer: NodeJS.Timeout | null = null;
   private callsTold = 0;
+  private rehearsal: Rehearsal | null = null;
+  /** What the supervisor said while the rehearsal is coming to its end. */
+  private readonly unheard: [message: SupervisorMessage, handle: unknown][] = [];
 
   constructor() {
     must('cuInit', this.driver.cuInit(0));
@@ -54,7 +60,33 @@ class Process {
     });
   }
 
-  receive(message: SupervisorMessage, handle: unknown): void {
+  /** To be called when nothing else is to be done. */
+  rehearse(): void {
+    if (!this.driver.software || this.executor !== null) return;
+    try {
+      this.rehearsal = new Rehearsal(this.driver, this.devices[0], this.version, () => {
+        this.rehearsal = null;
+        for (const [message, handle] of this.unheard.splice(0)) this.hear(message, handle);
+      });
+    } catch (error) {
+      log.debug({ error: String(error) }, 'no rehearsal');
+    }
+  }
+
+  hear(message: SupervisorMessage, handle: unknown): void {
+    try {
+      this.receive(message, handle);
+    } catch (error) {
+      fail('INTERNAL', error);
+    }
+  }
+
+  private receive(message: SupervisorMessage, handle: unknown): void {
+    if (this.rehearsal !== null) {
+      this.rehearsal.stop();
+      this.unheard.push([message, handle]);
+      return;
+    }
     switch (message.type) {
       case 'adopt':
         return this.adopt(message.zone);
@@ -141,13 +173,8 @@ if (process.send === undefined) {
 } else {
   try {
     const self = new Process();
-    process.on('message', (message: SupervisorMessage, handle: unknown) => {
-      try {
-        self.receive(message, handle);
-      } catch (error) {
-        fail('INTERNAL', error);
-      }
-    });
+    process.on('message', (message: SupervisorMessage, handle: unknown) => self.hear(message, handle));
+    setTimeout(() => self.rehearse(), REHEARSE_AFTER_MS);
   } catch (error) {
     fail('DRIVER_FAILED', error);
   }

@@ -86,6 +86,16 @@ export class Zone {
     this.loop.wake();
   }
 
+  /** For a client in this very thread (rehearsal.ts): where the loop would sleep, it returns. */
+  neverSleeps(): void {
+    this.loop.sliceMs = 0;
+  }
+
+  /** A client rang: serves what is there. */
+  rang(): void {
+    this.loop.rang();
+  }
+
   /** Whether more zones are busy than there are cores for. */
   setCrowded(crowded: boolean): void {
     this.loop.crowded = crowded;

@@ -1,0 +1,204 @@
+/**
+ * What a spare executor does while it waits for a zone: it serves a client of its own making, from the hello to the hang-up.
+ *
+ * JavaScript is slow the first time: each function is compiled when it is first called, the driver's functions are bound when they
+ * are first read, and a loop is compiled well only after it has gone round some thousand times. A first client would wait for all of that, 12 of
+ * 15 ms. Afterwards the rehearsed zone is gone, its context and its memory with it; what stays is code.
+ *
+ * On the software GPU alone: a context takes hundreds of MiB of a real card and a tenth of a second, and spares hold nothing of it.
+ */
+import koffi from 'koffi';
+import { HELLO_BYTES, HELLO_MAGIC } from '../../idm/hello.ts';
+import { PROTOCOL, Slot } from '../../idm/region.ts';
+import { RECORD_HEADER, RecordWord, RingWriter, SLOT_POSTED, wordAt } from '../../idm/ring.ts';
+import type { Device } from '../driver/devices.ts';
+import { addressOf, type Driver } from '../driver/driver.ts';
+import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
+import type { ZoneRecord } from '../supervisor/messages.ts';
+import type { Client } from './client.ts';
+import { Executor } from './executor.ts';
+import { makeHandlers } from './handlers/table.ts';
+import { log } from './log.ts';
+import { registerMemoryHandlers } from './memory/handlers.ts';
+import { createZoneMemory } from './memory/zone.ts';
+import { close, send } from './system.ts';
+import { Zone } from './zone.ts';
+
+const MIB = 1 << 20;
+const RECORD: ZoneRecord = {
+  name: 'rehearsal', device: 0, uid: null, token: null,
+  limits: { memory: 8 * MIB, clients: 2, allocations: 64, handles: 64, staging: 64 * MIB },
+};
+/** A card of which less than this is free is somebody's: its zones shall not miss the two granules that a rehearsal borrows. */
+const FREE_SHARE = 0.5;
+
+/** Rounds of each call: V8 compiles well what has gone round some thousand times. */
+const HOT = 1500;
+const WARM_EVERY = 8;
+/** A rehearsal that gets stuck is given up. */
+const WITHIN_MS = 3000;
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+
+type Fields = readonly (readonly [word: number, value: number])[];
+
+/** One rehearsal. Ends by itself, or when told to. */
+export class Rehearsal {
+  private readonly executor: Executor;
+  private readonly zone: Zone;
+  private readonly fd: number;
+  private readonly began = performance.now();
+  private told = false;
+
+  /** `over` is called, later, when nothing of it is left. Throws when the driver refuses what it needs. */
+  constructor(driver: Driver, device: Device, version: number, private readonly over: () => void) {
+    this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
+    if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
+    this.executor.memory = createZoneMemory(this.executor, RECORD.limits);
+    this.zone = new Zone(RECORD, this.executor, makeHandlers(registerMemoryHandlers), device, version, {
+      clientGone: () => undefined,
+      deserted: () => undefined,
+    });
+    this.zone.neverSleeps();
+    this.executor.onWork = () => this.zone.wake();
+    const pair = new Int32Array(2);
+    const socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, addressOf(pair)) !== 0) throw new Error(`no pair of sockets: errno ${koffi.errno()}`);
+    this.zone.connect(1, pair[0]);
+    this.fd = pair[1];
+    void this.run().catch((error: unknown) => log.debug({ error: String(error) }, 'the rehearsal went wrong')).finally(() => this.end());
+  }
+
+  /** Ends it early: `over` will be called soon. */
+  stop(): void {
+    this.told = true;
+  }
+
+  private async run(): Promise<void> {
+    const hello = Buffer.alloc(HELLO_BYTES);
+    hello.writeBigUInt64LE(HELLO_MAGIC, 0);
+    hello.writeUInt32LE(HELLO_BYTES, 8);
+    hello.writeUInt32LE(PROTOCOL, 12);
+    hello.writeUInt32LE(TABLE_HASH, 16);
+    hello.writeUInt32LE(process.pid, 20);
+    send(this.fd, hello);
+    while (this.executor.clients.length === 0) await this.turn();
+    await this.turn();
+    const client = this.executor.clients[0];
+    const call = new Caller(client, this.zone, this.fd, () => this.turn());
+    await call.waited(Message.CTX_PRIMARY_RETAIN);
+    call.context = [this.executor.handles.lowOf(client.primary.row), this.executor.handles.highOf(client.primary.row)];
+    await call.waited(Message.cuCtxGetStreamPriorityRange);
+    await call.waited(Message.cuStreamCreate, [[0, 1]]);
+    const stream = call.reply();
+    const onStream = (word: number): Fields => [[word, stream[0]], [word + 1, stream[1]]];
+    await call.waited(Message.cuEventCreate, [[0, 2]]);
+    const event = call.reply();
+    if (!this.cardIsFree()) return;
+    const alloc: Fields = [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, 4096]];
+    await call.waited(Message.GPU_ALLOC, alloc);
+    const memory = call.reply();
+    const there = (word: number): Fields => [[word, memory[0]], [word + 1, memory[1]]];
+    const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.dst_place, Place.device], ...there(GpuCopy.dst_base)];
+    const small: Fields = [...line, [GpuCopy.src_place, Place.inline], [GpuCopy.width, 64]];
+    const back: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.src_place, Place.device], ...there(GpuCopy.src_base), [GpuCopy.dst_place, Place.inline], [GpuCopy.width, 64]];
+    const staged: Fields = [...line, [GpuCopy.src_place, Place.staging], [GpuCopy.width, 4096]];
+    const set: Fields = [...there(GpuSet.address), [GpuSet.width, 4], [GpuSet.rows, 1], [GpuSet.element, 1], ...onStream(GpuSet.stream)];
+    const sync: Fields = [[GpuSync.scope, SyncScope.stream], ...onStream(GpuSync.target)];
+    const record: Fields = [[0, event[0]], [1, event[1]], ...onStream(2)];
+    for (let round = 0; round < HOT && !this.told; round++) {
+      await call.waited(Message.cuCtxGetStreamPriorityRange);
+      if (round % 4 === 0) {
+        await call.waited(Message.cuStreamQuery, onStream(0));
+        call.posted(Message.cuEventRecord, record);
+        call.posted(Message.GPU_SET, set);
+      }
+      if (round % WARM_EVERY === 0) {
+        await call.waited(Message.GPU_ALLOC, alloc);
+        const [low, high] = call.reply();
+        await call.waited(Message.GPU_FREE, [[0, low], [1, high]]);
+        await call.waited(Message.GPU_COPY, small, 64);
+        await call.waited(Message.GPU_COPY, back);
+        await call.waited(Message.GPU_COPY, staged);
+        await call.waited(Message.GPU_SYNC, sync);
+      }
+      if (round % 200 === 0) await this.turn();
+    }
+  }
+
+  /** Lets the process do whatever else it has to do. Throws when it has taken too long, or is over. */
+  private async turn(): Promise<void> {
+    await new Promise<void>((done) => setImmediate(done));
+    if (this.told || performance.now() - this.began > WITHIN_MS) throw new Error('given up');
+  }
+
+  private cardIsFree(): boolean {
+    const { executor } = this;
+    executor.enter(executor.internalContext());
+    if (executor.driver.cuMemGetInfo_v2(executor.scratch, executor.scratch + 8) !== 0) return false;
+    const [free, total] = new BigUint64Array(executor.scratchBytes.buffer, executor.scratchBytes.byteOffset, 2);
+    return Number(free) > Number(total) * FREE_SHARE;
+  }
+
+  private end(): void {
+    close(this.fd);
+    this.zone.stop(() => {
+      this.executor.memory.destroy();
+      this.executor.release();
+      log.debug({ ms: Math.round(performance.now() - this.began) }, 'rehearsed');
+      this.over();
+    });
+  }
+}
+
+/** The client's half, in the same thread: what it writes is served before it looks for the answer. */
+class Caller {
+  context: readonly [number, number] = [0, 0];
+  private readonly writer: RingWriter;
+  private readonly words: Int32Array;
+  private readonly slot: number;
+  private ticket = 0;
+
+  constructor(client: Client, private readonly zone: Zone, private readonly fd: number, private readonly turn: () => Promise<void>) {
+    this.words = client.region.words;
+    this.writer = new RingWriter(this.words, client.region.shape);
+    this.slot = wordAt(client.region.shape.slots);
+  }
+
+  posted(message: Message, fields: Fields): void {
+    this.write(message, fields, SLOT_POSTED, 0);
+  }
+
+  /** Writes the call, has it served, and waits for the answer, whatever it is. */
+  async waited(message: Message, fields: Fields = [], tail = 0): Promise<void> {
+    this.ticket = (this.ticket + 1) | 0 || 1;
+    const rings = this.write(message, fields, 0, tail);
+    if (rings) send(this.fd, bell);
+    this.zone.rang();
+    while (Atomics.load(this.words, this.slot) !== this.ticket) await this.turn();
+  }
+
+  /** The first two words of the last answer. */
+  reply(): [number, number] {
+    const at = this.slot + (Slot.payload >> 2);
+    return [this.words[at], this.words[at + 1]];
+  }
+
+  private write(message: Message, fields: Fields, slot: number, tail: number): boolean {
+    const request = MESSAGES[message].request;
+    const at = this.writer.claim(RECORD_HEADER + request + tail);
+    if (at < 0) throw new Error('the ring is full');
+    const { words } = this;
+    words[at + RecordWord.callAndSlot] = message | (slot << 16);
+    words[at + RecordWord.ticket] = slot === SLOT_POSTED ? 0 : this.ticket;
+    words[at + RecordWord.contextLow] = this.context[0];
+    words[at + RecordWord.contextHigh] = this.context[1];
+    for (let i = 0; i < request >> 2; i++) words[at + RecordWord.payload + i] = 0;
+    for (const [word, value] of fields) words[at + RecordWord.payload + word] = value;
+    return this.writer.commit(at);
+  }
+}
+
+const bell = Buffer.from([1]);
