@@ -29,7 +29,11 @@ void pop_scope(struct parser *parser) {
 
 struct name *enter_name(struct parser *parser, const char *text, uint32_t length) {
     unsigned bucket = bucket_of(text, length);
+    for (struct name *other = parser->names[bucket]; other; other = other->next)
+        if (other->scope == parser->scope && other->length == length && memcmp(other->text, text, length) == 0)
+            fail(parser, PTX_INVALID, "'%.*s' is declared twice", (int)(length < 60 ? length : 60), text);
     struct name *name = arena_alloc(&parser->loader->arena, sizeof *name);
+    name->scope = parser->scope;
     name->text = text;
     name->length = length;
     name->bucket = bucket;
@@ -48,15 +52,21 @@ uint32_t new_register(struct parser *parser, enum ptx_type type) {
     return (uint32_t)f->reg_count++;
 }
 
+static struct name *enter_register(struct parser *parser, const struct token *word, const struct declaration *d, enum name_kind kind) {
+    struct name *name = enter_name(parser, word->text, word->length);
+    name->kind = kind;
+    name->type = d->type;
+    name->vector = d->vector;
+    return name;
+}
+
 void parse_registers(struct parser *parser) {
     next(parser);
     struct declaration d = {.space = SPACE_REG};
     parse_type_words(parser, &d);
     do {
         if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a register's name is needed");
-        struct name *name = enter_name(parser, parser->token.text, parser->token.length);
-        name->type = d.type;
-        name->vector = d.vector;
+        const struct token word = parser->token; /* the name is entered when all about it is known */
         next(parser);
         if (take_punct(parser, '<')) {
             if (parser->token.kind != TOKEN_INTEGER) fail(parser, PTX_INVALID, "the number of registers is needed");
@@ -65,13 +75,14 @@ void parse_registers(struct parser *parser) {
             expect(parser, '>');
             if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a range of vector registers");
             if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
-            name->kind = NAME_RANGE;
+            uint32_t *members = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *members);
+            struct name *name = enter_register(parser, &word, &d, NAME_RANGE);
             name->count = (uint32_t)count;
-            name->members = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *name->members);
+            name->members = members;
         } else {
-            name->kind = NAME_REG;
-            name->reg = new_register(parser, d.type);
+            uint32_t reg = new_register(parser, d.type);
             for (uint32_t i = 1; i < d.vector; i++) new_register(parser, d.type);
+            enter_register(parser, &word, &d, NAME_REG)->reg = reg;
         }
     } while (take_punct(parser, ','));
     expect(parser, ';');
@@ -280,7 +291,13 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
 
 static struct label *add_label(struct parser *parser, const char *text, uint32_t length, uint32_t line) {
     struct function *f = parser->function;
+    struct label **bucket = &parser->labels[bucket_of(text, length)];
+    for (const struct label *other = *bucket; other; other = other->bucket_next)
+        if (other->scope == parser->scope_ids[parser->scope] && strlen(other->name) == length && memcmp(other->name, text, length) == 0)
+            fail(parser, PTX_INVALID, "label '%s' is there twice, in line %u too", other->name, other->line);
     struct label *label = arena_alloc(&parser->loader->arena, sizeof *label);
+    label->bucket_next = *bucket;
+    *bucket = label;
     label->name = arena_string(&parser->loader->arena, text, length);
     label->scope = parser->scope_ids[parser->scope];
     label->position = (uint32_t)f->statement_count;
@@ -329,7 +346,8 @@ static void instruction(struct parser *parser) {
     if (take_punct(parser, '@')) {
         s.guard_not = take_punct(parser, '!');
         uint32_t reg;
-        if (parser->token.kind != TOKEN_WORD || !find_name(parser, parser->token.text, parser->token.length, &reg) || f->regs[reg].type != T_PRED)
+        const struct name *name = parser->token.kind == TOKEN_WORD ? find_name(parser, parser->token.text, parser->token.length, &reg) : NULL;
+        if (!name || name->kind == NAME_VARIABLE || name->vector > 1 || f->regs[reg].type != T_PRED)
             fail(parser, PTX_INVALID, "the guard '%.*s' is no declared predicate", (int)parser->token.length, parser->token.text);
         s.guard = (int32_t)reg;
         next(parser);
@@ -429,14 +447,13 @@ static void local_variables(struct parser *parser, enum space space) {
     expect(parser, ';');
 }
 
-static void statement(struct parser *parser, int *depth) {
+static void statement(struct parser *parser) {
     if (at_punct(parser, '{')) {
         next(parser);
         push_scope(parser);
-        ++*depth;
     } else if (at_punct(parser, '}')) {
         pop_scope(parser);
-        if (--*depth > 0) next(parser);
+        if (parser->scope >= 0) next(parser);
     } else if (at_punct(parser, ';')) {
         next(parser);
     } else if (parser->token.kind == TOKEN_DOT) {
@@ -470,19 +487,13 @@ static void statement(struct parser *parser, int *depth) {
 void parse_body(struct parser *parser) {
     jmp_buf outer;
     memcpy(outer, parser->give_up, sizeof outer);
-    /* The braces of the body are the scope that the parameters are in. */
-    int depth = 1;
-    volatile int *depth_now = &(volatile int){1};
     next(parser);
     while (parser->loader->errors < MAX_ERRORS) {
         if (setjmp(parser->give_up) == 0) {
             parser->depth = 0;
-            depth = *depth_now;
-            if (depth == 0) break;
-            if (parser->token.kind == TOKEN_END) break;
-            int now = depth;
-            statement(parser, &now);
-            *depth_now = now;
+            /* The braces of the body are the scope that the parameters are in. */
+            if (parser->scope < 0 || parser->token.kind == TOKEN_END) break;
+            statement(parser);
         } else { /* on to the next statement */
             while (parser->token.kind != TOKEN_END && !at_punct(parser, ';') && !at_punct(parser, '{') && !at_punct(parser, '}')) lexer_next(&parser->lexer, &parser->token);
             if (at_punct(parser, ';')) lexer_next(&parser->lexer, &parser->token);
@@ -491,6 +502,6 @@ void parse_body(struct parser *parser) {
     }
     memcpy(parser->give_up, outer, sizeof outer);
     if (parser->loader->errors >= MAX_ERRORS) return;
-    if (*depth_now != 0) fail(parser, PTX_INVALID, "the text ends inside '%s'", parser->function->name);
+    if (parser->scope >= 0) fail(parser, PTX_INVALID, "the text ends inside '%s'", parser->function->name);
     next(parser); /* the body's closing brace */
 }

@@ -433,6 +433,7 @@ static void decode_compare(struct decoder *d) {
     struct insn x = fields(d);
     bool packed = strstr(key, "16x2") != NULL;
     uint8_t op = bool_op(d);
+    if (!set && !packed && x.d2 >= 0 && strstr(key, "f16")) refuse(d, PTX_INVALID, "p|q does not go with a comparison of halves");
     if (!set && !packed && op == BOOL_NONE && x.d2 < 0) { /* the common case is one instruction */
         emit_fields(d, handler(d, key), &x);
         return;
@@ -442,13 +443,8 @@ static void decode_compare(struct decoder *d) {
     emit_fields(d, handler(d, key), &compare);
     char second[40] = "setp.finish";
     if (set) {
-        unsigned group = 1; /* the destination's type is the last type but one */
-        for (unsigned g = 0; g + 1 < MATCH_GROUPS; g++)
-            if (match_type(&d->s->match, g) != T_NONE) {
-                group = g;
-                break;
-            }
-        enum ptx_type type = packed ? (opcode_has(&d->s->opcode, "f16x2") ? T_F16X2 : T_BF16X2) : match_type(&d->s->match, group);
+        enum ptx_type type = T_NONE; /* the destination's is the first of the opcode's types */
+        for (uint32_t i = 0; i < d->s->opcode.count && type == T_NONE; i++) type = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
         if (type == T_NONE) refuse(d, PTX_UNSUPPORTED, "this form");
         snprintf(second, sizeof second, "set.finish.%s", ptx_types[type].name);
     }

@@ -475,6 +475,7 @@ static void function(struct parser *parser, enum linkage linkage) {
     next(parser);
     parser->function = f;
     memset(parser->names, 0, sizeof parser->names);
+    memset(parser->labels, 0, sizeof parser->labels);
     parser->scope = -1;
     parser->declared_registers = 0;
     push_scope(parser);

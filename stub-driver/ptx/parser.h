@@ -21,6 +21,7 @@ struct name {
     uint32_t *members; /* register + 1, 0 while not used */
     struct symbol *symbol;
     uint32_t bucket;
+    int scope;          /* the depth that it is declared at */
     struct name *next;  /* of the bucket */
     struct name *older; /* of the scope */
 };
@@ -36,6 +37,7 @@ struct parser {
 
     struct function *function;
     struct name *names[NAME_BUCKETS];
+    struct label *labels[NAME_BUCKETS];
     struct name *scope_names[MAX_DEPTH];
     uint32_t scope_ids[MAX_DEPTH];
     int scope;

@@ -104,7 +104,7 @@ struct label {
     bool is_table;               /* .branchtargets or .calltargets or .callprototype */
     const char **targets;        /* label names */
     size_t target_count;
-    struct label *next;
+    struct label *next, *bucket_next;
 };
 
 /* A parameter of a function: .param memory or a register. */

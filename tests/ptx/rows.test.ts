@@ -1,0 +1,65 @@
+// test: timeout 600
+// Every row of the instruction table, with each type and modifier: the arithmetic against exact references. The seed of
+// the random operands is printed with a failure; RINGFENCE_PTX_SEED repeats it.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { run, scratchFolder } from '../support/cc.ts'
+import { engineProgram } from './ptx.ts'
+import { check, fillOperands, kernel, SLOTS_IN, SLOTS_OUT, VECTORS, type Case } from './rows/arithmetic.ts'
+import { choices, instruction, parseTable } from './rows/instruction.ts'
+import { Random } from './rows/operands.ts'
+import { referenceOf } from './rows/reference.ts'
+
+const folder = scratchFolder('ptx-rows')
+const seed = Number(process.env['RINGFENCE_PTX_SEED'] ?? Date.now() % 1_000_000)
+const rows = parseTable(run(engineProgram('rows/table', join(folder, 'table'), 'none')).stdout)
+const HEAD = '.version 9.0\n.target sm_100\n.address_size 64\n'
+const BATCH = 400
+
+/** All spellings that have a reference. lop3's table is a constant: several a spelling. */
+function cases(): Case[] {
+  const list: Case[] = []
+  for (const row of rows)
+    for (const choice of choices(row)) {
+      const i = instruction(row, choice)
+      const reference = referenceOf(i)
+      if (!reference) break // rows have one or have none
+      const random = new Random(seed + list.length)
+      const tables = i.operands.some((o) => o.role === 'I') ? [0n, 0x96n, 0xcan, 0xe8n, 0xffn, BigInt(random.below(256))] : [0n]
+      for (const table of tables) list.push({ instruction: i, reference, constants: [table], seed: seed + 7 * list.length })
+    }
+  return list
+}
+
+/** Runs the cases and returns what was wrong, one line a case. */
+function runCases(list: Case[], program: string): string[] {
+  const wrong: string[] = []
+  for (let at = 0; at < list.length; at += BATCH) {
+    const batch = list.slice(at, at + BATCH)
+    const operands = new BigUint64Array(batch.length * VECTORS * SLOTS_IN)
+    batch.forEach((c, n) => fillOperands(c, operands.subarray(n * VECTORS * SLOTS_IN, (n + 1) * VECTORS * SLOTS_IN)))
+    const [ptx, input, output] = ['ptx', 'in', 'out'].map((name) => join(folder, `batch.${name}`)) as [string, string, string]
+    writeFileSync(ptx, HEAD + batch.map((c, n) => kernel(c, `k${n}`)).join(''))
+    writeFileSync(input, operands)
+    const result = run(program, [ptx, input, output, String(batch.length), String(VECTORS), String(SLOTS_IN), String(SLOTS_OUT)], {}, 300_000)
+    assert.is(result.status, 0, result.stderr)
+    const bytes = readFileSync(output)
+    const results = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
+    batch.forEach((c, n) => {
+      const text = check(c, operands.subarray(n * VECTORS * SLOTS_IN, (n + 1) * VECTORS * SLOTS_IN), results.subarray(n * VECTORS * SLOTS_OUT, (n + 1) * VECTORS * SLOTS_OUT))
+      if (text) wrong.push(text)
+    })
+  }
+  return wrong
+}
+
+const all = cases()
+
+test(`${all.length} spellings of arithmetic compute what the exact reference says`, () => {
+  const wrong = runCases(all, engineProgram('rows/run', join(folder, 'run'), 'none'))
+  assert.is(wrong.length, 0, `seed ${seed}: ${wrong.length} wrong:\n${wrong.slice(0, 60).join('\n')}`)
+})
+
+test.run()

@@ -1,0 +1,34 @@
+/*
+ * Runs generated kernels over operands. argv: module's file, operands' file, results' file, kernels, vectors, slots in,
+ * slots out. Kernel n is "k<n>"; thread v of it reads slots of 8 bytes at in + v * slots in * 8 and writes likewise. Blocks have
+ * 48 threads: a whole warp, whose loops are the vectorised ones, and half of one.
+ */
+#include "../device.h"
+
+int main(int argc, char **argv) {
+    if (argc != 8) die("usage: run MODULE IN OUT KERNELS VECTORS SLOTS SLOTS");
+    size_t length, in_length;
+    char *text = read_file(argv[1], &length);
+    unsigned kernels = (unsigned)atoi(argv[4]), vectors = (unsigned)atoi(argv[5]), in_slots = (unsigned)atoi(argv[6]), out_slots = (unsigned)atoi(argv[7]);
+    size_t in_bytes = (size_t)vectors * in_slots * 8, out_bytes = (size_t)vectors * out_slots * 8;
+    char *operands = read_file(argv[2], &in_length);
+    if (in_length != kernels * in_bytes) die("%zu bytes of operands", in_length);
+    FILE *results = fopen(argv[3], "wb");
+    struct program p = program_load(text);
+    uint64_t in = device_alloc(in_bytes), out = device_alloc(out_bytes);
+    for (unsigned k = 0; k < kernels; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "k%u", k);
+        memcpy(host_of(in), operands + k * in_bytes, in_bytes);
+        memset(host_of(out), 0xa5, out_bytes);
+        LAUNCH(&p, name, D3(vectors / 48, 1, 1), D3(48, 1, 1), 0, &in, &out);
+        if (fwrite(host_of(out), 1, out_bytes, results) != out_bytes) die("results cannot be written");
+    }
+    fclose(results);
+    program_free(&p);
+    free(text);
+    free(operands);
+    for (size_t i = 0; i < device.count; i++) free(device.list[i].host);
+    free(device.printed);
+    return 0;
+}
