@@ -80,7 +80,7 @@ struct code {
     const char *name;
     const struct insn *insns;
     uint32_t insn_count;
-    const uint32_t *lines, *source_lines, *source_files; /* of each instruction */
+    const struct statement *const *statements; /* what each instruction was made of; only the text of its words is gone */
     uint32_t frame_bytes;
     uint32_t local_bytes, local_align;
     struct slot *params, *results; /* functions, not kernels */

@@ -91,12 +91,8 @@ int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbo
 struct insn *emit(struct decoder *d, insn_run run) {
     struct arena *arena = &d->loader->arena;
     d->insns = arena_grow(arena, d->insns, d->count, &d->capacity, sizeof *d->insns);
-    d->lines = arena_grow(arena, d->lines, d->count, &d->line_capacity, sizeof *d->lines);
-    d->source_lines = arena_grow(arena, d->source_lines, d->count, &d->source_capacity, sizeof *d->source_lines);
-    d->source_files = arena_grow(arena, d->source_files, d->count, &d->file_capacity, sizeof *d->source_files);
-    d->lines[d->count] = d->s->line;
-    d->source_lines[d->count] = d->s->source_line;
-    d->source_files[d->count] = d->s->source_file;
+    d->statements = arena_grow(arena, d->statements, d->count, &d->statement_capacity, sizeof *d->statements);
+    d->statements[d->count] = d->s;
     struct insn *insn = &d->insns[d->count++];
     memset(insn, 0, sizeof *insn);
     insn->run = run;
@@ -913,7 +909,11 @@ static void statement(struct decoder *d) {
         case KIND_MOV: decode_mov(d); break;
         case KIND_LD: decode_memory(d, true); break;
         case KIND_ST: decode_memory(d, false); break;
-        case KIND_NOPA: break;
+        case KIND_NOPA:
+#ifdef PTX_COVERAGE
+            emit(d, handler(d, "nop"));
+#endif
+            break;
         case KIND_NOP:
             key_of(d, key, sizeof key);
             x = fields(d);
@@ -1001,8 +1001,9 @@ void decode_function(struct ptx_module *module, struct function *f) {
     d->local_align = 16;
     d->start = arena_alloc(&module->loader.arena, (f->statement_count + 1) * sizeof *d->start);
     struct code *code = f->code;
-    struct statement end = {.guard = -1, .opcode = {.name = "ret", .name_length = 3}};
-    d->s = &end;
+    struct statement *end = arena_alloc(&module->loader.arena, sizeof *end);
+    *end = (struct statement){.guard = -1, .opcode = {.name = "ret", .name_length = 3}};
+    d->s = end;
     if (setjmp(d->give_up) == 0 && !f->is_entry) {
         function_slots(d, f->params, f->param_count, &code->params);
         function_slots(d, f->results, f->result_count, &code->results);
@@ -1017,8 +1018,8 @@ void decode_function(struct ptx_module *module, struct function *f) {
     }
     if (module->loader.errors) return;
     d->start[f->statement_count] = (uint32_t)d->count;
-    end.line = f->statement_count ? f->statements[f->statement_count - 1].line : f->symbol->line;
-    d->s = &end;
+    end->line = f->statement_count ? f->statements[f->statement_count - 1].line : f->symbol->line;
+    d->s = end;
     emit(d, ops_find(f->is_entry ? "exit" : "ret")); /* falling off the end */
     insn_run bra = ops_find("bra"), brx = ops_find("brx");
     for (size_t k = 0; k < d->count; k++) {
@@ -1032,9 +1033,7 @@ void decode_function(struct ptx_module *module, struct function *f) {
     }
     code->insns = d->insns;
     code->insn_count = (uint32_t)d->count;
-    code->lines = d->lines;
-    code->source_lines = d->source_lines;
-    code->source_files = d->source_files;
+    code->statements = d->statements;
     code->frame_bytes = d->frame ? d->frame : ROW32;
     code->local_bytes = d->local;
     code->local_align = d->local_align;

@@ -13,8 +13,8 @@ struct decoder {
     struct function *f;
     const struct statement *s;
     struct insn *insns;
-    uint32_t *lines, *source_lines, *source_files;
-    size_t count, capacity, line_capacity, source_capacity, file_capacity;
+    const struct statement **statements;
+    size_t count, capacity, statement_capacity;
     uint32_t *start; /* statement -> instruction */
     uint32_t frame, preds, pred_left;
     uint32_t local, local_align;

@@ -164,6 +164,9 @@ enum warp_state warp_run(struct warp *w) {
                 }
             }
             w->mask = mask;
+#ifdef PTX_COVERAGE
+            ptx_coverage(w->frame->code->statements[pc - w->frame->code->insns]);
+#endif
             pc = pc->run(w, pc);
             if (!pc || pc == stop) break;
         }
@@ -208,10 +211,11 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
         snprintf(f->kernel, sizeof f->kernel, "%s", run->kernel->function->name);
         snprintf(f->function, sizeof f->function, "%s", code->name);
         if (index < code->insn_count) {
-            f->line = code->lines[index];
-            f->source_line = code->source_lines[index];
+            const struct statement *statement = code->statements[index];
+            f->line = statement->line;
+            f->source_line = statement->source_line;
             const struct unit *unit = module->units[code->function->unit];
-            uint32_t file = code->source_files[index];
+            uint32_t file = statement->source_file;
             if (f->source_line && file < unit->file_count && unit->files[file]) snprintf(f->source_file, sizeof f->source_file, "%s", unit->files[file]);
         }
         char place[300] = "";

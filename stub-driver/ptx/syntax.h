@@ -95,6 +95,7 @@ struct statement {
     uint32_t line, source_line, source_file;
     int32_t guard; /* register, -1 none */
     bool guard_not;
+    bool executed; /* for ptx_coverage */
     uint32_t scope;
 };
 

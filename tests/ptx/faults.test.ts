@@ -1,7 +1,7 @@
 // test: timeout 600
-// Faults stop a kernel with the right kind, place and address; invalid and unknown PTX is refused with its line; mutated
-// texts never crash, hang or leak; docs/PTX.md is what the table says.
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+// Faults stop a kernel with the right kind, place and address; invalid and unknown PTX is refused with its line;
+// docs/PTX.md is what the table says.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -17,16 +17,6 @@ for (const sanitizer of ['none', 'address', 'thread'] as const)
     assert.is(result.status, 0, result.stdout + result.stderr)
     assert.match(result.stdout, /done\n$/)
   })
-
-test('mutated texts neither crash nor leak (ASan, UBSan)', () => {
-  const seeds = readdirSync(programs)
-    .filter((file) => file.endsWith('.ptx'))
-    .map((file) => join(programs, file))
-  const seed = process.env['RINGFENCE_PTX_SEED'] ?? String(Date.now() % 1_000_000)
-  const count = process.env['RINGFENCE_PTX_MUTATIONS'] ?? '1000'
-  const result = run(engineProgram('fuzz', join(folder, 'fuzz'), 'address'), [seed, count, ...seeds], {}, 1_200_000)
-  assert.is(result.status, 0, `seed ${seed}: ${result.stderr}`)
-})
 
 test('docs/PTX.md is written from the table (RINGFENCE_UPDATE=1 writes it)', () => {
   const result = run(engineProgram('describe', join(folder, 'describe'), 'none'))

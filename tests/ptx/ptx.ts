@@ -33,14 +33,26 @@ export function engineObjects(sanitizer: Sanitizer): string[] {
   })
 }
 
+/** The same with exec.c and decode.c telling what runs (rows/coverage.c): PTX_COVERAGE names the file that it is added to. */
+function coverageObjects(): string[] {
+  const out = join(root, 'build/tests/ptx')
+  const told = ['stub-driver/ptx/exec.c', 'stub-driver/ptx/decode.c', 'tests/ptx/rows/coverage.c'].map((file) => join(root, file))
+  const own = told.map((source) => {
+    const object = join(out, `${basename(source, '.c')}-coverage-${fingerprint(source, 'none')}.o`)
+    if (!existsSync(object)) renameSync(compile({ sources: [source], output: `${object}.${process.pid}`, flags: ['-c', '-DPTX_COVERAGE'] }), object)
+    return object
+  })
+  return [...engineObjects('none').filter((object) => !/\/(exec|decode)-none-[^/]*$/.test(object)), ...own]
+}
+
 /** A test program of tests/ptx with the engine linked in. */
-export function engineProgram(name: string, output: string, sanitizer: Sanitizer, flags: string[] = []): string {
+export function engineProgram(name: string, output: string, sanitizer: Sanitizer, flags: string[] = [], coverage = false): string {
   return compile({
     sources: [`tests/ptx/${name}.c`],
     output,
     sanitizer,
     flags: [`-I${join(root, 'tests/ptx')}`, ...flags],
     // Named, because flags of the program's own may turn the sanitizer off for it and with it the library that the engine needs.
-    link: [...engineObjects(sanitizer), '-lm', '-lpthread', ...(sanitizer === 'address' ? ['-lubsan'] : [])],
+    link: [...(coverage ? coverageObjects() : engineObjects(sanitizer)), '-lm', '-lpthread', ...(sanitizer === 'address' ? ['-lubsan'] : [])],
   })
 }
