@@ -96,7 +96,6 @@ const SCALARS: Record<string, Field['kind']> = {
   CUdeviceptr: 'address',
   CUlimit: 'u32',
   CUfunc_cache: 'u32',
-  CUfunction_attribute: 'u32',
   CUsharedconfig: 'u32',
   CUstreamAttrID: 'u32',
 }

@@ -44,6 +44,7 @@ static void unlink_function(struct vgpu_function *function)
 static void release(struct vgpu_function *function)
 {
     free(atomic_load(&function->name));
+    free(function->legacy);
     free(function);
 }
 
@@ -151,18 +152,66 @@ CUresult vgpu_function_learn(const struct vgpu_function_reply *reply, uint64_t o
     return *learnt ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+static CUresult ask(uint64_t handle, struct vgpu_function_reply *reply)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_FUNCTION_INFO, sizeof(struct rf_FUNCTION_INFO), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_FUNCTION_INFO *)call.payload)->function = handle;
+    return vgpu_wait(&call, reply, sizeof *reply);
+}
+
+CUresult vgpu_function_refresh(struct vgpu_function *function)
+{
+    struct vgpu_function_reply reply;
+    CUresult error = ask(function->handle, &reply);
+    if (error == CUDA_SUCCESS) atomic_store_explicit(&function->max_dynamic_shared, reply.head.max_dynamic_shared, memory_order_relaxed);
+    return error;
+}
+
 CUresult vgpu_function_get(CUfunction handle, struct vgpu_function **function)
 {
     *function = vgpu_function_find(VGPU_WIRE(handle));
     if (*function) return CUDA_SUCCESS;
     if (!handle) return CUDA_ERROR_INVALID_HANDLE;
-    struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_FUNCTION_INFO, sizeof(struct rf_FUNCTION_INFO), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
-    if (error != CUDA_SUCCESS) return error;
-    ((struct rf_FUNCTION_INFO *)call.payload)->function = VGPU_WIRE(handle);
     struct vgpu_function_reply reply;
-    error = vgpu_wait(&call, &reply, sizeof reply);
+    CUresult error = ask(VGPU_WIRE(handle), &reply);
     return error != CUDA_SUCCESS ? error : vgpu_function_learn(&reply, reply.head.owner, function);
+}
+
+/* ---- parameters ---- */
+
+/* The buffer that `extra` names: pairs of name and value up to CU_LAUNCH_PARAM_END. */
+static const void *buffer_of(void **extra, uint32_t bytes)
+{
+    const void *buffer = NULL;
+    size_t size = 0;
+    for (int i = 0; extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
+        if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[i + 1];
+        else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1]) size = *(const size_t *)extra[i + 1];
+        else return NULL;
+    }
+    return size >= bytes ? buffer : NULL;
+}
+
+CUresult vgpu_params_pack(const struct vgpu_function *function, void **params, void **extra, uint8_t *bytes)
+{
+    if (params && extra) return CUDA_ERROR_INVALID_VALUE;
+    if (function->param_count == 0) return CUDA_SUCCESS;
+    if (params) {
+        for (uint32_t i = 0; i < function->param_count; i++) {
+            const void *param = params[i];
+            if (!param) return CUDA_ERROR_INVALID_VALUE;
+            uint32_t size = function->params[i].size;
+            if (size == 8) memcpy(bytes + function->params[i].offset, param, 8); /* most are pointers */
+            else memcpy(bytes + function->params[i].offset, param, size);
+        }
+        return CUDA_SUCCESS;
+    }
+    const void *buffer = extra ? buffer_of(extra, function->param_bytes) : NULL;
+    if (!buffer) return CUDA_ERROR_INVALID_VALUE;
+    memcpy(bytes, buffer, function->param_bytes);
+    return CUDA_SUCCESS;
 }
 
 /* ---- names ---- */

@@ -21,6 +21,7 @@ struct vgpu_function {
     uint32_t max_threads, static_shared;
     _Atomic uint32_t max_dynamic_shared; /* cuFuncSetAttribute changes it */
     _Atomic(char *) name;            /* once somebody asked for it */
+    struct vgpu_legacy *legacy;      /* what cuParamSet* and cuFuncSetBlockShape have set (legacy.c); NULL: nothing */
     struct vgpu_param params[];
 };
 
@@ -38,6 +39,14 @@ CUresult vgpu_function_get(CUfunction handle, struct vgpu_function **function);
 
 /* Remembers what the executor said about a function that ends with `owner`. */
 CUresult vgpu_function_learn(const struct vgpu_function_reply *reply, uint64_t owner, struct vgpu_function **function);
+
+/* Copies the parameters that a launch is given out of the program's memory: `param_bytes` of them. Errors: CUDA_ERROR_INVALID_VALUE
+ * (both lists, none where there are parameters, a NULL among them, a buffer that is too small). May fault like any reader of the
+ * program's memory: never into a record that is claimed. */
+CUresult vgpu_params_pack(const struct vgpu_function *function, void **params, void **extra, uint8_t *bytes);
+
+/* Asks the executor again for what cuFuncSetAttribute and cuKernelSetAttribute may have changed. */
+CUresult vgpu_function_refresh(struct vgpu_function *function);
 
 /* Forgets all functions of a module or library that is unloaded. */
 void vgpu_functions_forget(uint64_t owner);

@@ -2,24 +2,19 @@
  *
  * What CUDA checks without asking the GPU is checked here, so that the launch itself returns it; everything else is told by the
  * next call that waits. */
+#include "launch.h"
+
 #include <string.h>
 
 #include "call.h"
 #include "device.h"
-#include "function.h"
 #include "hand.h"
 #include "happens.h"
 #include "staging.h"
 #include "thread.h"
 
 #define INLINE_MAX 4096u /* bytes of parameters in a record; more goes through staging */
-
-struct order {
-    struct vgpu_function *function;
-    uint32_t grid[3], block[3], shared, flags;
-    CUstream stream;
-    void **params, **extra;
-};
+#define COOPERATIVE 1u
 
 /* An error, unless the call could not be made at all. */
 static CUresult refused(CUresult error)
@@ -28,52 +23,29 @@ static CUresult refused(CUresult error)
     return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-static int in_limits(const struct order *order)
+static int shape_fits(const struct vgpu_order *order)
 {
     const int32_t *limit = vgpu.info.devices[0].attributes;
     for (int i = 0; i < 3; i++) {
         if (order->grid[i] == 0 || order->grid[i] > (uint32_t)limit[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i]) return 0;
         if (order->block[i] == 0 || order->block[i] > (uint32_t)limit[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i]) return 0;
     }
-    /* Each is at most 1024, so the product fits. */
-    return order->block[0] * order->block[1] * order->block[2] <= order->function->max_threads &&
-           order->shared <= atomic_load_explicit(&order->function->max_dynamic_shared, memory_order_relaxed);
+    return order->block[0] * order->block[1] * order->block[2] <= order->function->max_threads; /* each is at most 1024 */
 }
 
-/* The buffer that `extra` names: pairs of name and value up to CU_LAUNCH_PARAM_END. */
-static const void *buffer_of(void **extra, uint32_t bytes)
+static int shared_fits(const struct vgpu_order *order)
 {
-    const void *buffer = NULL;
-    size_t size = 0;
-    for (int i = 0; extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
-        if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[i + 1];
-        else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE && extra[i + 1]) size = *(const size_t *)extra[i + 1];
-        else return NULL;
-    }
-    return size >= bytes ? buffer : NULL;
+    return order->shared <= atomic_load_explicit(&order->function->max_dynamic_shared, memory_order_relaxed);
 }
 
-/* Copies the parameters out of the program's memory, which may fault: never into a record that is claimed. */
-static int pack(const struct order *order, uint8_t *bytes)
+static CUresult pack(const struct vgpu_order *order, uint8_t *bytes)
 {
-    const struct vgpu_function *function = order->function;
-    if (order->params && order->extra) return 0;
-    if (function->param_count == 0) return 1;
-    if (order->params) {
-        for (uint32_t i = 0; i < function->param_count; i++) {
-            const void *param = order->params[i];
-            if (!param) return 0;
-            memcpy(bytes + function->params[i].offset, param, function->params[i].size);
-        }
-        return 1;
-    }
-    const void *buffer = order->extra ? buffer_of(order->extra, function->param_bytes) : NULL;
-    if (!buffer) return 0;
-    memcpy(bytes, buffer, function->param_bytes);
-    return 1;
+    if (!order->packed) return vgpu_params_pack(order->function, order->params, order->extra, bytes);
+    memcpy(bytes, order->packed, order->function->param_bytes);
+    return CUDA_SUCCESS;
 }
 
-static void fill(struct rf_LAUNCH *request, const struct order *order)
+static void fill(struct rf_LAUNCH *request, const struct vgpu_order *order)
 {
     request->function = order->function->handle;
     request->stream = VGPU_WIRE(order->stream);
@@ -84,34 +56,44 @@ static void fill(struct rf_LAUNCH *request, const struct order *order)
     request->block_y = order->block[1];
     request->block_z = order->block[2];
     request->shared = order->shared;
-    request->flags = order->flags;
     request->bytes = order->function->param_bytes;
 }
 
-static __attribute__((noinline)) CUresult launch_staged(unsigned abi, const struct order *order)
+/* With attributes, waited for, or with more parameters than a record should carry. */
+static __attribute__((noinline)) CUresult launch_specially(unsigned abi, const struct vgpu_order *order, int waits)
 {
     struct vgpu_call call;
-    uint32_t chunk;
+    CUlaunchAttribute attributes[VGPU_LAUNCH_ATTRIBUTES_MAX];
+    uint8_t packed[INLINE_MAX] = {0};
+    uint32_t bytes = order->function->param_bytes, chunk = 0, staged = bytes > INLINE_MAX;
+    uint32_t inline_bytes = staged ? 0 : (bytes + 7u) & ~7u, attribute_bytes = order->attribute_count * (uint32_t)sizeof *attributes;
     if (!vgpu_thread.top) return refused(CUDA_SUCCESS);
-    if (order->function->param_bytes > vgpu.chunk_bytes) return CUDA_ERROR_INVALID_VALUE;
-    CUresult error = vgpu_staging_take(1, &chunk);
+    if (bytes > vgpu.chunk_bytes) return CUDA_ERROR_INVALID_VALUE;
+    /* Out of the program's memory before the record is claimed: reading it may fault. */
+    if (attribute_bytes) memcpy(attributes, order->attributes, attribute_bytes);
+    CUresult error = staged ? vgpu_staging_take(1, &chunk) : CUDA_SUCCESS;
     if (error != CUDA_SUCCESS) return error;
-    memset(vgpu_staging_bytes(chunk), 0, order->function->param_bytes);
-    error = pack(order, vgpu_staging_bytes(chunk)) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-    if (error == CUDA_SUCCESS) error = vgpu_begin(&call, RF_LAUNCH, sizeof(struct rf_LAUNCH), VGPU_POSTED, abi);
+    if (staged) memset(vgpu_staging_bytes(chunk), 0, bytes);
+    error = pack(order, staged ? vgpu_staging_bytes(chunk) : packed);
+    if (error == CUDA_SUCCESS)
+        error = vgpu_begin(&call, RF_LAUNCH, (uint32_t)sizeof(struct rf_LAUNCH) + inline_bytes + attribute_bytes, waits ? VGPU_WAITED : VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) {
-        vgpu_staging_free(chunk);
+        if (staged) vgpu_staging_free(chunk);
         return error;
     }
     struct rf_LAUNCH *request = call.payload;
     fill(request, order);
+    if (order->cooperative) request->flags = COOPERATIVE;
+    request->attributes = order->attribute_count;
     request->chunk = chunk;
-    request->chunks = 1;
-    VGPU_HANDED_OVER(&vgpu.chunks[chunk]);
-    return vgpu_post(&call);
+    request->chunks = staged;
+    memcpy(request + 1, packed, inline_bytes);
+    memcpy((uint8_t *)(request + 1) + inline_bytes, attributes, attribute_bytes);
+    if (staged) VGPU_HANDED_OVER(&vgpu.chunks[chunk]);
+    return waits ? vgpu_wait(&call, NULL, 0) : vgpu_post(&call);
 }
 
-static CUresult launch(unsigned abi, CUfunction f, struct order *order)
+CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
 {
     struct vgpu_call call;
     _Alignas(16) uint8_t packed[INLINE_MAX];
@@ -120,11 +102,19 @@ static CUresult launch(unsigned abi, CUfunction f, struct order *order)
         CUresult error = vgpu_thread.top ? vgpu_function_get(f, &order->function) : refused(CUDA_SUCCESS);
         if (error != CUDA_SUCCESS) return error;
     }
-    if (__builtin_expect(!in_limits(order), 0)) return refused(CUDA_ERROR_INVALID_VALUE);
+    if (__builtin_expect(!shape_fits(order), 0)) return refused(CUDA_ERROR_INVALID_VALUE);
+    /* A function may have its limit from its kernel: ask before refusing. */
+    if (__builtin_expect(!shared_fits(order), 0) && (vgpu_function_refresh(order->function) != CUDA_SUCCESS || !shared_fits(order))) return refused(CUDA_ERROR_INVALID_VALUE);
+    int waits = order->cooperative;
+    if (__builtin_expect(order->attribute_count != 0, 0)) {
+        CUresult error = vgpu_launch_attributes(order->attributes, order->attribute_count, &waits);
+        if (error != CUDA_SUCCESS) return refused(error);
+    }
     uint32_t bytes = order->function->param_bytes, padded = (bytes + 7u) & ~7u;
-    if (__builtin_expect(bytes > INLINE_MAX, 0)) return launch_staged(abi, order);
-    if (__builtin_expect(!pack(order, packed), 0)) return refused(CUDA_ERROR_INVALID_VALUE);
-    CUresult error = vgpu_begin(&call, RF_LAUNCH, (uint32_t)sizeof(struct rf_LAUNCH) + padded, VGPU_POSTED, abi);
+    if (__builtin_expect(bytes > INLINE_MAX || waits || order->attribute_count, 0)) return launch_specially(abi, order, waits);
+    CUresult error = pack(order, packed);
+    if (__builtin_expect(error != CUDA_SUCCESS, 0)) return refused(error);
+    error = vgpu_begin(&call, RF_LAUNCH, (uint32_t)sizeof(struct rf_LAUNCH) + padded, VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_LAUNCH *request = call.payload;
     fill(request, order);
@@ -135,7 +125,65 @@ static CUresult launch(unsigned abi, CUfunction f, struct order *order)
 CUresult vgpu_cuLaunchKernel(unsigned abi, CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
                              unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)
 {
-    struct order order = {.grid = {gridDimX, gridDimY, gridDimZ}, .block = {blockDimX, blockDimY, blockDimZ}, .shared = sharedMemBytes, .stream = hStream,
-                          .params = kernelParams, .extra = extra};
-    return launch(abi, f, &order);
+    struct vgpu_order order = {.grid = {gridDimX, gridDimY, gridDimZ}, .block = {blockDimX, blockDimY, blockDimZ}, .shared = sharedMemBytes, .stream = hStream,
+                               .params = kernelParams, .extra = extra};
+    return vgpu_launch(abi, f, &order);
+}
+
+CUresult vgpu_cuLaunchCooperativeKernel(unsigned abi, CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY,
+                                        unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams)
+{
+    struct vgpu_order order = {.grid = {gridDimX, gridDimY, gridDimZ}, .block = {blockDimX, blockDimY, blockDimZ}, .shared = sharedMemBytes, .stream = hStream,
+                               .params = kernelParams, .cooperative = 1};
+    return vgpu_launch(abi, f, &order);
+}
+
+/* One launch on each of several devices: a zone has one. */
+CUresult vgpu_cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *launchParamsList, unsigned int numDevices, unsigned int flags)
+{
+    if (!launchParamsList || numDevices == 0 || numDevices > (unsigned)vgpu_device_count() || flags > 3) return CUDA_ERROR_INVALID_VALUE;
+    if (numDevices > 1) return CUDA_ERROR_NOT_SUPPORTED;
+    const CUDA_LAUNCH_PARAMS *p = launchParamsList;
+    if (!p->hStream || p->hStream == CU_STREAM_LEGACY || p->hStream == CU_STREAM_PER_THREAD) return CUDA_ERROR_INVALID_VALUE; /* none of the default streams, as documented */
+    return vgpu_cuLaunchCooperativeKernel(0, p->function, p->gridDimX, p->gridDimY, p->gridDimZ, p->blockDimX, p->blockDimY, p->blockDimZ, p->sharedMemBytes, p->hStream, p->kernelParams);
+}
+
+/* ---- cuLaunchKernelEx ---- */
+
+CUresult vgpu_launch_attributes(const CUlaunchAttribute *attributes, uint32_t count, int *waits)
+{
+    if (count > VGPU_LAUNCH_ATTRIBUTES_MAX) return CUDA_ERROR_INVALID_VALUE;
+    for (uint32_t i = 0; i < count; i++) {
+        switch ((int)attributes[i].id) {
+        case CU_LAUNCH_ATTRIBUTE_IGNORE:
+        case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
+        case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+        case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+        case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+        case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+        case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+        case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+        case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING: break;
+        case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+        case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+        case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+        case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
+        case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
+        case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+            if (waits) *waits = 1;
+            break;
+        case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE: return CUDA_ERROR_NOT_SUPPORTED; /* answers a handle for device code */
+        default: return CUDA_ERROR_INVALID_VALUE;
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult vgpu_cuLaunchKernelEx(unsigned abi, const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra)
+{
+    if (!config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_order order = {.grid = {config->gridDimX, config->gridDimY, config->gridDimZ}, .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
+                               .shared = config->sharedMemBytes, .stream = config->hStream, .params = kernelParams, .extra = extra,
+                               .attributes = config->attrs, .attribute_count = config->numAttrs};
+    return vgpu_launch(abi, f, &order);
 }

@@ -146,3 +146,12 @@ CUresult vgpu_cuKernelGetLibrary(CUlibrary *pLib, CUkernel kernel)
     if (error == CUDA_SUCCESS) *pLib = (CUlibrary)(uintptr_t)library;
     return error;
 }
+
+/* Functions that exist on both sides need a table of this process's code, which no driver in another process can use. */
+CUresult vgpu_cuLibraryGetUnifiedFunction(void **fptr, CUlibrary library, const char *symbol)
+{
+    uint32_t count;
+    if (!fptr || !symbol) return CUDA_ERROR_INVALID_VALUE;
+    CUresult error = vgpu_code_list(RF_LIBRARY_KERNELS, VGPU_WIRE(library), &count, NULL, 0, VGPU_ANY_CONTEXT);
+    return error != CUDA_SUCCESS ? error : CUDA_ERROR_NOT_FOUND;
+}

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x32f42aa2u
+#define RF_TABLE_HASH 0x7c8ff6d5u
 
 enum rf_message {
     RF_PING = 1,
@@ -71,39 +71,49 @@ enum rf_message {
     RF_FUNCTION_PARAMS = 61,
     RF_FUNCTION_NAME = 62,
     RF_FUNCTION_MODULE = 63,
-    RF_LAUNCH = 64,
-    RF_cuCtxSetLimit = 65,
-    RF_cuCtxGetLimit = 66,
-    RF_cuCtxGetCacheConfig = 67,
-    RF_cuCtxSetCacheConfig = 68,
-    RF_cuCtxGetStreamPriorityRange = 69,
-    RF_cuCtxResetPersistingL2Cache = 70,
-    RF_cuCtxRecordEvent = 71,
-    RF_cuCtxWaitEvent = 72,
-    RF_cuCtxGetSharedMemConfig = 73,
-    RF_cuCtxSetSharedMemConfig = 74,
-    RF_cuStreamCreate = 75,
-    RF_cuStreamCreateWithPriority = 76,
-    RF_cuStreamGetPriority = 77,
-    RF_cuStreamGetFlags = 78,
-    RF_cuStreamGetId = 79,
-    RF_cuStreamWaitEvent = 80,
-    RF_cuStreamQuery = 81,
-    RF_cuStreamCopyAttributes = 82,
-    RF_cuStreamGetAttribute = 83,
-    RF_cuStreamSetAttribute = 84,
-    RF_cuStreamWaitValue32_v2 = 85,
-    RF_cuStreamWaitValue64_v2 = 86,
-    RF_cuStreamWriteValue32_v2 = 87,
-    RF_cuStreamWriteValue64_v2 = 88,
-    RF_cuEventCreate = 89,
-    RF_cuEventRecord = 90,
-    RF_cuEventRecordWithFlags = 91,
-    RF_cuEventQuery = 92,
-    RF_cuEventElapsedTime = 93,
-    RF_cuEventElapsedTime_v2 = 94,
-    RF_cuFuncGetAttribute = 95,
-    RF_MESSAGES = 96
+    RF_FUNCTION_GET = 64,
+    RF_FUNCTION_SET = 65,
+    RF_FUNCTION_PREFER = 66,
+    RF_FUNCTION_LOAD = 67,
+    RF_OCCUPANCY = 68,
+    RF_OCCUPANCY_CLUSTERS = 69,
+    RF_LINK_CREATE = 70,
+    RF_LINK_ADD = 71,
+    RF_LINK_COMPLETE = 72,
+    RF_LINK_READ = 73,
+    RF_LINK_DESTROY = 74,
+    RF_LAUNCH = 75,
+    RF_cuCtxSetLimit = 76,
+    RF_cuCtxGetLimit = 77,
+    RF_cuCtxGetCacheConfig = 78,
+    RF_cuCtxSetCacheConfig = 79,
+    RF_cuCtxGetStreamPriorityRange = 80,
+    RF_cuCtxResetPersistingL2Cache = 81,
+    RF_cuCtxRecordEvent = 82,
+    RF_cuCtxWaitEvent = 83,
+    RF_cuCtxGetSharedMemConfig = 84,
+    RF_cuCtxSetSharedMemConfig = 85,
+    RF_cuStreamCreate = 86,
+    RF_cuStreamCreateWithPriority = 87,
+    RF_cuStreamGetPriority = 88,
+    RF_cuStreamGetFlags = 89,
+    RF_cuStreamGetId = 90,
+    RF_cuStreamWaitEvent = 91,
+    RF_cuStreamQuery = 92,
+    RF_cuStreamCopyAttributes = 93,
+    RF_cuStreamGetAttribute = 94,
+    RF_cuStreamSetAttribute = 95,
+    RF_cuStreamWaitValue32_v2 = 96,
+    RF_cuStreamWaitValue64_v2 = 97,
+    RF_cuStreamWriteValue32_v2 = 98,
+    RF_cuStreamWriteValue64_v2 = 99,
+    RF_cuEventCreate = 100,
+    RF_cuEventRecord = 101,
+    RF_cuEventRecordWithFlags = 102,
+    RF_cuEventQuery = 103,
+    RF_cuEventElapsedTime = 104,
+    RF_cuEventElapsedTime_v2 = 105,
+    RF_MESSAGES = 106
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -802,6 +812,147 @@ struct rf_FUNCTION_MODULE_reply {
 };
 _Static_assert(sizeof(struct rf_FUNCTION_MODULE_reply) == 8, "rf_FUNCTION_MODULE_reply");
 
+/* FUNCTION_GET: an attribute */
+struct rf_FUNCTION_GET {
+    uint64_t function;
+    uint32_t attribute;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_GET) == 16, "rf_FUNCTION_GET");
+
+struct rf_FUNCTION_GET_reply {
+    int32_t value;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_GET_reply) == 8, "rf_FUNCTION_GET_reply");
+
+/* FUNCTION_SET: sets an attribute; replies what a launch's shared memory is now held against */
+struct rf_FUNCTION_SET {
+    uint64_t function;
+    uint32_t attribute;
+    int32_t value;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_SET) == 16, "rf_FUNCTION_SET");
+
+struct rf_FUNCTION_SET_reply {
+    uint32_t max_dynamic_shared;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_SET_reply) == 8, "rf_FUNCTION_SET_reply");
+
+/* FUNCTION_PREFER: what 0: cache configuration, 1: shared memory configuration */
+struct rf_FUNCTION_PREFER {
+    uint64_t function;
+    uint32_t what;
+    uint32_t value;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_PREFER) == 16, "rf_FUNCTION_PREFER");
+
+/* FUNCTION_LOAD: whether it is loaded; load 1: load it */
+struct rf_FUNCTION_LOAD {
+    uint64_t function;
+    uint32_t load;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_LOAD) == 16, "rf_FUNCTION_LOAD");
+
+struct rf_FUNCTION_LOAD_reply {
+    uint32_t state;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_FUNCTION_LOAD_reply) == 8, "rf_FUNCTION_LOAD_reply");
+
+/* OCCUPANCY: what 0: blocks of `block` threads with `shared` bytes that a multiprocessor holds; 1: dynamic shared memory of each of `blocks` */
+struct rf_OCCUPANCY {
+    uint64_t function;
+    uint64_t shared;
+    int32_t block;
+    uint32_t flags;
+    int32_t blocks;
+    uint32_t what;
+};
+_Static_assert(sizeof(struct rf_OCCUPANCY) == 32, "rf_OCCUPANCY");
+
+struct rf_OCCUPANCY_reply {
+    uint64_t value;
+};
+_Static_assert(sizeof(struct rf_OCCUPANCY_reply) == 8, "rf_OCCUPANCY_reply");
+
+/* OCCUPANCY_CLUSTERS: what 0: the largest cluster, 1: how many clusters are active; attributes follow as in LAUNCH */
+struct rf_OCCUPANCY_CLUSTERS {
+    uint64_t function;
+    uint32_t grid_x;
+    uint32_t grid_y;
+    uint32_t grid_z;
+    uint32_t block_x;
+    uint32_t block_y;
+    uint32_t block_z;
+    uint32_t shared;
+    uint32_t what;
+    uint32_t attributes;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_OCCUPANCY_CLUSTERS) == 48, "rf_OCCUPANCY_CLUSTERS");
+
+struct rf_OCCUPANCY_CLUSTERS_reply {
+    int32_t value;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_OCCUPANCY_CLUSTERS_reply) == 8, "rf_OCCUPANCY_CLUSTERS_reply");
+
+/* LINK_CREATE: options follow as in MODULE_LOAD; log: what JIT_LOG calls it */
+struct rf_LINK_CREATE {
+    uint32_t options;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_LINK_CREATE) == 8, "rf_LINK_CREATE");
+
+struct rf_LINK_CREATE_reply {
+    uint64_t state;
+    uint64_t log;
+};
+_Static_assert(sizeof(struct rf_LINK_CREATE_reply) == 16, "rf_LINK_CREATE_reply");
+
+/* LINK_ADD: an image (sent by IMAGE_DATA) of CUjitInputType `type`; options follow, then a name with its NUL */
+struct rf_LINK_ADD {
+    uint64_t state;
+    uint64_t image;
+    uint32_t type;
+    uint32_t options;
+};
+_Static_assert(sizeof(struct rf_LINK_ADD) == 24, "rf_LINK_ADD");
+
+/* LINK_COMPLETE: links; LINK_READ brings the bytes */
+struct rf_LINK_COMPLETE {
+    uint64_t state;
+};
+_Static_assert(sizeof(struct rf_LINK_COMPLETE) == 8, "rf_LINK_COMPLETE");
+
+struct rf_LINK_COMPLETE_reply {
+    uint64_t bytes;
+};
+_Static_assert(sizeof(struct rf_LINK_COMPLETE_reply) == 8, "rf_LINK_COMPLETE_reply");
+
+/* LINK_READ: copies what is linked, from `offset` on, to the start of a staging chunk of the caller */
+struct rf_LINK_READ {
+    uint64_t state;
+    uint64_t offset;
+    uint32_t chunk;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_LINK_READ) == 24, "rf_LINK_READ");
+
+struct rf_LINK_READ_reply {
+    uint32_t bytes;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_LINK_READ_reply) == 8, "rf_LINK_READ_reply");
+
+struct rf_LINK_DESTROY {
+    uint64_t state;
+};
+_Static_assert(sizeof(struct rf_LINK_DESTROY) == 8, "rf_LINK_DESTROY");
+
 /* LAUNCH: a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours */
 struct rf_LAUNCH {
     uint64_t function;
@@ -1061,18 +1212,5 @@ struct rf_cuEventElapsedTime_v2_reply {
     uint8_t padding0[4];
 };
 _Static_assert(sizeof(struct rf_cuEventElapsedTime_v2_reply) == 8, "rf_cuEventElapsedTime_v2_reply");
-
-struct rf_cuFuncGetAttribute {
-    uint32_t attrib;
-    uint8_t padding0[4];
-    uint64_t hfunc;
-};
-_Static_assert(sizeof(struct rf_cuFuncGetAttribute) == 16, "rf_cuFuncGetAttribute");
-
-struct rf_cuFuncGetAttribute_reply {
-    int32_t pi;
-    uint8_t padding0[4];
-};
-_Static_assert(sizeof(struct rf_cuFuncGetAttribute_reply) == 8, "rf_cuFuncGetAttribute_reply");
 
 #endif

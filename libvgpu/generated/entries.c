@@ -396,22 +396,6 @@ static CUresult call_cuEventElapsedTime_v2(unsigned abi, float *pMilliseconds, C
     return CUDA_SUCCESS;
 }
 
-static CUresult call_cuFuncGetAttribute(unsigned abi, int *pi, CUfunction_attribute attrib, CUfunction hfunc)
-{
-    if (!pi) return CUDA_ERROR_INVALID_VALUE;
-    struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuFuncGetAttribute, sizeof(struct rf_cuFuncGetAttribute), VGPU_WAITED, abi);
-    if (error != CUDA_SUCCESS) return error;
-    struct rf_cuFuncGetAttribute *request = call.payload;
-    request->attrib = (uint32_t)attrib;
-    request->hfunc = (uint64_t)(uintptr_t)hfunc;
-    struct rf_cuFuncGetAttribute_reply reply;
-    error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error != CUDA_SUCCESS) return error;
-    *pi = (int)reply.pi;
-    return CUDA_SUCCESS;
-}
-
 EXPORT CUresult CUDAAPI cuGetErrorString(CUresult error, const char **pStr)
 {
     return vgpu_cuGetErrorString(error, pStr);
@@ -3257,82 +3241,58 @@ EXPORT CUresult CUDAAPI cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, C
 
 EXPORT CUresult CUDAAPI cuLinkCreate(unsigned int numOptions, CUjit_option *options, void **optionValues, CUlinkState *stateOut)
 {
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    (void)stateOut;
-    return vgpu_refuse("cuLinkCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkCreate_v2(numOptions, options, optionValues, stateOut);
 }
 
 EXPORT CUresult CUDAAPI cuLinkCreate_v2(unsigned int numOptions, CUjit_option *options, void **optionValues, CUlinkState *stateOut)
 {
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    (void)stateOut;
-    return vgpu_refuse("cuLinkCreate_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkCreate_v2(numOptions, options, optionValues, stateOut);
 }
 
 EXPORT CUresult CUDAAPI cuLinkAddData(CUlinkState state, CUjitInputType type, void *data, size_t size, const char *name, unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-    (void)state;
-    (void)type;
-    (void)data;
-    (void)size;
-    (void)name;
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    return vgpu_refuse("cuLinkAddData", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkAddData_v2(state, type, data, size, name, numOptions, options, optionValues);
 }
 
 EXPORT CUresult CUDAAPI cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, size_t size, const char *name, unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-    (void)state;
-    (void)type;
-    (void)data;
-    (void)size;
-    (void)name;
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    return vgpu_refuse("cuLinkAddData_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkAddData_v2(state, type, data, size, name, numOptions, options, optionValues);
 }
 
 EXPORT CUresult CUDAAPI cuLinkAddFile(CUlinkState state, CUjitInputType type, const char *path, unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-    (void)state;
-    (void)type;
-    (void)path;
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    return vgpu_refuse("cuLinkAddFile", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkAddFile_v2(state, type, path, numOptions, options, optionValues);
 }
 
 EXPORT CUresult CUDAAPI cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path, unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-    (void)state;
-    (void)type;
-    (void)path;
-    (void)numOptions;
-    (void)options;
-    (void)optionValues;
-    return vgpu_refuse("cuLinkAddFile_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkAddFile_v2(state, type, path, numOptions, options, optionValues);
 }
 
 EXPORT CUresult CUDAAPI cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut)
 {
-    (void)state;
-    (void)cubinOut;
-    (void)sizeOut;
-    return vgpu_refuse("cuLinkComplete", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkComplete(state, cubinOut, sizeOut);
 }
 
 EXPORT CUresult CUDAAPI cuLinkDestroy(CUlinkState state)
 {
-    (void)state;
-    return vgpu_refuse("cuLinkDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLinkDestroy(state);
 }
 
 EXPORT CUresult CUDAAPI cuModuleGetTexRef(CUtexref *pTexRef, CUmodule hmod, const char *name)
@@ -3430,36 +3390,30 @@ EXPORT CUresult CUDAAPI cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CU
 
 EXPORT CUresult CUDAAPI cuLibraryGetUnifiedFunction(void **fptr, CUlibrary library, const char *symbol)
 {
-    (void)fptr;
-    (void)library;
-    (void)symbol;
-    return vgpu_refuse("cuLibraryGetUnifiedFunction", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLibraryGetUnifiedFunction(fptr, library, symbol);
 }
 
 EXPORT CUresult CUDAAPI cuKernelGetAttribute(int *pi, CUfunction_attribute attrib, CUkernel kernel, CUdevice dev)
 {
-    (void)pi;
-    (void)attrib;
-    (void)kernel;
-    (void)dev;
-    return vgpu_refuse("cuKernelGetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelGetAttribute(pi, attrib, kernel, dev);
 }
 
 EXPORT CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute attrib, int val, CUkernel kernel, CUdevice dev)
 {
-    (void)attrib;
-    (void)val;
-    (void)kernel;
-    (void)dev;
-    return vgpu_refuse("cuKernelSetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelSetAttribute(attrib, val, kernel, dev);
 }
 
 EXPORT CUresult CUDAAPI cuKernelSetCacheConfig(CUkernel kernel, CUfunc_cache config, CUdevice dev)
 {
-    (void)kernel;
-    (void)config;
-    (void)dev;
-    return vgpu_refuse("cuKernelSetCacheConfig", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuKernelSetCacheConfig(kernel, config, dev);
 }
 
 EXPORT CUresult CUDAAPI cuKernelGetName(const char **name, CUkernel hfunc)
@@ -3480,22 +3434,21 @@ EXPORT CUresult CUDAAPI cuFuncGetAttribute(int *pi, CUfunction_attribute attrib,
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuFuncGetAttribute(0, pi, attrib, hfunc);
+    return vgpu_cuFuncGetAttribute(pi, attrib, hfunc);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int value)
 {
-    (void)hfunc;
-    (void)attrib;
-    (void)value;
-    return vgpu_refuse("cuFuncSetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncSetAttribute(hfunc, attrib, value);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetCacheConfig(CUfunction hfunc, CUfunc_cache config)
 {
-    (void)hfunc;
-    (void)config;
-    return vgpu_refuse("cuFuncSetCacheConfig", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncSetCacheConfig(hfunc, config);
 }
 
 EXPORT CUresult CUDAAPI cuFuncGetModule(CUmodule *hmod, CUfunction hfunc)
@@ -3521,15 +3474,16 @@ EXPORT CUresult CUDAAPI cuFuncGetParamInfo(CUfunction func, size_t paramIndex, s
 
 EXPORT CUresult CUDAAPI cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction function)
 {
-    (void)state;
-    (void)function;
-    return vgpu_refuse("cuFuncIsLoaded", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncIsLoaded(state, function);
 }
 
 EXPORT CUresult CUDAAPI cuFuncLoad(CUfunction function)
 {
-    (void)function;
-    return vgpu_refuse("cuFuncLoad", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncLoad(function);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)
@@ -3548,129 +3502,100 @@ EXPORT CUresult CUDAAPI cuLaunchKernel_ptsz(CUfunction f, unsigned int gridDimX,
 
 EXPORT CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra)
 {
-    (void)config;
-    (void)f;
-    (void)kernelParams;
-    (void)extra;
-    return vgpu_refuse("cuLaunchKernelEx", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchKernelEx(0, config, f, kernelParams, extra);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra)
 {
-    (void)config;
-    (void)f;
-    (void)kernelParams;
-    (void)extra;
-    return vgpu_refuse("cuLaunchKernelEx_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchKernelEx(RF_FLAG_PER_THREAD, config, f, kernelParams, extra);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams)
 {
-    (void)f;
-    (void)gridDimX;
-    (void)gridDimY;
-    (void)gridDimZ;
-    (void)blockDimX;
-    (void)blockDimY;
-    (void)blockDimZ;
-    (void)sharedMemBytes;
-    (void)hStream;
-    (void)kernelParams;
-    return vgpu_refuse("cuLaunchCooperativeKernel", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchCooperativeKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams)
 {
-    (void)f;
-    (void)gridDimX;
-    (void)gridDimY;
-    (void)gridDimZ;
-    (void)blockDimX;
-    (void)blockDimY;
-    (void)blockDimZ;
-    (void)sharedMemBytes;
-    (void)hStream;
-    (void)kernelParams;
-    return vgpu_refuse("cuLaunchCooperativeKernel_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchCooperativeKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *launchParamsList, unsigned int numDevices, unsigned int flags)
 {
-    (void)launchParamsList;
-    (void)numDevices;
-    (void)flags;
-    return vgpu_refuse("cuLaunchCooperativeKernelMultiDevice", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchCooperativeKernelMultiDevice(launchParamsList, numDevices, flags);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z)
 {
-    (void)hfunc;
-    (void)x;
-    (void)y;
-    (void)z;
-    return vgpu_refuse("cuFuncSetBlockShape", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncSetBlockShape(hfunc, x, y, z);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetSharedSize(CUfunction hfunc, unsigned int bytes)
 {
-    (void)hfunc;
-    (void)bytes;
-    return vgpu_refuse("cuFuncSetSharedSize", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncSetSharedSize(hfunc, bytes);
 }
 
 EXPORT CUresult CUDAAPI cuParamSetSize(CUfunction hfunc, unsigned int numbytes)
 {
-    (void)hfunc;
-    (void)numbytes;
-    return vgpu_refuse("cuParamSetSize", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuParamSetSize(hfunc, numbytes);
 }
 
 EXPORT CUresult CUDAAPI cuParamSeti(CUfunction hfunc, int offset, unsigned int value)
 {
-    (void)hfunc;
-    (void)offset;
-    (void)value;
-    return vgpu_refuse("cuParamSeti", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuParamSeti(hfunc, offset, value);
 }
 
 EXPORT CUresult CUDAAPI cuParamSetf(CUfunction hfunc, int offset, float value)
 {
-    (void)hfunc;
-    (void)offset;
-    (void)value;
-    return vgpu_refuse("cuParamSetf", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuParamSetf(hfunc, offset, value);
 }
 
 EXPORT CUresult CUDAAPI cuParamSetv(CUfunction hfunc, int offset, void *ptr, unsigned int numbytes)
 {
-    (void)hfunc;
-    (void)offset;
-    (void)ptr;
-    (void)numbytes;
-    return vgpu_refuse("cuParamSetv", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuParamSetv(hfunc, offset, ptr, numbytes);
 }
 
 EXPORT CUresult CUDAAPI cuLaunch(CUfunction f)
 {
-    (void)f;
-    return vgpu_refuse("cuLaunch", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunch(f);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchGrid(CUfunction f, int grid_width, int grid_height)
 {
-    (void)f;
-    (void)grid_width;
-    (void)grid_height;
-    return vgpu_refuse("cuLaunchGrid", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchGrid(f, grid_width, grid_height);
 }
 
 EXPORT CUresult CUDAAPI cuLaunchGridAsync(CUfunction f, int grid_width, int grid_height, CUstream hStream)
 {
-    (void)f;
-    (void)grid_width;
-    (void)grid_height;
-    (void)hStream;
-    return vgpu_refuse("cuLaunchGridAsync", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuLaunchGridAsync(f, grid_width, grid_height, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef)
@@ -3683,76 +3608,58 @@ EXPORT CUresult CUDAAPI cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref
 
 EXPORT CUresult CUDAAPI cuFuncSetSharedMemConfig(CUfunction hfunc, CUsharedconfig config)
 {
-    (void)hfunc;
-    (void)config;
-    return vgpu_refuse("cuFuncSetSharedMemConfig", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuFuncSetSharedMemConfig(hfunc, config);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessor(int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize)
 {
-    (void)numBlocks;
-    (void)func;
-    (void)blockSize;
-    (void)dynamicSMemSize;
-    return vgpu_refuse("cuOccupancyMaxActiveBlocksPerMultiprocessor", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(numBlocks, func, blockSize, dynamicSMemSize);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize, unsigned int flags)
 {
-    (void)numBlocks;
-    (void)func;
-    (void)blockSize;
-    (void)dynamicSMemSize;
-    (void)flags;
-    return vgpu_refuse("cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(numBlocks, func, blockSize, dynamicSMemSize, flags);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxPotentialBlockSize(int *minGridSize, int *blockSize, CUfunction func, CUoccupancyB2DSize blockSizeToDynamicSMemSize, size_t dynamicSMemSize, int blockSizeLimit)
 {
-    (void)minGridSize;
-    (void)blockSize;
-    (void)func;
-    (void)blockSizeToDynamicSMemSize;
-    (void)dynamicSMemSize;
-    (void)blockSizeLimit;
-    return vgpu_refuse("cuOccupancyMaxPotentialBlockSize", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxPotentialBlockSize(minGridSize, blockSize, func, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxPotentialBlockSizeWithFlags(int *minGridSize, int *blockSize, CUfunction func, CUoccupancyB2DSize blockSizeToDynamicSMemSize, size_t dynamicSMemSize, int blockSizeLimit, unsigned int flags)
 {
-    (void)minGridSize;
-    (void)blockSize;
-    (void)func;
-    (void)blockSizeToDynamicSMemSize;
-    (void)dynamicSMemSize;
-    (void)blockSizeLimit;
-    (void)flags;
-    return vgpu_refuse("cuOccupancyMaxPotentialBlockSizeWithFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxPotentialBlockSizeWithFlags(minGridSize, blockSize, func, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit, flags);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamicSmemSize, CUfunction func, int numBlocks, int blockSize)
 {
-    (void)dynamicSmemSize;
-    (void)func;
-    (void)numBlocks;
-    (void)blockSize;
-    return vgpu_refuse("cuOccupancyAvailableDynamicSMemPerBlock", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyAvailableDynamicSMemPerBlock(dynamicSmemSize, func, numBlocks, blockSize);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxPotentialClusterSize(int *clusterSize, CUfunction func, const CUlaunchConfig *config)
 {
-    (void)clusterSize;
-    (void)func;
-    (void)config;
-    return vgpu_refuse("cuOccupancyMaxPotentialClusterSize", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxPotentialClusterSize(clusterSize, func, config);
 }
 
 EXPORT CUresult CUDAAPI cuOccupancyMaxActiveClusters(int *numClusters, CUfunction func, const CUlaunchConfig *config)
 {
-    (void)numClusters;
-    (void)func;
-    (void)config;
-    return vgpu_refuse("cuOccupancyMaxActiveClusters", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuOccupancyMaxActiveClusters(numClusters, func, config);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture(CUstream hStream)

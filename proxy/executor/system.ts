@@ -42,6 +42,11 @@ export function textAt(address: number, most: number): Buffer {
   return copy;
 }
 
+/** Copies `bytes` from a native address to the start of `to`. */
+export function copyFrom(to: Uint8Array, address: number, bytes: number): void {
+  memcpyCall(addressOf(to), address, bytes);
+}
+
 /** What one non-blocking read found. */
 export const NOTHING_YET = -1;
 export const HUNG_UP = 0;

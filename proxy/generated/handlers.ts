@@ -221,12 +221,4 @@ export const generatedHandlers: Record<string, Handler> = {
     v.replyBytes(0, 0, 4)
     return status
   },
-  cuFuncGetAttribute: (v) => {
-    const hfunc = v.handle(HandleType.function, 2)
-    if (hfunc < 0) return v.invalid(HandleType.function)
-    const status = v.driver.cuFuncGetAttribute(v.scratch + 0, v.u32(0), hfunc)
-    if (status !== 0) return status
-    v.replyBytes(0, 0, 4)
-    return status
-  },
 }

@@ -44,6 +44,20 @@ export function checkImage(b: Buffer, size: number, parts: number): number {
   return CUresult.SUCCESS;
 }
 
+/** CUjitInputType. */
+const CUBIN = 0;
+const PTX = 1;
+const FATBINARY = 2;
+const TYPES = 6;
+
+/** As checkImage, for an input of a linker, whose size the driver is told: objects, libraries and NVVM are its own to judge. */
+export function checkSized(b: Buffer, size: number, parts: number, type: number): number {
+  if (type >= TYPES || (parts !== 0 && type !== FATBINARY)) return CUresult.INVALID_VALUE;
+  if (type === FATBINARY || type === CUBIN) return checkImage(b, size, parts);
+  if (type === PTX && (b.readUInt32LE(0) === WRAPPER_MAGIC || b.readUInt32LE(0) === ELF_MAGIC || b.readUInt32LE(0) === FATBIN_MAGIC)) return checkImage(b, size, 0);
+  return CUresult.SUCCESS;
+}
+
 /** Where each fat binary of a wrapper begins; null: the bytes are not `parts` of them. */
 export function partsOf(b: Buffer, size: number, parts: number): number[] | null {
   const starts: number[] = [];

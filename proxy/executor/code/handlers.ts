@@ -18,8 +18,10 @@ import type { HandlerTable } from '../handlers/table.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { OneClient } from '../memory/client.ts';
 import { textAt } from '../system.ts';
+import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
 import { forgetImages, imageAt } from './images.ts';
 import { readOptions } from './jit.ts';
+import { contextLinksGone, destroyLink } from './links.ts';
 import { loadLibrary, loadModule } from './loader.ts';
 import { Callable, Library, Module } from './objects.ts';
 import { readParams } from './params.ts';
@@ -170,12 +172,14 @@ function libraryUnload(v: Invocation): number {
 export function contextCodeGone(executor: Executor, client: Client, context: Context): void {
   for (const module of [...(client.code.modules.get(context) ?? [])]) dropModule(executor, client, module);
   client.code.modules.delete(context);
+  contextLinksGone(executor, client, context);
   for (const library of client.code.libraries) library.modules.delete(context);
 }
 
 /** The client is gone, its contexts are destroyed. */
 export function clientCodeGone(executor: Executor, client: Client): void {
   forgetImages(executor, client);
+  for (const link of [...client.code.links.values()]) destroyLink(executor, client, link);
   for (const library of client.code.libraries) executor.driver.cuLibraryUnload(library.native);
   client.code.libraries.clear();
 }
@@ -207,7 +211,7 @@ function describe(v: Invocation, row: number): number {
   v.replyU32(ModuleFunctionReply.param_bytes, callable.paramBytes);
   v.replyU32(ModuleFunctionReply.max_threads, attribute(v, callable, 0));
   v.replyU32(ModuleFunctionReply.static_shared, attribute(v, callable, 1));
-  v.replyU32(ModuleFunctionReply.max_dynamic_shared, attribute(v, callable, 8));
+  v.replyU32(ModuleFunctionReply.max_dynamic_shared, attribute(v, callable, MAX_DYNAMIC_SHARED));
   v.replyRow(ModuleFunctionReply.owner, (callable.module ?? callable.library!).row);
   replyParams(v, callable, FUNCTION_BYTES >> 2, 0);
   return CUresult.SUCCESS;
@@ -215,9 +219,7 @@ function describe(v: Invocation, row: number): number {
 
 /** 0xffffffff: the driver does not say. */
 function attribute(v: Invocation, callable: Callable, which: number): number {
-  const { driver, executor } = v;
-  const status = callable.library !== null ? driver.cuKernelGetAttribute(v.scratch, which, callable.native, executor.device) : driver.cuFuncGetAttribute(v.scratch, which, callable.native);
-  return status === 0 ? v.scratchWords[0] >>> 0 : 0xffffffff;
+  return attributeOf(v, callable, which) === 0 ? v.scratchWords[0] >>> 0 : 0xffffffff;
 }
 
 function replyParams(v: Invocation, callable: Callable, word: number, first: number): number {

@@ -25,6 +25,7 @@ const DATA_BYTES = MESSAGES[Message.IMAGE_DATA].request;
 const LOG_BYTES = MESSAGES[Message.JIT_LOG].reply;
 
 const WRAPPER_MAGIC = 0x466243b1;
+const WRAPPER_BYTES = 24;
 
 /** What the compiler said of an image when it was last loaded. */
 export class LoadReport {
@@ -46,12 +47,17 @@ export class Image {
 
   constructor(readonly bytes: Buffer, readonly size: number, readonly parts: number) {}
 
+  /** Bytes at `address`. */
+  get sizeForDriver(): number {
+    return this.parts === 0 ? this.size : WRAPPER_BYTES;
+  }
+
   /** What the driver is given: the image itself, or a wrapper around its fat binaries. All of it lives as long as the Image does. */
   get address(): number {
     if (this.parts === 0) return addressOf(this.bytes);
     if (this.wrapper === null) {
       const starts = partsOf(this.bytes, this.size, this.parts)!;
-      const list = 24;
+      const list = WRAPPER_BYTES;
       const w = Buffer.alloc(list + (starts.length + 1) * 8);
       const base = addressOf(this.bytes);
       w.writeUInt32LE(WRAPPER_MAGIC, 0);
@@ -123,11 +129,13 @@ function close(v: Invocation): number {
 }
 
 function log(v: Invocation): number {
-  const image = v.client.code.images.get(v.u64(JitLog.image));
-  if (image === undefined) return CUresult.INVALID_VALUE;
-  const text = v.u32(JitLog.which) === 0 ? image.report.info : image.report.errors;
+  const { code } = v.client;
+  const id = v.u64(JitLog.image);
+  const report = (code.images.get(id) ?? code.links.get(id))?.report;
+  if (report === undefined) return CUresult.INVALID_VALUE;
+  const text = v.u32(JitLog.which) === 0 ? report.info : report.errors;
   v.replyU32(JitLogReply.total, text.length);
-  v.replyF32(JitLogReply.milliseconds, image.report.milliseconds);
+  v.replyF32(JitLogReply.milliseconds, report.milliseconds);
   v.replyText(LOG_BYTES >> 2, text, v.u32(JitLog.from), SLOT_PAYLOAD - LOG_BYTES);
   return CUresult.SUCCESS;
 }
@@ -155,8 +163,8 @@ export function forgetImages(executor: Executor, client: Client): void {
   for (const id of [...client.code.images.keys()]) forget(executor, client, id);
 }
 
-/** The complete image that is named at `off`, or a CUresult: NOT_FOUND for one that is not kept (any more). */
-export function imageAt(v: Invocation, off: number): Image | number {
+/** The complete image that is named at `off`, its headers looked at unless `check` is false, or a CUresult: NOT_FOUND for one that is not kept (any more). */
+export function imageAt(v: Invocation, off: number, check = true): Image | number {
   const { images } = v.client.code;
   const id = v.u64(off);
   const image = images.get(id);
@@ -165,6 +173,7 @@ export function imageAt(v: Invocation, off: number): Image | number {
   // The last in the list is the last one used.
   images.delete(id);
   images.set(id, image);
+  if (!check) return image;
   if (image.checked < 0) image.checked = checkImage(image.bytes, image.size, image.parts);
   return image.checked === 0 ? image : image.checked;
 }

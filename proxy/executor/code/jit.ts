@@ -70,8 +70,8 @@ export class JitOptions {
   }
 }
 
-/** Reads `count` pairs of u64 from word `off` of the payload on, where `limit` bytes are. A CUresult if they are not to be had. */
-export function readOptions(v: Invocation, off: number, count: number): JitOptions | number {
+/** Reads `count` pairs of u64 from word `off` of the payload on. `logs` false: there is another place for them. A CUresult if they are not to be had. */
+export function readOptions(v: Invocation, off: number, count: number, logs = true): JitOptions | number {
   if (count > OPTIONS_MAX || (off << 2) + count * 16 > v.bytes) return CUresult.INVALID_VALUE;
   const plain: [number, bigint][] = [];
   let info = 0;
@@ -83,5 +83,5 @@ export function readOptions(v: Invocation, off: number, count: number): JitOptio
     else if (PLAIN.has(name)) plain.push([name, (BigInt(v.u32(off + i * 4 + 3)) << 32n) | BigInt(v.u32(off + i * 4 + 2))]);
     else return CUresult.INVALID_VALUE;
   }
-  return new JitOptions(plain, info, errors);
+  return logs ? new JitOptions(plain, info, errors) : new JitOptions(plain, 0, 0);
 }

@@ -8,6 +8,7 @@ import { PACKAGE_BYTES } from '../../../idm/region.ts';
 import { HandleType, Launch, Message, MESSAGES } from '../../generated/messages.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import type { Invocation } from '../invocation.ts';
+import { launchConfig, readAttributes } from './attributes.ts';
 import type { Callable } from './objects.ts';
 import { PARAM_BYTES_MAX } from './params.ts';
 
@@ -59,7 +60,12 @@ function submit(v: Invocation, chunk: number, chunks: number): number {
     params.set(region.subarray(from, from + bytes));
   }
   size[0] = bytes;
-  if (attributes !== 0 || v.u32(Launch.flags) !== 0) return CUresult.NOT_SUPPORTED;
+  const cooperative = v.u32(Launch.flags) !== 0;
+  if (attributes !== 0 || cooperative) {
+    const count = readAttributes(v, REQUEST_WORDS + (inline >> 2), attributes, cooperative);
+    if (count < 0) return -count;
+    return v.driver.cuLaunchKernelEx(launchConfig(v, Launch.grid_x, stream, count), callable.native, 0, bytes === 0 ? 0 : extra);
+  }
   return v.driver.cuLaunchKernel(callable.native, v.u32(Launch.grid_x), v.u32(Launch.grid_y), v.u32(Launch.grid_z),
     v.u32(Launch.block_x), v.u32(Launch.block_y), v.u32(Launch.block_z), v.u32(Launch.shared), stream, 0, bytes === 0 ? 0 : extra);
 }

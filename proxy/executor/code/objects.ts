@@ -6,7 +6,8 @@
  *   Callable  a function of a module, or a kernel of a library: what can be launched
  */
 import type { Context } from '../context.ts';
-import type { Image } from './images.ts';
+import { type Image, LoadReport } from './images.ts';
+import type { JitOptions } from './jit.ts';
 
 export class Module {
   row = -1;
@@ -38,12 +39,27 @@ export class Callable {
 
 const NONE = new Uint16Array(0);
 
+/** A link state. */
+export class Link {
+  row = -1;
+  /** A step of it is under way. */
+  busy = false;
+  /** What is linked, in the driver's memory; 0 bytes: nothing yet. */
+  address = 0;
+  bytes = 0;
+  report = new LoadReport();
+
+  /** `jit`: the options that the driver writes logs to as long as the state lives. `log`: its number among the client's images. */
+  constructor(readonly context: Context, readonly native: number, readonly jit: JitOptions, readonly log: number) {}
+}
+
 /** All code of one client. */
 export class ClientCode {
   readonly images = new Map<number, Image>();
   nextImage = 1;
   readonly modules = new Map<Context, Set<Module>>();
   readonly libraries = new Set<Library>();
+  readonly links = new Map<number, Link>();
 
   modulesOf(context: Context): Set<Module> {
     let set = this.modules.get(context);
