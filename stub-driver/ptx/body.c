@@ -263,6 +263,17 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         if (operand->parts->kind == OPERAND_LABEL) fail(parser, PTX_INVALID, "'%s' is not declared", operand->parts->name);
         if (operand->parts->kind != OPERAND_INT && operand->parts->kind != OPERAND_SYMBOL && operand->parts->kind != OPERAND_REG)
             fail(parser, PTX_UNSUPPORTED, "this form of address");
+        if (at_punct(parser, ',')) { /* an image: its sampler and coordinates follow */
+            struct operand base = *operand->parts;
+            size_t count = 1, capacity = 0;
+            operand->parts = arena_grow(&parser->loader->arena, NULL, 0, &capacity, sizeof *operand->parts);
+            operand->parts[0] = base;
+            while (take_punct(parser, ',')) {
+                operand->parts = arena_grow(&parser->loader->arena, operand->parts, count, &capacity, sizeof *operand->parts);
+                parse_operand(parser, &operand->parts[count++], false);
+            }
+            operand->count = (uint32_t)count;
+        }
         expect(parser, ']');
     } else if (at_punct(parser, '(') && in_call) {
         next(parser);
@@ -277,7 +288,7 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         operand->kind = !constant.is_float ? OPERAND_INT : constant.is_float32 ? OPERAND_FLOAT32 : OPERAND_FLOAT64;
         operand->integer = constant.bits;
     }
-    if (at_punct(parser, '|') && (operand->kind == OPERAND_REG || operand->kind == OPERAND_SINK)) {
+    if (at_punct(parser, '|') && (operand->kind == OPERAND_REG || operand->kind == OPERAND_SINK || operand->kind == OPERAND_VECTOR)) {
         next(parser);
         struct operand first = *operand;
         operand->parts = arena_alloc(&parser->loader->arena, 2 * sizeof *operand->parts);

@@ -48,7 +48,35 @@ struct insn {
         const struct call *call;
         const struct branch_table *table;
         const void *more; /* what else the handler needs, its own structure */
+        const struct image_op *image;
     };
+};
+
+enum image_level { LEVEL_NONE, LEVEL_BASE, LEVEL_GIVEN, LEVEL_GRADIENT };
+enum image_dimensions { DIM_1D, DIM_2D, DIM_3D, DIM_A1D, DIM_A2D, DIM_CUBE, DIM_ACUBE };
+enum image_query {
+    QUERY_WIDTH, QUERY_HEIGHT, QUERY_DEPTH, QUERY_TYPE, QUERY_ORDER, QUERY_NORMALIZED, QUERY_LAYERS, QUERY_LEVELS, QUERY_SAMPLES, QUERY_LAYOUT,
+    QUERY_UNNORMALIZED, QUERY_FILTER, QUERY_ADDRESS, /* of a sampler; then QUERY_ADDRESS + 1 and 2 */
+};
+enum image_boundary { BOUNDARY_TRAP, BOUNDARY_CLAMP, BOUNDARY_ZERO };
+
+/* Operands of texture and surface instructions. Rows that are not there are -1; coordinates without the layer. */
+struct image_op {
+    int32_t handle, sampler; /* 64-bit numbers of texture or surface, and of a sampler of its own */
+    enum image_dimensions geometry;
+    enum image_level level;
+    enum image_boundary boundary;
+    bool integer;            /* coordinates are .s32 */
+    bool formatted;          /* sust.p, sured.p: texels, converted, instead of bytes */
+    uint8_t half;            /* tex: results are 1: .f16, 2: .f16x2 */
+    uint8_t query;           /* txq, suq, istypep: which; sured: the operation; tld4: the component */
+    uint8_t bytes;           /* suld, sust, sured: of an element */
+    bool is_signed;          /* sured */
+    uint8_t count;           /* of values */
+    int32_t values[4];       /* destinations, or what is stored */
+    int32_t coordinates[3], layer;
+    int32_t lod, dx[3], dy[3], offset[3];
+    int32_t resident;        /* predicate that says the texels were there */
 };
 
 struct branch_table {
@@ -112,6 +140,8 @@ struct ptx_module {
     size_t kernel_count;
     struct symbol **globals;
     size_t global_count, global_capacity;
+    struct symbol **images; /* .texref, .samplerref, .surfref */
+    size_t image_count, image_capacity;
     unsigned char *pool;
     size_t pool_bytes, pool_capacity;
     struct pool_patch *patches;
@@ -127,6 +157,9 @@ struct ptx_instance {
 
 /* A function's address as kernels see it. */
 static inline uint64_t code_address(uint32_t index) { return PTX_WINDOW_CODE + 16 * ((uint64_t)index + 1); }
+
+/* What a texture, sampler or surface variable is to kernels: a number. */
+static inline uint64_t image_handle(uint64_t index) { return PTX_WINDOW_IMAGE + 16 * (index + 1); }
 
 enum builtin builtin_named(const char *name);
 void link_units(struct ptx_module *module);

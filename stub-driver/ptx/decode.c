@@ -187,6 +187,7 @@ static int32_t symbol_row(struct decoder *d, struct symbol *symbol, uint64_t add
     switch (s->space) {
         case SPACE_GLOBAL:
         case SPACE_CONST:
+        case SPACE_IMAGE:
             if (bytes != 8) refuse(d, PTX_INVALID, "the address of '%s' in %u bytes", s->name, bytes);
             return pool_row(d, addend, 8, s);
         case SPACE_SHARED:
@@ -279,6 +280,7 @@ static enum ptx_type operand_type(struct decoder *d, const char *notation, size_
 
 struct address address_of(struct decoder *d, const struct operand *o) {
     if (o->kind != OPERAND_ADDRESS) refuse(d, PTX_INVALID, "an address in [] is needed");
+    if (o->count != 1) refuse(d, PTX_INVALID, "an address with coordinates");
     const struct operand *base = &o->parts[0];
     struct address a = {-1, (int64_t)o->integer, 0, NULL};
     if (base->negated || base->selector) refuse(d, PTX_INVALID, "malformed address");
@@ -293,6 +295,7 @@ struct address address_of(struct decoder *d, const struct operand *o) {
         struct symbol *s = base->symbol->definition;
         a.symbol = s;
         if (s->kind == SYMBOL_FUNCTION) refuse(d, PTX_INVALID, "'%s' is a function", s->name);
+        if (s->space == SPACE_IMAGE) refuse(d, PTX_INVALID, "'%s' is a texture, sampler or surface, no memory", s->name);
         if (is_local(s)) {
             local_place(d, s);
             a.offset += (int64_t)s->place;
@@ -974,6 +977,14 @@ static void statement(struct decoder *d) {
         case KIND_BAR:
         case KIND_BARRED: decode_barrier(d); break;
         case KIND_ATOM: decode_atom(d); break;
+        case KIND_TEX:
+        case KIND_TLD4:
+        case KIND_TXQ:
+        case KIND_SULD:
+        case KIND_SUST:
+        case KIND_SURED:
+        case KIND_SUQ:
+        case KIND_ISTYPEP: decode_image(d); break;
     }
 }
 

@@ -78,4 +78,9 @@ unsigned vector_count(struct decoder *d);
 /* The last type among the words. */
 enum ptx_type memory_type(struct decoder *d);
 
+/* ---- rooms of families */
+
+/* Textures and surfaces: decode_image.c */
+void decode_image(struct decoder *d);
+
 #endif

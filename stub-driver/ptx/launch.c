@@ -273,6 +273,7 @@ static void *work(void *argument) {
         parent = frame->parent;
         free(frame);
     }
+    images_free(worker);
     return NULL;
 }
 

@@ -49,7 +49,7 @@ static void resolve(struct ptx_module *module) {
                 continue;
             }
             struct symbol *old = (*at)->best;
-            if (old->kind != s->kind || (s->kind == SYMBOL_VARIABLE && old->space != s->space)) {
+            if (old->kind != s->kind || (s->kind == SYMBOL_VARIABLE && (old->space != s->space || old->image_kind != s->image_kind))) {
                 loader_error(loader, PTX_INVALID, s->line, "'%s' is something else in %s", s->name, module->units[old->unit]->name);
             } else if (strength(s) == 3 && strength(old) == 3) {
                 loader_error(loader, PTX_INVALID, s->line, "'%s' is defined in %s already", s->name, module->units[old->unit]->name);
@@ -70,7 +70,7 @@ static void resolve(struct ptx_module *module) {
             struct link_name *found = *find(table, BUCKETS, s->name);
             if (found) {
                 s->definition = found->best;
-                if (s->kind != found->best->kind || (s->kind == SYMBOL_VARIABLE && s->space != found->best->space))
+                if (s->kind != found->best->kind || (s->kind == SYMBOL_VARIABLE && (s->space != found->best->space || s->image_kind != found->best->image_kind)))
                     loader_error(loader, PTX_INVALID, s->line, "'%s' is something else in %s", s->name, module->units[found->best->unit]->name);
                 else if (s->kind == SYMBOL_FUNCTION && !s->alias && !found->best->alias) {
                     const struct function *a = s->function, *b = found->best->function;
@@ -152,6 +152,11 @@ void link_units(struct ptx_module *module) {
                 s->place = module->global_count;
                 s->placed = true;
                 module->globals[module->global_count++] = s;
+            } else if (s->space == SPACE_IMAGE && s->linkage != LINK_EXTERN) {
+                module->images = arena_grow(arena, module->images, module->image_count, &module->image_capacity, sizeof *module->images);
+                s->place = module->image_count;
+                s->placed = true;
+                module->images[module->image_count++] = s;
             } else if (s->space == SPACE_LOCAL) {
                 loader->unit_name = module->units[u]->name;
                 loader_error(loader, PTX_UNSUPPORTED, s->line, "'%s': .local outside a function", s->name);

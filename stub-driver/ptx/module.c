@@ -5,6 +5,15 @@
 
 #include "code.h"
 
+/* Nested as deeply as the parser lets operands be. */
+static void note_registers(const struct operand *o, uint32_t at, uint32_t *first, uint32_t *last) {
+    if (o->kind == OPERAND_REG) {
+        if (!first[o->reg]) first[o->reg] = at;
+        last[o->reg] = at;
+    }
+    for (uint32_t p = 0; o->parts && p < o->count; p++) note_registers(&o->parts[p], at, first, last);
+}
+
 /* How many 32-bit registers are live at most: values counted from the first to the last line that names them, which is
  * exact for straight code and close for loops. */
 static uint32_t estimate_registers(struct arena *arena, const struct function *f) {
@@ -16,13 +25,7 @@ static uint32_t estimate_registers(struct arena *arena, const struct function *f
         const struct statement *s = &f->statements[i];
         for (uint32_t k = 0; k < s->operand_count; k++) {
             const struct operand *o = &s->operands[k];
-            const struct operand *list = o->parts ? o->parts : o;
-            uint32_t count = o->parts ? o->count : 1;
-            for (uint32_t p = 0; p < count; p++)
-                if (list[p].kind == OPERAND_REG) {
-                    if (!first[list[p].reg]) first[list[p].reg] = (uint32_t)i + 1;
-                    last[list[p].reg] = (uint32_t)i + 1;
-                }
+            note_registers(o, (uint32_t)i + 1, first, last);
         }
     }
     for (size_t r = 0; r < n; r++) {
@@ -135,6 +138,23 @@ bool ptx_kernel_param(const struct ptx_kernel *kernel, size_t index, struct ptx_
     return true;
 }
 
+size_t ptx_image_count(const struct ptx_module *module) { return module->image_count; }
+
+void ptx_image_at(const struct ptx_module *module, size_t index, struct ptx_image_info *info) {
+    const struct symbol *s = module->images[index];
+    *info = (struct ptx_image_info){.name = s->name, .kind = s->image_kind};
+    if (s->sampler) info->sampler = *s->sampler;
+}
+
+uint64_t ptx_image_handle(size_t index) { return image_handle(index); }
+
+bool ptx_image_index(uint64_t handle, size_t *index) {
+    uint64_t offset = handle - PTX_WINDOW_IMAGE;
+    if (offset >= UINT64_C(1) << 32 || offset % 16 || offset == 0) return false;
+    *index = (size_t)(offset / 16 - 1);
+    return true;
+}
+
 size_t ptx_global_count(const struct ptx_module *module) { return module->global_count; }
 
 void ptx_global_at(const struct ptx_module *module, size_t index, struct ptx_global_info *info) {
@@ -148,6 +168,7 @@ static uint64_t address_of(const struct ptx_instance *instance, const struct sym
     const struct symbol *s = symbol->definition;
     if (s->kind == SYMBOL_FUNCTION) return code_address(s->function->index);
     if (s->space == SPACE_GLOBAL || s->space == SPACE_CONST) return instance->addresses[s->place];
+    if (s->space == SPACE_IMAGE) return image_handle(s->place);
     return s->place; /* shared: its offset */
 }
 

@@ -42,6 +42,7 @@ static void fill(void) {
     enter(ops_warp);
     enter(ops_memory);
     enter(ops_video);
+    enter(ops_image);
 }
 
 insn_run ops_find(const char *key) {

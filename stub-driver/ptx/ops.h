@@ -16,5 +16,6 @@ extern const struct ops_entry ops_control[];  /* control.c */
 extern const struct ops_entry ops_warp[];     /* warp_ops.c */
 extern const struct ops_entry ops_memory[];   /* memory.c */
 extern const struct ops_entry ops_video[];    /* video.c */
+extern const struct ops_entry ops_image[];    /* image_ops.c */
 
 #endif

@@ -71,7 +71,7 @@ struct symbol *unit_find(struct unit *unit, const char *name) {
     return NULL;
 }
 
-static char *take_name(struct parser *parser) {
+char *take_name(struct parser *parser) {
     if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a name is needed before '%.*s'", (int)parser->token.length, parser->token.text);
     char *name = arena_string(&parser->loader->arena, parser->token.text, parser->token.length);
     next(parser);
@@ -129,7 +129,7 @@ void parse_type_words(struct parser *parser, struct declaration *d) {
                 parse_integer(parser);
             }
         } else if (at_dot(parser, "texref") || at_dot(parser, "samplerref") || at_dot(parser, "surfref")) {
-            fail(parser, PTX_UNSUPPORTED, ".%.*s: textures and surfaces are not implemented", (int)parser->token.length, parser->token.text);
+            fail(parser, PTX_UNSUPPORTED, ".%.*s: only as a variable outside functions", (int)parser->token.length, parser->token.text);
         } else {
             fail(parser, PTX_INVALID, "'.%.*s' is unknown in a declaration", (int)parser->token.length, parser->token.text);
         }
@@ -323,28 +323,34 @@ static enum space space_word(const struct parser *parser) {
     return SPACE_NONE;
 }
 
+void declare_variable(struct parser *parser, struct symbol *symbol) {
+    struct symbol *before = unit_find(parser->unit, symbol->name);
+    if (!before) {
+        enter_symbol(parser, symbol);
+        return;
+    }
+    if (before->kind != SYMBOL_VARIABLE || before->space != symbol->space || before->image_kind != symbol->image_kind)
+        fail(parser, PTX_INVALID, "'%s' is declared twice, differently", symbol->name);
+    if (before->linkage == LINK_EXTERN && symbol->linkage != LINK_EXTERN) { /* declared, now defined */
+        struct symbol *hash_next = before->hash_next, *following = before->next;
+        *before = *symbol;
+        before->hash_next = hash_next;
+        before->next = following;
+        before->unit = parser->unit_index;
+    } else if (symbol->linkage != LINK_EXTERN) {
+        fail(parser, PTX_INVALID, "'%s' is defined twice", symbol->name);
+    }
+}
+
 static void variables(struct parser *parser, enum linkage linkage) {
     struct declaration d = {.space = space_word(parser)};
     next(parser);
+    if (d.space == SPACE_GLOBAL && parse_images(parser, linkage)) return;
     parse_type_words(parser, &d);
     do {
         struct symbol *symbol = parse_declarator(parser, &d, linkage);
         if (symbol->range) fail(parser, PTX_UNSUPPORTED, "'%s': a range of variables outside a function", symbol->name);
-        struct symbol *before = unit_find(parser->unit, symbol->name);
-        if (before) {
-            if (before->kind != SYMBOL_VARIABLE || before->space != symbol->space) fail(parser, PTX_INVALID, "'%s' is declared twice, differently", symbol->name);
-            if (before->linkage == LINK_EXTERN && symbol->linkage != LINK_EXTERN) { /* declared, now defined */
-                struct symbol *hash_next = before->hash_next, *following = before->next;
-                *before = *symbol;
-                before->hash_next = hash_next;
-                before->next = following;
-                before->unit = parser->unit_index;
-            } else if (symbol->linkage != LINK_EXTERN) {
-                fail(parser, PTX_INVALID, "'%s' is defined twice", symbol->name);
-            }
-            continue;
-        }
-        enter_symbol(parser, symbol);
+        declare_variable(parser, symbol);
     } while (take_punct(parser, ','));
     expect(parser, ';');
 }
@@ -630,8 +636,7 @@ static void directive(struct parser *parser) {
     else if (at_dot(parser, "section")) section(parser);
     else if (at_dot(parser, "alias")) alias(parser);
     else if (at_dot(parser, "entry") || at_dot(parser, "func")) function(parser, linkage);
-    else if (at_dot(parser, "tex") || at_dot(parser, "texref") || at_dot(parser, "samplerref") || at_dot(parser, "surfref"))
-        fail(parser, PTX_UNSUPPORTED, "textures and surfaces are not implemented");
+    else if (at_dot(parser, "tex")) parse_tex(parser, linkage);
     else if (space_word(parser) != SPACE_NONE && space_word(parser) != SPACE_PARAM) variables(parser, linkage);
     else if (at_punct(parser, ';')) next(parser);
     else fail(parser, PTX_INVALID, "'%.*s' is unknown here", (int)(parser->token.length < 60 ? parser->token.length : 60), parser->token.text);

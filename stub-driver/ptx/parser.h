@@ -79,6 +79,12 @@ struct declaration {
 void parse_type_words(struct parser *parser, struct declaration *declaration);
 struct symbol *parse_declarator(struct parser *parser, const struct declaration *declaration, enum linkage linkage);
 void enter_symbol(struct parser *parser, struct symbol *symbol);
+/* Enters a variable of the module, or completes what was declared .extern before. */
+void declare_variable(struct parser *parser, struct symbol *symbol);
+char *take_name(struct parser *parser);
+/* Texture, sampler and surface variables, parse_image.c: after `.global` (false: it is another variable), and `.tex` of old texts. */
+bool parse_images(struct parser *parser, enum linkage linkage);
+void parse_tex(struct parser *parser, enum linkage linkage);
 void parse_registers(struct parser *parser);
 uint32_t new_register(struct parser *parser, enum ptx_type type);
 struct name *enter_name(struct parser *parser, const char *text, uint32_t length);

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
+
 struct ptx_module;
 struct ptx_instance;
 struct ptx_kernel;
@@ -83,6 +85,19 @@ struct ptx_global_info {
 size_t ptx_global_count(const struct ptx_module *module);
 void ptx_global_at(const struct ptx_module *module, size_t index, struct ptx_global_info *info);
 
+/* Variables of textures, samplers and surfaces (.texref, .samplerref, .surfref). */
+enum ptx_image_kind { PTX_IMAGE_TEXTURE, PTX_IMAGE_SAMPLER, PTX_IMAGE_SURFACE };
+struct ptx_image_info {
+    const char *name;
+    enum ptx_image_kind kind;
+    struct ptx_sampler sampler; /* from the initial values that the text gives */
+};
+size_t ptx_image_count(const struct ptx_module *module);
+void ptx_image_at(const struct ptx_module *module, size_t index, struct ptx_image_info *info);
+/* The number that kernels see of variable `index`, and back; false: `handle` is none of them. */
+uint64_t ptx_image_handle(size_t index);
+bool ptx_image_index(uint64_t handle, size_t *index);
+
 /* Gives every global an address: addresses[i] is where the caller keeps global i. The module must outlive the instance. */
 enum ptx_status ptx_instance_create(const struct ptx_module *module, const uint64_t *addresses, struct ptx_instance **out);
 /* Writes global `index`'s initial contents (its whole size; addresses of other globals and functions resolved) to `bytes`. */
@@ -123,6 +138,12 @@ struct ptx_memory {
     void *(*span)(void *context, uint64_t address, uint64_t *start, uint64_t *end);
     uint64_t (*allocate)(void *context, uint64_t size); /* device malloc(); 0: none left. NULL: malloc() returns 0 */
     bool (*release)(void *context, uint64_t address);   /* device free(); false: no such block */
+    /* Textures and surfaces: copies the description of what `handle` names to *image; false: there is none. `handle` is a number
+     * that the kernel has from somewhere, or ptx_image_handle of a variable. NULL: there are no textures. */
+    bool (*texture)(void *context, uint64_t handle, struct ptx_image *image);
+    bool (*surface)(void *context, uint64_t handle, struct ptx_image *image);
+    /* As span, of arrays' memory (ptx_image.storage). */
+    void *(*storage)(void *context, uint64_t address, uint64_t *start, uint64_t *end);
     void *context;
 };
 
@@ -151,6 +172,7 @@ enum ptx_fault_kind ptx_launch(const struct ptx_instance *instance, const struct
 #define PTX_WINDOW_LOCAL UINT64_C(0x00fe000000000000)
 #define PTX_WINDOW_PARAM UINT64_C(0x00fc000000000000)
 #define PTX_WINDOW_GRID UINT64_C(0x00fa000000000000)
+#define PTX_WINDOW_IMAGE UINT64_C(0x00f9000000000000)
 #define PTX_WINDOW_CODE UINT64_C(0x00fb000000000000)
 
 /* The instruction table, for documentation and tests: every accepted spelling of row `row`, one call of `each` per spelling

@@ -12,7 +12,7 @@
 #include "table.h"
 #include "types.h"
 
-enum space { SPACE_NONE, SPACE_REG, SPACE_GLOBAL, SPACE_CONST, SPACE_SHARED, SPACE_LOCAL, SPACE_PARAM };
+enum space { SPACE_NONE, SPACE_REG, SPACE_GLOBAL, SPACE_CONST, SPACE_SHARED, SPACE_LOCAL, SPACE_PARAM, SPACE_IMAGE };
 enum linkage { LINK_NONE, LINK_VISIBLE, LINK_EXTERN, LINK_WEAK, LINK_COMMON };
 enum symbol_kind { SYMBOL_VARIABLE, SYMBOL_FUNCTION };
 
@@ -38,6 +38,8 @@ struct symbol {
     uint32_t align;
     uint64_t size;        /* bytes; 0 for an array of open size */
     bool open_array, managed, in_function, kernel_param;
+    enum ptx_image_kind image_kind; /* SPACE_IMAGE */
+    struct ptx_sampler *sampler;
     unsigned char *initial; /* NULL: zeros */
     size_t initial_size;
     struct relocation *relocations;
@@ -67,10 +69,10 @@ enum operand_kind {
     OPERAND_FLOAT64,
     OPERAND_SYMBOL,  /* symbol + integer */
     OPERAND_SPECIAL, /* special register: special */
-    OPERAND_ADDRESS, /* [parts[0] + integer] */
+    OPERAND_ADDRESS, /* [parts[0] + integer]; of an image [parts[0], parts[1] ...] */
     OPERAND_VECTOR,  /* {parts} */
     OPERAND_LIST,    /* (parts) */
-    OPERAND_PAIR,    /* parts[0] | parts[1] */
+    OPERAND_PAIR,    /* parts[0] | parts[1]; parts[0] may be a vector */
     OPERAND_LABEL,   /* name: a label or a table of them */
     OPERAND_SINK,    /* _ */
 };

@@ -49,6 +49,7 @@ struct worker {
     struct span spans[SPAN_CACHE];
     struct warp **free_warps;
     struct frame *free_frames;
+    struct image_cache *images; /* image_ops.c; NULL until one is used */
     uint64_t frame_serial;
     uint64_t first, stride; /* cooperative: which blocks are this worker's */
 };
@@ -134,6 +135,9 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
 
 /* The host address of `size` bytes of device memory; NULL: none (the fault is recorded). */
 unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, uint64_t address, uint32_t size, bool generic, bool write);
+
+/* What a worker remembers of textures and surfaces. */
+void images_free(struct worker *worker);
 
 uint64_t clock_ns(void);
 

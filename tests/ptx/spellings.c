@@ -25,6 +25,27 @@ static enum ptx_type type_of(const struct row_match *m, const char *notation, si
     return ptx_type_named(notation, (int)length);
 }
 
+/* The bracketed and braced operands of textures and surfaces: `role` as instructions.def has it. */
+static void image_operand(char role, const struct opcode *o, enum row_kind kind, unsigned vec, enum ptx_type memory, char *one, size_t size) {
+    bool three = opcode_has(o, "3d") || opcode_has(o, "cube"), two = opcode_has(o, "2d"), a1 = opcode_has(o, "a1d"), layered = opcode_has(o, "a2d") || opcode_has(o, "acube");
+    const char *coordinates = a1 ? "%r8,%r9" : layered || three ? "%r8,%r9,%r10,%r11" : two ? "%r8,%r9" : "%r8";
+    const char *gradient = three || opcode_has(o, "acube") ? "{%r8,%r9,%r10,%r11}" : two || opcode_has(o, "a2d") ? "{%r8,%r9}" : "{%r8}";
+    if (role == 'T') snprintf(one, size, "[%%d7, {%s}]", coordinates);
+    else if (role == 'B') snprintf(one, size, "[%%d7]");
+    else if (role == 'Y') snprintf(one, size, "%%d7");
+    else if (role == 'Z') snprintf(one, size, "%%r12");
+    else if (role == 'G') snprintf(one, size, "%s", gradient);
+    else { /* R, W: a vector of the type that the words name */
+        enum ptx_type type = memory;
+        if (role == 'R') type = opcode_has(o, "f16") ? T_F16 : T_B32; /* the last word is the coordinates' */
+        if (type == T_B8) type = T_B16;
+        if (kind == KIND_SURED) vec = 1;
+        size_t n = 0;
+        for (unsigned v = 0; v < vec; v++) n += (size_t)snprintf(one + n, size - n, "%s%s", v ? "," : "{", reg(type, (int)v));
+        snprintf(one + n, size - n, "}");
+    }
+}
+
 static void each(void *context, const char *spelling) {
     (void)context;
     if (spelled++ % stride) return;
@@ -61,11 +82,13 @@ static void each(void *context, const char *spelling) {
         size_t length = strcspn(at, " ");
         bool optional = at[length - 1] == '?';
         char role = *at;
-        enum ptx_type type = type_of(&m, at + 1, length - 1 - optional);
+        enum ptx_type type = length - optional > 1 ? type_of(&m, at + 1, length - 1 - optional) : T_NONE;
         char one[128] = "";
         bool barrier_count = m.row->kind == KIND_BAR && opcode_has(&opcode, "arrive");
         if (optional && !(type == T_B64 && hint) && !barrier_count) {
             /* left out */
+        } else if (strchr("RTBWYZG", role)) {
+            image_operand(role, &opcode, m.row->kind, vec, memory, one, sizeof one);
         } else if (role == 'D') {
             snprintf(one, sizeof one, "%s", reg(type, d++));
         } else if (role == 'S') {
