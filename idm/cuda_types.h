@@ -898,8 +898,25 @@ typedef CUDA_TEXTURE_DESC CUDA_TEXTURE_DESC_v1;
 
 typedef enum CUresourceViewFormat_enum {
   CU_RES_VIEW_FORMAT_NONE = 0,
-  CU_RES_VIEW_FORMAT_UNSIGNED_BC7 = 0x22 /* the highest */
+  CU_RES_VIEW_FORMAT_UINT_1X8 = 0x01, /* then 2 and 4 channels, as in each group below */
+  CU_RES_VIEW_FORMAT_SINT_1X8 = 0x04,
+  CU_RES_VIEW_FORMAT_UINT_1X16 = 0x07,
+  CU_RES_VIEW_FORMAT_SINT_1X16 = 0x0a,
+  CU_RES_VIEW_FORMAT_UINT_1X32 = 0x0d,
+  CU_RES_VIEW_FORMAT_SINT_1X32 = 0x10,
+  CU_RES_VIEW_FORMAT_FLOAT_1X16 = 0x13,
+  CU_RES_VIEW_FORMAT_FLOAT_1X32 = 0x16,
+  CU_RES_VIEW_FORMAT_UNSIGNED_BC1 = 0x19, /* the compressed ones begin */
+  CU_RES_VIEW_FORMAT_UNSIGNED_BC7 = 0x22  /* the highest */
 } CUresourceViewFormat;
+
+/* Flags of texture references and objects. */
+#define CU_TRSA_OVERRIDE_FORMAT 0x01
+#define CU_TRSF_READ_AS_INTEGER 0x01
+#define CU_TRSF_NORMALIZED_COORDINATES 0x02
+#define CU_TRSF_SRGB 0x10
+#define CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION 0x20
+#define CU_TRSF_SEAMLESS_CUBEMAP 0x40
 typedef struct CUDA_RESOURCE_VIEW_DESC_st {
   CUresourceViewFormat format;
   size_t width;

@@ -10,7 +10,7 @@
 
 struct array *rf_array_find(CUarray handle) { return rf_object_find(RF_KIND_ARRAY, (uint64_t)(uintptr_t)handle); }
 
-static struct mipmap *find_mipmap(CUmipmappedArray handle) { return rf_object_find(RF_KIND_MIPMAP, (uint64_t)(uintptr_t)handle); }
+struct mipmap *rf_mipmap_find(CUmipmappedArray handle) { return rf_object_find(RF_KIND_MIPMAP, (uint64_t)(uintptr_t)handle); }
 
 /* Bytes of an element, or 0. Formats above 0xc0 count their channels themselves. */
 static unsigned element_size(CUarray_format format, unsigned channels) {
@@ -54,7 +54,7 @@ static CUresult check(const CUDA_ARRAY3D_DESCRIPTOR *d) {
   const bool layered = d->Flags & CUDA_ARRAY3D_LAYERED;
   if (!d->Height && d->Depth && !layered) return CUDA_ERROR_INVALID_VALUE;
   if (layered && !d->Depth) return CUDA_ERROR_INVALID_VALUE;
-  if (d->Flags & CUDA_ARRAY3D_CUBEMAP && (d->Width != d->Height || !d->Depth || d->Depth % 6 || (!layered && d->Depth != 6)))
+  if (d->Flags & CUDA_ARRAY3D_CUBEMAP && (!d->Height || d->Width != d->Height || !d->Depth || d->Depth % 6 || (!layered && d->Depth != 6)))
     return CUDA_ERROR_INVALID_VALUE;
   if (element_size(d->Format, d->NumChannels)) return CUDA_SUCCESS;
   return is_known_format(d->Format) ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
@@ -155,13 +155,39 @@ CUresult cuArrayGetDescriptor(CUDA_ARRAY_DESCRIPTOR_v1 *out, CUarray hArray) {
   return CUDA_SUCCESS;
 }
 
+/* Memory requirements are of arrays made for deferred mapping, sparse properties of sparse ones, planes of planar formats. There
+ * are none of these here: a handle that is good gets the answer documented for an array that is not of the kind. */
+static CUresult lacks(bool found) { return found ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE; }
+
 CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUarray array, CUdevice device) {
   RF_ENTER();
-  const struct array *const found = rf_array_find(array);
-  if (!found) return CUDA_ERROR_INVALID_HANDLE;
-  if (!memoryRequirements) return CUDA_ERROR_INVALID_VALUE;
-  if (device < 0 || device >= rf_settings.devices) return CUDA_ERROR_INVALID_DEVICE;
-  return CUDA_ERROR_INVALID_VALUE; /* for arrays made for deferred mapping, of which there are none */
+  if (memoryRequirements && rf_array_find(array) && (device < 0 || device >= rf_settings.devices)) return CUDA_ERROR_INVALID_DEVICE;
+  return lacks(rf_array_find(array));
+}
+
+CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUmipmappedArray mipmap, CUdevice device) {
+  RF_ENTER();
+  if (memoryRequirements && rf_mipmap_find(mipmap) && (device < 0 || device >= rf_settings.devices)) return CUDA_ERROR_INVALID_DEVICE;
+  return lacks(rf_mipmap_find(mipmap));
+}
+
+CUresult cuArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray array) {
+  RF_ENTER();
+  (void)sparseProperties;
+  return lacks(rf_array_find(array));
+}
+
+CUresult cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUmipmappedArray mipmap) {
+  RF_ENTER();
+  (void)sparseProperties;
+  return lacks(rf_mipmap_find(mipmap));
+}
+
+CUresult cuArrayGetPlane(CUarray *pPlaneArray, CUarray hArray, unsigned int planeIdx) {
+  RF_ENTER();
+  (void)pPlaneArray;
+  (void)planeIdx;
+  return lacks(rf_array_find(hArray));
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------ */
@@ -286,7 +312,7 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *pHandle, const CUDA_ARRAY3D_DE
 
 CUresult cuMipmappedArrayGetLevel(CUarray *pLevelArray, CUmipmappedArray hMipmappedArray, unsigned int level) {
   RF_ENTER();
-  const struct mipmap *const mipmap = find_mipmap(hMipmappedArray);
+  const struct mipmap *const mipmap = rf_mipmap_find(hMipmappedArray);
   if (!mipmap) return CUDA_ERROR_INVALID_HANDLE;
   if (!pLevelArray || level >= mipmap->levels) return CUDA_ERROR_INVALID_VALUE;
   *pLevelArray = (CUarray)(uintptr_t)mipmap->level[level];
@@ -295,7 +321,7 @@ CUresult cuMipmappedArrayGetLevel(CUarray *pLevelArray, CUmipmappedArray hMipmap
 
 CUresult cuMipmappedArrayDestroy(CUmipmappedArray hMipmappedArray) {
   RF_ENTER();
-  struct mipmap *const mipmap = find_mipmap(hMipmappedArray);
+  struct mipmap *const mipmap = rf_mipmap_find(hMipmappedArray);
   if (!mipmap) return CUDA_ERROR_INVALID_HANDLE;
   await_work(mipmap->context);
   return free_mipmap(mipmap, (uint64_t)(uintptr_t)hMipmappedArray) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;

@@ -31,6 +31,7 @@ struct mipmap {
 
 /* The array behind a handle, or NULL. */
 struct array *rf_array_find(CUarray handle);
+struct mipmap *rf_mipmap_find(CUmipmappedArray handle);
 
 /* Frees all arrays of a context. */
 void rf_arrays_free_context(struct context *context);

@@ -14,6 +14,7 @@
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
+#include "texture.h"
 
 #define STACK_DEPTH 64 /* pushed contexts a thread; beyond it: INVALID_VALUE */
 
@@ -192,6 +193,8 @@ static void clear(struct context *context) {
     stream = next;
   }
   rf_object_each(RF_KIND_EVENT, withdraw_event_of, context);
+  rf_textures_free_context(context);
+  rf_texrefs_free_context(context);
   rf_arrays_free_context(context);
   rf_space_free_context(context->epoch);
   rf_host_free_context(context->epoch);

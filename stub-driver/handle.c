@@ -11,6 +11,7 @@
 #include "module.h"
 #include "pool.h"
 #include "stream.h"
+#include "texture.h"
 #include "vmm.h"
 
 #define CHUNK 256
@@ -30,6 +31,8 @@ static const size_t object_size[RF_KINDS] = {
     [RF_KIND_MIPMAP] = sizeof(struct mipmap),   [RF_KIND_MODULE] = sizeof(struct module),
     [RF_KIND_FUNCTION] = sizeof(struct function), [RF_KIND_LIBRARY] = sizeof(struct library),
     [RF_KIND_KERNEL] = sizeof(struct kernel),   [RF_KIND_LINK] = sizeof(struct linker),
+    [RF_KIND_TEXTURE] = sizeof(struct texture), [RF_KIND_SURFACE] = sizeof(struct texture),
+    [RF_KIND_TEXREF] = sizeof(struct texref),   [RF_KIND_SURFREF] = sizeof(struct texref),
 };
 
 static struct table {

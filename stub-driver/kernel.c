@@ -16,6 +16,7 @@
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
+#include "texture.h"
 
 #define GRACE_NS UINT64_C(40000000) /* for the kernels of a context that ends */
 
@@ -127,6 +128,7 @@ void rf_kernels_end(struct context *context) {
 /* What the engine's questions are answered from; limits and peers are those at the kernel's start. */
 struct sight {
   struct context *context;
+  const struct rf_launch *launch;
   uint32_t peers;
   size_t heap_limit, print_limit, stack;
 };
@@ -140,6 +142,26 @@ static void *span(void *argument, uint64_t address, uint64_t *start, uint64_t *e
   *start = range.base;
   *end = range.base + range.size;
   return (void *)(uintptr_t)range.base; /* host memory has one address on both sides */
+}
+
+static bool image(const struct sight *sight, uint64_t handle, bool surface, struct ptx_image *out) {
+  size_t index = 0;
+  if (!ptx_image_index(handle, &index)) return rf_texture_image(handle, sight->context->epoch, sight->launch->textures, surface, out);
+  struct ptx_image_info info;
+  const struct ptx_module *const ptx = sight->launch->module->image->ptx;
+  if (index >= ptx_image_count(ptx)) return false;
+  ptx_image_at(ptx, index, &info);
+  if (info.kind != (surface ? PTX_IMAGE_SURFACE : PTX_IMAGE_TEXTURE) || !sight->launch->images[index].channels) return false;
+  *out = sight->launch->images[index];
+  return true;
+}
+
+static bool texture(void *argument, uint64_t handle, struct ptx_image *out) { return image(argument, handle, false, out); }
+static bool surface(void *argument, uint64_t handle, struct ptx_image *out) { return image(argument, handle, true, out); }
+
+static void *storage(void *argument, uint64_t address, uint64_t *start, uint64_t *end) {
+  (void)argument;
+  return rf_space_storage(address, start, end);
 }
 
 /* malloc() of a kernel: from the card, counted against the context's heap limit, and gone with the context. */
@@ -254,12 +276,13 @@ static void run(struct stream *stream, struct rf_launch *launch) {
   struct running r = {.context = context};
   pthread_mutex_lock(&context->lock);
   struct sight sight = {.context = context,
+                        .launch = launch,
                         .peers = context->peers,
                         .heap_limit = context->limits[CU_LIMIT_MALLOC_HEAP_SIZE],
                         .print_limit = context->limits[CU_LIMIT_PRINTF_FIFO_SIZE],
                         .stack = context->limits[CU_LIMIT_STACK_SIZE]};
   pthread_mutex_unlock(&context->lock);
-  const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release, .context = &sight};
+  const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release, .texture = texture, .surface = surface, .storage = storage, .context = &sight};
   const struct ptx_launch order = {
       .grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
       .block = {launch->block[0], launch->block[1], launch->block[2]},

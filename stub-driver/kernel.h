@@ -19,7 +19,9 @@ struct rf_launch {
   uint32_t grid[3], block[3];
   uint32_t dynamic_shared;
   bool cooperative;
+  uint64_t textures; /* rf_texture_serial at the launch */
   size_t param_bytes;
+  const struct ptx_image *images; /* what texture and surface variables are bound to, behind params; by the engine's index */
   _Alignas(16) unsigned char params[];
 };
 

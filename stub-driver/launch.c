@@ -8,6 +8,7 @@
 #include "module.h"
 #include "occupancy.h"
 #include "stream.h"
+#include "texture.h"
 
 struct order {
   unsigned grid[3], block[3], shared;
@@ -96,7 +97,9 @@ static CUresult submit(const char *call, CUfunction function, const struct order
   RF_TRY(rf_callable_find(function, context, &callable));
   ptx_kernel_info(callable.ptx, &info);
   CUresult result = check_shape(call, order, &info, &callable.settings);
-  struct rf_launch *const work = result ? NULL : aligned_alloc(16, (sizeof *work + info.param_bytes + 15) & ~(size_t)15);
+  const size_t images_at = (sizeof(struct rf_launch) + info.param_bytes + 15) & ~(size_t)15;
+  const size_t image_bytes = ptx_image_count(callable.module->image->ptx) * sizeof(struct ptx_image);
+  struct rf_launch *const work = result ? NULL : aligned_alloc(16, (images_at + image_bytes + 15) & ~(size_t)15);
   if (!result && !work) result = CUDA_ERROR_OUT_OF_MEMORY;
   if (!result) {
     *work = (struct rf_launch){.module = callable.module, .ptx = callable.ptx, .dynamic_shared = order->shared,
@@ -105,6 +108,10 @@ static CUresult submit(const char *call, CUfunction function, const struct order
     memcpy(work->block, order->block, sizeof work->block);
     memset(work->params, 0, info.param_bytes);
     result = copy_params(call, order, callable.ptx, &info, work->params);
+    struct ptx_image *const images = (struct ptx_image *)(void *)((char *)work + images_at);
+    if (image_bytes) rf_texrefs_capture(callable.module, images);
+    work->images = images;
+    work->textures = rf_texture_serial();
   }
   if (result) {
     free(work);

@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "range.h"
 #include "space.h"
+#include "texture.h"
 
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -105,6 +106,7 @@ static CUresult initialise(struct module *module) {
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
 static void destroy(struct module *module) {
+  rf_texrefs_unmake(module);
   free_globals(module);
   if (module->instance) ptx_instance_free(module->instance);
   rf_image_release(module->image);
@@ -122,6 +124,7 @@ CUresult rf_module_make(struct context *context, struct image *image, struct lib
   module->functions = NULL;
   module->library = library;
   module->next = NULL;
+  module->texrefs = NULL;
   module->global_count = ptx_global_count(image->ptx);
   module->globals = calloc(module->global_count + 1, sizeof *module->globals);
   uint64_t *const addresses = calloc(module->global_count + 1, sizeof *addresses);
@@ -142,6 +145,7 @@ CUresult rf_module_make(struct context *context, struct image *image, struct lib
   }
   free(addresses);
   if (!result) result = initialise(module);
+  if (!result) result = rf_texrefs_make(module);
   if (result) {
     destroy(module);
     return result;
@@ -162,6 +166,7 @@ void rf_module_release(struct module *module) {
 }
 
 void rf_module_unload(struct module *module) {
+  rf_texrefs_unmake(module);
   while (module->functions) {
     struct function *const function = module->functions;
     module->functions = function->next;

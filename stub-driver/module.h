@@ -18,6 +18,8 @@
 
 /* What cuFuncSetAttribute and cuKernelSetAttribute set; UNSET_ATTRIBUTE: never set. */
 #define UNSET_ATTRIBUTE INT32_MIN
+struct texref;
+
 struct function_settings {
   int max_dynamic_shared, carveout, non_portable_cluster, cluster_policy;
 };
@@ -35,6 +37,7 @@ struct module {
   struct ptx_instance *instance;
   struct module_global *globals; /* by index of the engine */
   size_t global_count;
+  struct texref **texrefs;       /* by index of the engine's images; NULL for samplers, and where there are none */
   struct function *functions;    /* those that were asked for */
   struct library *library;       /* whose module it is in its context, or NULL */
   struct module *next;           /* of the library */

@@ -507,6 +507,20 @@ char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t pe
   return found;
 }
 
+char *rf_space_storage(CUdeviceptr address, uint64_t *start, uint64_t *end) {
+  if (!(entry_of(page_of(address)) & ENTRY_MEMORY)) return NULL;
+  uint32_t slot = 0;
+  char *found = NULL;
+  rf_space_lock();
+  struct rf_block *const block = allocation_at(address, &slot);
+  if (block && block->allocations[slot].hidden) {
+    const CUdeviceptr base = block->base + slot * block->slot_size;
+    found = piece(address, base, base + block->allocations[slot].size, start, end);
+  }
+  rf_space_unlock();
+  return found;
+}
+
 /* ---- complaints --------------------------------------------------------------------------------------------------- */
 
 static uint64_t distance(CUdeviceptr address, CUdeviceptr base, uint64_t size) {

@@ -103,6 +103,9 @@ char *rf_space_translate(CUdeviceptr address, uint64_t *length);
  * in this process and inside one allocation (or mapping) that the context may access. NULL: there is no such memory. */
 char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t peers, uint64_t *start, uint64_t *end);
 
+/* The same of an array's storage, for the textures and surfaces that a kernel reads through. */
+char *rf_space_storage(CUdeviceptr address, uint64_t *start, uint64_t *end);
+
 /* "0x... (n bytes) is outside device memory; the nearest allocation is ...", or what else is wrong with it. */
 void rf_space_describe(CUdeviceptr address, uint64_t size, char *text, size_t text_size);
 

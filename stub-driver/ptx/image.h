@@ -19,7 +19,7 @@ enum ptx_filter { PTX_FILTER_POINT, PTX_FILTER_LINEAR };
 
 struct ptx_sampler {
     uint8_t address[3];      /* enum ptx_address_mode, for x, y, z */
-    uint8_t filter, mip_filter; /* enum ptx_filter; filter applies to texels read as floating point */
+    uint8_t filter, mip_filter; /* enum ptx_filter */
     bool normalized_coords;  /* coordinates from 0 to 1 */
     bool unnormalized_coords; /* of a .samplerref (force_unnormalized_coords): whatever the texture says */
     bool seamless;           /* cube maps: filter across faces */
@@ -43,7 +43,7 @@ struct ptx_image {
     uint8_t channel;         /* enum ptx_channel */
     bool normalized;         /* 8- and 16-bit integers are read as floating point from 0 (-1) to 1 */
     bool srgb;               /* and the first three of them are sRGB */
-    bool integer_bits;       /* 32-bit integers, or integers that are read as such: never filtered */
+    bool integer_bits;       /* 32-bit integers, or integers that are read as such */
     uint32_t layers;         /* of a layered image, 1 otherwise; a cube's six faces are one */
     uint32_t level_count;
     struct ptx_sampler sampler; /* of a texture */

@@ -21,6 +21,16 @@ uint32_t image_texel_bytes(const struct ptx_image *image) { return (uint32_t)cha
 
 static bool gives_float(const struct ptx_image *image) { return !image->integer_bits; }
 
+/* 8- and 16-bit integers are filtered even when they are read as integers, and rounded: the runtime refuses to make such a
+ * texture, the driver does not, and ffmpeg's bilinear scaling is right only so. 32-bit integers are not filtered. */
+static bool can_filter(const struct ptx_image *image) { return gives_float(image) || image->channel <= PTX_CHANNEL_S16; }
+
+static double number(const struct ptx_image *image, u32 bits) {
+    return gives_float(image) ? (double)bits_f32(bits) : image->channel == PTX_CHANNEL_S8 || image->channel == PTX_CHANNEL_S16 ? (double)(s32)bits : (double)bits;
+}
+
+static u32 bits_of(const struct ptx_image *image, double value) { return gives_float(image) ? f32_bits((float)value) : (u32)(s32)floor(value + 0.5); }
+
 /* ---- texels */
 
 static float from_srgb(float c) { return c <= 0.04045f ? c / 12.92f : (float)pow(((double)c + 0.055) / 1.055, 2.4); }
@@ -215,7 +225,7 @@ static void read_at(struct plane *p, const struct position *at, const int64_t in
 
 static bool sample_level(struct plane *p, const struct texture_query *q, u32 out[4]) {
     const struct ptx_image *image = p->image;
-    bool linear = p->sampler->filter == PTX_FILTER_LINEAR && gives_float(image) && !q->integer;
+    bool linear = p->sampler->filter == PTX_FILTER_LINEAR && can_filter(image) && !q->integer;
     struct position at;
     place(p, q, linear, &at);
     uint32_t first_slice = image->cube ? p->slice * 6 : p->slice;
@@ -236,9 +246,9 @@ static bool sample_level(struct plane *p, const struct texture_query *q, u32 out
         if (weight == 0) continue; /* an infinite texel next to the one that is meant does not show */
         u32 texel[4];
         read_at(p, &at, index, first_slice, texel);
-        for (unsigned c = 0; c < 4; c++) sum[c] += weight * (double)bits_f32(texel[c]);
+        for (unsigned c = 0; c < 4; c++) sum[c] += weight * number(image, texel[c]);
     }
-    for (unsigned c = 0; c < 4; c++) out[c] = f32_bits((float)sum[c]);
+    for (unsigned c = 0; c < 4; c++) out[c] = bits_of(image, sum[c]);
     return !p->failed;
 }
 
@@ -274,11 +284,11 @@ bool texture_sample(const struct ptx_image *image, const struct ptx_sampler *sam
     if (sampler->mip_filter != PTX_FILTER_LINEAR) return sample_number(image, sampler, q, (uint32_t)(level + 0.5), reader, out);
     uint32_t fine = (uint32_t)level, weight = (uint32_t)((level - fine) * 256 + 0.5);
     if (weight == 256) fine++, weight = 0;
-    if (weight == 0 || !*is_float) return sample_number(image, sampler, q, fine, reader, out);
+    if (weight == 0 || !can_filter(image)) return sample_number(image, sampler, q, fine, reader, out);
     u32 coarse[4];
     if (!sample_number(image, sampler, q, fine, reader, out) || !sample_number(image, sampler, q, fine + 1, reader, coarse)) return false;
     for (unsigned c = 0; c < 4; c++)
-        out[c] = f32_bits((float)((256 - weight) / 256.0 * (double)bits_f32(out[c]) + weight / 256.0 * (double)bits_f32(coarse[c])));
+        out[c] = bits_of(image, (256 - weight) / 256.0 * number(image, out[c]) + weight / 256.0 * number(image, coarse[c]));
     return true;
 }
 
