@@ -21,7 +21,8 @@ int main(void) {
            ".maxntid .reqntid .minnctapersm .maxnctapersm .maxnreg .noreturn .reqnctapercluster (of one block) .branchtargets .calltargets .callprototype\n"
            ".attribute(.managed)`, initial values with addresses, `generic()` and byte masks, scopes, vector registers, ranges of registers.\n"
            "Functions provided: `vprintf`, `malloc`, `free`, `__assertfail`.\n"
-           "Refused: textures, samplers and surfaces, `.attribute(.unified)`, `.b128`, `.address_size 32`, variadic functions, `%%envreg` other than 1 and 2.\n");
+           "`.global .texref .samplerref .surfref`, `.tex`, with initial values; not as parameters and not in arrays.\n"
+           "Refused: `.attribute(.unified)`, `.b128`, `.address_size 32`, variadic functions, `%%envreg` other than 1 and 2.\n");
     for (size_t i = 0; ptx_table_row(i, &pattern, &operands, &section, &note); i++) {
         if (strcmp(section, last) != 0) printf("\n## %s\n\n| form | |\n| --- | --- |\n", section);
         last = section;
