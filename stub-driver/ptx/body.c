@@ -205,15 +205,23 @@ static void word_operand(struct parser *parser, struct operand *operand) {
             snprintf(full + n, sizeof full - (size_t)n, ".%.*s", (int)(parser->token.length < 8 ? parser->token.length : 8), parser->token.text);
             next(parser);
         }
-        for (uint32_t i = 0; i < SR_COUNT; i++)
-            if (ptx_specials[i].name[0] && strcmp(ptx_specials[i].name, full) == 0) {
-                operand->kind = OPERAND_SPECIAL;
-                operand->special = i;
-                return;
+        operand->special = special_named(full);
+        if (operand->special != SR_COUNT) {
+            operand->kind = OPERAND_SPECIAL;
+            return;
+        }
+        char first[72];
+        snprintf(first, sizeof first, "%s.x", full);
+        if (special_named(first) != SR_COUNT) { /* "mov.v4.u32 %v, %tid": the whole vector */
+            operand->kind = OPERAND_VECTOR;
+            operand->count = 4;
+            operand->parts = arena_alloc(&parser->loader->arena, 4 * sizeof *operand->parts);
+            for (int i = 0; i < 4; i++) {
+                snprintf(first, sizeof first, "%s.%c", full, "xyzw"[i]);
+                operand->parts[i] = (struct operand){.kind = OPERAND_SPECIAL, .special = special_named(first)};
             }
-        static const char *const known[] = {"%envreg", "%pm", "%current_graph_exec", "%reserved_smem"};
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-            if (strncmp(full, known[i], strlen(known[i])) == 0) fail(parser, PTX_UNSUPPORTED, "special register '%s'", full);
+            return;
+        }
         fail(parser, PTX_INVALID, "register '%s' is not declared", full);
     }
     struct symbol *symbol = name ? name->symbol : NULL;

@@ -147,6 +147,7 @@ struct ptx_module {
     struct pool_patch *patches;
     size_t patch_count, patch_capacity;
     struct pool_entry **pool_hash;
+    bool reserved_shared; /* %reserved_smem_offset_* is read: blocks have the system's part of shared memory */
 };
 
 struct ptx_instance {

@@ -22,7 +22,7 @@ void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) 
 
 /* ---- rows */
 
-unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes == 8 ? 8 : 4; }
+unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes >= 8 ? ptx_types[type].bytes : 4; }
 
 int32_t new_row(struct decoder *d, unsigned bytes) {
     if (bytes == 0) {
@@ -34,7 +34,7 @@ int32_t new_row(struct decoder *d, unsigned bytes) {
         return (int32_t)(d->preds + 4 * (32 - d->pred_left--));
     }
     uint32_t at = d->frame;
-    d->frame += bytes == 8 ? ROW64 : ROW32;
+    d->frame += bytes == 16 ? 2 * ROW64 : bytes == 8 ? ROW64 : ROW32;
     if (d->frame > 1u << 28) refuse(d, PTX_UNSUPPORTED, "too many registers");
     return (int32_t)at;
 }
@@ -156,6 +156,7 @@ static uint64_t immediate(struct decoder *d, const struct operand *o, enum ptx_t
 }
 
 int32_t special_row(struct decoder *d, uint32_t special) {
+    if (special >= SR_RESERVED_BEGIN && special <= SR_RESERVED_1) d->module->reserved_shared = true;
     if (ptx_specials[special].kind != SPECIAL_FIXED) emit(d, handler(d, "special"))->imm = special;
     return (int32_t)(special * ROW64 | BANK_SPECIAL);
 }
@@ -563,6 +564,35 @@ static void decode_mov_vector(struct decoder *d, unsigned count) {
     }
 }
 
+static void decode_mov128(struct decoder *d) {
+    operand_count(d, 2, 2);
+    const struct operand *to = &d->s->operands[0], *from = &d->s->operands[1];
+    int32_t sources[2], targets[2];
+    for (int i = 0; i < 2; i++) {
+        const struct operand *o = i ? from : to;
+        int32_t *rows = i ? sources : targets;
+        if (o->kind == OPERAND_VECTOR) {
+            if (o->count != 2) refuse(d, PTX_INVALID, "a .b128 has two 64-bit elements");
+            for (int k = 0; k < 2; k++) rows[k] = i ? source(d, &o->parts[k], T_B64, false) : destination(d, &o->parts[k], T_B64, false);
+        } else {
+            if (o->kind != OPERAND_REG && o->kind != OPERAND_SINK) refuse(d, PTX_INVALID, "a .b128 register or a list of two 64-bit registers is needed");
+            rows[0] = i ? source(d, o, T_B128, false) : destination(d, o, T_B128, false);
+            rows[1] = rows[0] + ROW64;
+        }
+    }
+    insn_run move = handler(d, "mov.b64");
+    if (sources[1] == targets[0]) { /* read before it is overwritten */
+        struct insn *save = emit(d, move);
+        save->a = sources[1];
+        sources[1] = save->d = new_row(d, 8);
+    }
+    for (int k = 0; k < 2; k++) {
+        struct insn *insn = emit(d, move);
+        insn->d = targets[k];
+        insn->a = sources[k];
+    }
+}
+
 static void decode_mov(struct decoder *d) {
     operand_count(d, 2, 2);
     if (vector_count(d) > 1) {
@@ -648,7 +678,7 @@ static void decode_memory(struct decoder *d, bool load) {
     unsigned bytes = ptx_types[type].bytes;
     if (bytes * vec > 32) refuse(d, PTX_INVALID, "%u bytes at once", bytes * vec);
     if ((value->kind == OPERAND_VECTOR ? value->count : 1) != vec) refuse(d, PTX_INVALID, "the vector must have %u elements", vec);
-    int32_t *list = arena_alloc(&d->loader->arena, vec * sizeof *list);
+    int32_t *list = arena_alloc(&d->loader->arena, 2 * vec * sizeof *list);
     unsigned row = 0, narrow = 0;
     for (unsigned i = 0; i < vec; i++) {
         const struct operand *o = vec == 1 && value->kind != OPERAND_VECTOR ? value : &value->parts[i];
@@ -664,6 +694,16 @@ static void decode_memory(struct decoder *d, bool load) {
         if (width == 1 && bytes == 1) narrow = 2;
         if (load && o->kind == OPERAND_SINK) list[i] = -1;
         else list[i] = load ? destination(d, o, type, true) : source(d, o, type, true);
+    }
+    if (type == T_B128) { /* each register is two rows */
+        if (row != 16) refuse(d, PTX_INVALID, "a .b128 register is needed");
+        for (unsigned i = vec; i-- > 0;) {
+            list[2 * i + 1] = list[i] < 0 ? -1 : list[i] + ROW64;
+            list[2 * i] = list[i];
+        }
+        vec *= 2;
+        bytes = row = 8;
+        type = T_B64;
     }
     struct address a = address_of(d, where);
     enum space space = space_of(d);
@@ -687,7 +727,8 @@ static void decode_memory(struct decoder *d, bool load) {
     i->d = list[0];
 }
 
-/* Atomics: a = base, b and c = operands; flags as loads. */
+/* Atomics: a = base, b and c = operands; flags as loads; vec: the alignment where it is larger than the type's. A vector is one
+ * instruction an element, results first into rows of their own: a destination may be a later element's operand. */
 static void decode_atom(struct decoder *d) {
     char key[96];
     key_of(d, key, sizeof key);
@@ -697,18 +738,38 @@ static void decode_atom(struct decoder *d) {
     uint32_t values = cas ? 2 : 1;
     hint_operand(d, at + 1 + values);
     enum ptx_type type = memory_type(d);
+    unsigned vec = vector_count(d), bytes = ptx_types[type].bytes;
+    const struct operand *value = &d->s->operands[at + 1], *old = red ? NULL : &d->s->operands[0];
+    int32_t sources[8], results[8], targets[8];
+    if (vec > 1 && (value->kind != OPERAND_VECTOR || value->count != vec || (old && old->kind != OPERAND_SINK && (old->kind != OPERAND_VECTOR || old->count != vec))))
+        refuse(d, PTX_INVALID, "vectors of %u elements are needed", vec);
     struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
-    x.b = source(d, &d->s->operands[at + 1], type, false);
+    for (unsigned i = 0; i < vec; i++) {
+        const struct operand *to = old && old->kind == OPERAND_VECTOR ? &old->parts[i] : old;
+        sources[i] = source(d, vec > 1 ? &value->parts[i] : value, type, false);
+        targets[i] = !to || to->kind == OPERAND_SINK ? -1 : destination(d, to, type, false);
+        results[i] = targets[i] < 0 || vec == 1 ? targets[i] : new_row(d, row_bytes(type));
+    }
     if (cas) x.c = source(d, &d->s->operands[at + 2], type, false);
-    if (!red) x.d = d->s->operands[0].kind == OPERAND_SINK ? -1 : destination(d, &d->s->operands[0], type, false);
     struct address a = address_of(d, &d->s->operands[at]);
     enum space class = memory_class(d, space_of(d), &a);
     if (class != SPACE_GLOBAL && class != SPACE_SHARED) refuse(d, PTX_INVALID, "atomics work on global and shared memory");
     x.a = a.base;
-    x.imm = a.offset;
     x.flags = a.flags;
     x.mode = class == SPACE_SHARED;
-    emit_fields(d, handler(d, key), &x);
+    for (unsigned i = 0; i < vec; i++) {
+        x.d = results[i];
+        x.b = sources[i];
+        x.imm = a.offset + (int64_t)(i * bytes);
+        x.vec = i == 0 && vec > 1 ? (uint8_t)(vec * bytes) : 0;
+        emit_fields(d, handler(d, key), &x);
+    }
+    for (unsigned i = 0; i < vec; i++)
+        if (vec > 1 && targets[i] >= 0) {
+            struct insn *move = emit(d, handler(d, "mov.b32"));
+            move->d = targets[i];
+            move->a = results[i];
+        }
 }
 
 const struct label *find_label(struct decoder *d, const char *name) {
@@ -910,6 +971,7 @@ static void statement(struct decoder *d) {
         case KIND_SET: decode_compare(d); break;
         case KIND_CVT: decode_cvt(d); break;
         case KIND_MOV: decode_mov(d); break;
+        case KIND_MOV128: decode_mov128(d); break;
         case KIND_LD: decode_memory(d, true); break;
         case KIND_ST: decode_memory(d, false); break;
         case KIND_NOPA:
@@ -961,6 +1023,8 @@ static void statement(struct decoder *d) {
             emit_fields(d, handler(d, "warpsync"), &x);
             break;
         case KIND_VIDEO: decode_video(d); break;
+        case KIND_MATRIX: decode_matrix(d); break;
+        case KIND_TILES: decode_tiles(d); break;
         case KIND_CPASYNC: decode_cp_async(d); break;
         case KIND_BRA: decode_bra(d); break;
         case KIND_BRX: decode_brx(d); break;

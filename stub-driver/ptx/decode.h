@@ -34,7 +34,7 @@ _Noreturn void refuse(struct decoder *d, enum ptx_status status, const char *for
 
 /* ---- rows: byte offsets with their bank, as struct insn wants them */
 
-/* Bytes of a lane's place in a row: 8, 4, or 0 for a predicate. */
+/* Bytes of a lane's place in a row: 8, 4, or 0 for a predicate; 16: two rows of 8, the low half's first. */
 unsigned row_bytes(enum ptx_type type);
 int32_t new_row(struct decoder *d, unsigned bytes);
 int32_t reg_row(struct decoder *d, uint32_t reg);
@@ -65,7 +65,9 @@ const struct label *find_label(struct decoder *d, const char *name);
 
 /* ---- the rooms: one function a family */
 
-void decode_video(struct decoder *d); /* video.c */
+void decode_video(struct decoder *d);  /* video.c */
+void decode_matrix(struct decoder *d); /* matrix.c */
+void decode_tiles(struct decoder *d);
 
 /* ---- the opcode's words */
 

@@ -10,7 +10,8 @@
 
 #include "exec.h"
 
-enum { DEFAULT_STACK = 16384, MAX_WORKERS = 64 };
+/* RESERVED_SHARED: the system's part of shared memory, behind the program's own, where a module asks for it. */
+enum { DEFAULT_STACK = 16384, MAX_WORKERS = 64, RESERVED_SHARED = 1024 };
 
 static void fill(struct warp *w, enum special special, uint32_t value) {
     uint32_t *r = (uint32_t *)(void *)(w->specials + special * ROW64);
@@ -67,10 +68,15 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     fill(w, SR_SMID, 0);
     fill(w, SR_NSMID, 1);
     fill64(w, SR_GRIDID, launch->grid_id);
-    fill(w, SR_TOTAL_SMEM, block->shared_bytes);
+    uint32_t reserved = run->instance->module->reserved_shared ? RESERVED_SHARED : 0, own = block->shared_bytes - reserved;
+    fill(w, SR_TOTAL_SMEM, own);
     fill(w, SR_AGGR_SMEM, block->shared_bytes);
     fill(w, SR_DYNAMIC_SMEM, launch->dynamic_shared);
-    fill(w, SR_RESERVED_SMEM, 0);
+    fill(w, SR_RESERVED_BEGIN, own);
+    fill(w, SR_RESERVED_END, block->shared_bytes);
+    fill(w, SR_RESERVED_CAP, reserved);
+    fill(w, SR_RESERVED_0, own);
+    fill(w, SR_RESERVED_1, own + reserved / 2); /* cooperative groups' barriers of several warps */
 
     w->local_bytes = run->local_bytes;
     if (w->local_capacity < (size_t)run->local_bytes * LANES) {
@@ -117,6 +123,7 @@ static struct block *block_new(struct worker *worker) {
     block->warp_count = (block->threads + LANES - 1) / LANES;
     block->dynamic_base = (run->static_shared + 127) & ~127u;
     block->shared_bytes = launch->dynamic_shared ? block->dynamic_base + launch->dynamic_shared : run->static_shared;
+    if (run->instance->module->reserved_shared) block->shared_bytes = ((block->shared_bytes + 127) & ~127u) + RESERVED_SHARED;
     block->shared = aligned_alloc(128, ((size_t)block->shared_bytes + 255) & ~(size_t)127);
     block->warps = calloc(block->warp_count, sizeof *block->warps);
     bool complete = block->shared && block->warps;

@@ -81,6 +81,15 @@ static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum
     return NULL;
 }
 
+uint64_t memory_address(const struct warp *w, const struct insn *in, uint32_t lane) {
+    const void *base = in->a >= 0 ? row(w, in->a) : NULL;
+    return BASE(lane);
+}
+
+unsigned char *memory_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
+    return resolve(w, in, space, lane, address, size, align, write);
+}
+
 /* Other threads may write global memory while we read it: a race only of the program's, but never one that tears a value. */
 #define LOAD_ONE(T, p) __atomic_load_n((const T *)(p), __ATOMIC_RELAXED)
 #define STORE_ONE(T, p, v) __atomic_store_n((T *)(p), (v), __ATOMIC_RELAXED)
@@ -165,7 +174,9 @@ insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes) {
 
 /* ---- atomics: lanes in order, each a real atomic operation of the host. mode 1: shared memory */
 
-#define WHERE(T) resolve(w, in, in->mode ? SPACE_SHARED : SPACE_GLOBAL, i, BASE(i), sizeof(T), sizeof(T), true)
+#define WHERE(T) resolve(w, in, in->mode ? SPACE_SHARED : SPACE_GLOBAL, i, BASE(i), sizeof(T), in->vec ? in->vec : sizeof(T), true)
+/* Additions of .f32 flush subnormal numbers in global memory and keep them in shared memory. */
+#define FLUSHES (!in->mode && BASE(i) >> WINDOW_SHIFT != PTX_WINDOW_SHARED >> WINDOW_SHIFT)
 #define ATOMIC(id, T, R, expression)                                                          \
     static const struct insn *atom_##id(struct warp *w, const struct insn *in) {               \
         const void *base = row(w, in->a);                                                        \
@@ -190,10 +201,17 @@ insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes) {
     }
 #define FETCH(op) old = __atomic_fetch_##op(p, b, __ATOMIC_SEQ_CST)
 
-static inline u32 add_f32(u32 a, u32 b) {
-    float r = bits_f32(a) + bits_f32(b);
+static inline u32 add_f32(u32 a, u32 b, bool flush) {
+    float x = bits_f32(a), y = bits_f32(b), r = flush ? flush32(flush32(x) + flush32(y)) : x + y;
     return r != r ? 0x7fffffff : f32_bits(r);
 }
+/* Of two numbers the lesser or the greater; a NaN loses. -0 is less than +0. */
+static inline float least(float a, float b) { return a < b || (a == b && f32_bits(a) >> 31) || b != b ? a : b; }
+static inline float most(float a, float b) { return a > b || (a == b && !(f32_bits(a) >> 31)) || b != b ? a : b; }
+static inline u32 min_f16(u32 a, u32 b) { return half_from(least(half_to_float(a & 0xffff), half_to_float(b & 0xffff)), 0); }
+static inline u32 max_f16(u32 a, u32 b) { return half_from(most(half_to_float(a & 0xffff), half_to_float(b & 0xffff)), 0); }
+static inline u32 min_bf16(u32 a, u32 b) { return bfloat_from(least(bfloat_to_float(a & 0xffff), bfloat_to_float(b & 0xffff)), 0); }
+static inline u32 max_bf16(u32 a, u32 b) { return bfloat_from(most(bfloat_to_float(a & 0xffff), bfloat_to_float(b & 0xffff)), 0); }
 static inline u64 add_f64(u64 a, u64 b) { return f64_bits(bits_f64(a) + bits_f64(b)); }
 static inline u32 add_f16(u32 a, u32 b) { return half_from((double)half_to_float(a & 0xffff) + half_to_float(b & 0xffff), 0); }
 static inline u32 add_bf16(u32 a, u32 b) { return bfloat_from(fma_odd(bfloat_to_float(a & 0xffff), 1.0, bfloat_to_float(b & 0xffff)), 0); }
@@ -222,13 +240,50 @@ ATOMIC(min_s64, u64, u64, LOOP(u64, (s64)old < (s64)b ? old : b))
 ATOMIC(max_s64, u64, u64, LOOP(u64, (s64)old > (s64)b ? old : b))
 ATOMIC(inc_u32, u32, u32, LOOP(u32, old >= b ? 0 : old + 1))
 ATOMIC(dec_u32, u32, u32, LOOP(u32, old == 0 || old > b ? b : old - 1))
-ATOMIC(add_f32, u32, u32, LOOP(u32, add_f32(old, b)))
+ATOMIC(add_f32, u32, u32, LOOP(u32, add_f32(old, b, FLUSHES)))
 ATOMIC(add_f64, u64, u64, LOOP(u64, add_f64(old, b)))
 ATOMIC(add_f16, u16, u32, LOOP(u16, (u16)add_f16(old, b)))
 ATOMIC(add_bf16, u16, u32, LOOP(u16, (u16)add_bf16(old, b)))
+ATOMIC(min_f16, u16, u32, LOOP(u16, (u16)min_f16(old, b)))
+ATOMIC(max_f16, u16, u32, LOOP(u16, (u16)max_f16(old, b)))
+ATOMIC(min_bf16, u16, u32, LOOP(u16, (u16)min_bf16(old, b)))
+ATOMIC(max_bf16, u16, u32, LOOP(u16, (u16)max_bf16(old, b)))
 /* Packed: each half is atomic; together they are here as well. */
 ATOMIC(add_f16x2, u32, u32, LOOP(u32, add_f16(old, b) | add_f16(old >> 16, b >> 16) << 16))
 ATOMIC(add_bf16x2, u32, u32, LOOP(u32, add_bf16(old, b) | add_bf16(old >> 16, b >> 16) << 16))
+#define ATOMIC_PACKED(op, t) ATOMIC(op##_##t##x2, u32, u32, LOOP(u32, op##_##t(old, b) | op##_##t(old >> 16, b >> 16) << 16))
+ATOMIC_PACKED(min, f16)
+ATOMIC_PACKED(max, f16)
+ATOMIC_PACKED(min, bf16)
+ATOMIC_PACKED(max, bf16)
+
+/* 128 bits: a register is two rows, the low half's first. */
+typedef unsigned __int128 u128;
+#if defined(__x86_64__)
+__attribute__((target("cx16")))
+#endif
+static u128 swap128(u128 *p, u128 expected, u128 value) {
+    return __sync_val_compare_and_swap(p, expected, value);
+}
+static u128 pair128(const u64 *r, u32 i) { return (u128)r[LANES + i] << 64 | r[i]; }
+static const struct insn *atom_b128(struct warp *w, const struct insn *in, bool exchange) {
+    const void *base = row(w, in->a);
+    const u64 *b = row(w, in->b), *c = exchange ? b : row(w, in->c);
+    u64 *d = in->d >= 0 ? out(w, in->d) : NULL;
+    EACH_LANE(w, i) {
+        u128 *p = (u128 *)(void *)WHERE(u128);
+        if (!p) return NULL;
+        u128 old = exchange ? 0 : pair128(b, i), value = pair128(c, i);
+        if (exchange)
+            for (u128 seen; (seen = swap128(p, old, value)) != old; old = seen) {}
+        else
+            old = swap128(p, old, value);
+        if (d) d[i] = (u64)old, d[LANES + i] = (u64)(old >> 64);
+    }
+    return in + 1;
+}
+static const struct insn *atom_exch_b128(struct warp *w, const struct insn *in) { return atom_b128(w, in, true); }
+static const struct insn *atom_cas_b128(struct warp *w, const struct insn *in) { return atom_b128(w, in, false); }
 
 /* ---- addresses */
 
@@ -317,6 +372,9 @@ const struct ops_entry ops_memory[] = {
     A(min_u32, "min.u32"), A(max_u32, "max.u32"), A(min_u64, "min.u64"), A(max_u64, "max.u64"),
     A(min_s32, "min.s32"), A(max_s32, "max.s32"), A(min_s64, "min.s64"), A(max_s64, "max.s64"),
     A(inc_u32, "inc.u32"), A(dec_u32, "dec.u32"), A(add_f32, "add.f32"), A(add_f64, "add.f64"),
+    A(exch_b64, "exch.s64"), A(cas_b64, "cas.s64"), A(exch_b128, "exch.b128"), A(cas_b128, "cas.b128"),
+    A(min_f16, "min.f16"), A(max_f16, "max.f16"), A(min_bf16, "min.bf16"), A(max_bf16, "max.bf16"),
+    A(min_f16x2, "min.f16x2"), A(max_f16x2, "max.f16x2"), A(min_bf16x2, "min.bf16x2"), A(max_bf16x2, "max.bf16x2"),
     A(add_f16, "add.f16"), A(add_bf16, "add.bf16"), A(add_f16x2, "add.f16x2"), A(add_bf16x2, "add.bf16x2"),
     {"cvta", run_cvta}, {"cvta.to", run_cvta_to}, {"isspacep", run_isspacep}, {"local.u64", run_local_u64}, {"local.u32", run_local_u32},
     {"dynamic.u64", run_dynamic_u64}, {"dynamic.u32", run_dynamic_u32}, {"cp.async", run_cp_async},

@@ -29,7 +29,7 @@ static uint32_t estimate_registers(struct arena *arena, const struct function *f
         }
     }
     for (size_t r = 0; r < n; r++) {
-        int32_t words = f->regs[r].type == T_PRED ? 0 : ptx_types[f->regs[r].type].bytes == 8 ? 2 : 1;
+        int32_t words = f->regs[r].type == T_PRED ? 0 : ptx_types[f->regs[r].type].bytes > 4 ? ptx_types[f->regs[r].type].bytes / 4 : 1;
         if (!first[r]) continue;
         change[first[r] - 1] += words;
         change[last[r]] -= words;

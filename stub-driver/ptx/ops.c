@@ -43,6 +43,7 @@ static void fill(void) {
     enter(ops_memory);
     enter(ops_video);
     enter(ops_image);
+    enter(ops_matrix);
 }
 
 insn_run ops_find(const char *key) {

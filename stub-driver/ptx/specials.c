@@ -1,4 +1,7 @@
 /* The special registers' names. Each has a row of 32 lanes in a warp's bank of special registers (exec.c fills them in). */
+#include <stdlib.h>
+#include <string.h>
+
 #include "syntax.h"
 
 const struct special_info ptx_specials[SR_COUNT] = {
@@ -34,7 +37,11 @@ const struct special_info ptx_specials[SR_COUNT] = {
     [SR_TOTAL_SMEM] = {"%total_smem_size", SPECIAL_FIXED, 4},
     [SR_AGGR_SMEM] = {"%aggr_smem_size", SPECIAL_FIXED, 4},
     [SR_DYNAMIC_SMEM] = {"%dynamic_smem_size", SPECIAL_FIXED, 4},
-    [SR_RESERVED_SMEM] = {"%reserved_smem_offset_begin", SPECIAL_FIXED, 4},
+    [SR_RESERVED_BEGIN] = {"%reserved_smem_offset_begin", SPECIAL_FIXED, 4},
+    [SR_RESERVED_END] = {"%reserved_smem_offset_end", SPECIAL_FIXED, 4},
+    [SR_RESERVED_CAP] = {"%reserved_smem_offset_cap", SPECIAL_FIXED, 4},
+    [SR_RESERVED_0] = {"%reserved_smem_offset_0", SPECIAL_FIXED, 4},
+    [SR_RESERVED_1] = {"%reserved_smem_offset_1", SPECIAL_FIXED, 4},
     [SR_CLUSTERID_X] = {"%clusterid.x", SPECIAL_FIXED, 4},
     [SR_CLUSTERID_Y] = {"%clusterid.y", SPECIAL_FIXED, 4},
     [SR_CLUSTERID_Z] = {"%clusterid.z", SPECIAL_FIXED, 4},
@@ -53,6 +60,28 @@ const struct special_info ptx_specials[SR_COUNT] = {
     /* Where a cooperative launch keeps the state of its grid-wide barrier: high and low half of an address. */
     [SR_ENVREG1] = {"%envreg1", SPECIAL_FIXED, 4},
     [SR_ENVREG2] = {"%envreg2", SPECIAL_FIXED, 4},
+    /* What reads as zero: the other %envreg, performance counters, %current_graph_exec. */
     [SR_ZERO] = {"", SPECIAL_FIXED, 4},
+    [SR_ZERO64] = {"%current_graph_exec", SPECIAL_FIXED, 8},
     [SR_DYNAMIC_BASE] = {"", SPECIAL_FIXED, 8},
 };
+
+/* "%pm3": the number after the prefix, below `limit`, with nothing but `rest` behind it. */
+static bool numbered(const char *name, const char *prefix, unsigned limit, const char *rest) {
+    size_t length = strlen(prefix);
+    if (strncmp(name, prefix, length) != 0 || name[length] < '0' || name[length] > '9' || (name[length] == '0' && name[length + 1] >= '0' && name[length + 1] <= '9')) return false;
+    char *end;
+    unsigned long number = strtoul(name + length, &end, 10);
+    return number < limit && strcmp(end, rest) == 0;
+}
+
+enum special special_named(const char *name) {
+    for (int i = 0; i < SR_COUNT; i++)
+        if (ptx_specials[i].name[0] && strcmp(ptx_specials[i].name, name) == 0) return (enum special)i;
+    if (numbered(name, "%envreg", 32, "") || numbered(name, "%pm", 8, "")) return SR_ZERO;
+    if (numbered(name, "%pm", 8, "_64")) return SR_ZERO64;
+    static const char *const vectors[] = {"%tid.w", "%ntid.w", "%ctaid.w", "%nctaid.w", "%clusterid.w", "%nclusterid.w", "%cluster_ctaid.w", "%cluster_nctaid.w"};
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
+        if (strcmp(name, vectors[i]) == 0) return SR_ZERO;
+    return SR_COUNT;
+}

@@ -138,6 +138,10 @@ unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, u
 
 /* What a worker remembers of textures and surfaces. */
 void images_free(struct worker *worker);
+/* The address that a lane accesses: in->a, in->imm and in->flags as loads have them. */
+uint64_t memory_address(const struct warp *w, const struct insn *in, uint32_t lane);
+/* The host address of what a lane accesses in a space (GLOBAL, SHARED, LOCAL, PARAM), checked; NULL: the fault is recorded. */
+unsigned char *memory_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write);
 
 uint64_t clock_ns(void);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ptx/matrix.h"
 #include "ptx/ptx.h"
 #include "ptx/table.h"
 
@@ -14,7 +15,7 @@ static const char *reg(enum ptx_type type, int n) {
     static char names[8][16];
     static int turn;
     char *name = names[turn++ & 7];
-    char class = type == T_PRED ? 'p' : ptx_types[type].bytes <= 2 ? 'h' : ptx_types[type].bytes == 4 ? 'r' : 'd';
+    char class = type == T_PRED ? 'p' : ptx_types[type].bytes <= 2 ? 'h' : ptx_types[type].bytes == 4 ? 'r' : ptx_types[type].bytes == 8 ? 'd' : 'q';
     snprintf(name, 16, "%%%c%d", class, n);
     return name;
 }
@@ -109,13 +110,20 @@ static void each(void *context, const char *spelling) {
             for (unsigned v = 0; v < vec; v++) k += (size_t)snprintf(one + k, sizeof one - k, "%s%s", v ? "," : vec > 1 ? "{" : "", reg(memory, (int)v));
             if (vec > 1) snprintf(one + k, sizeof one - k, "}");
         }
+        else if (role == 'M') {
+            bool wide;
+            unsigned count = matrix_registers(&opcode, at[1] == 'a' ? 1 : at[1] == 'b' ? 2 : at[1] == 'c' ? 3 : 0, &wide);
+            size_t k = 0;
+            for (unsigned v = 0; v < count; v++) k += (size_t)snprintf(one + k, sizeof one - k, "%s%s", v ? "," : "{", reg(wide ? T_F64 : T_B32, (int)v));
+            snprintf(one + k, sizeof one - k, "}");
+        }
         if (*one) n += (size_t)snprintf(operands + n, sizeof operands - n, "%s%s", n ? ", " : "", one);
         at += length;
         while (*at == ' ') at++;
     }
     static char text[4096], log[2048];
     int length = snprintf(text, sizeof text,
-                          ".version 9.0\n.target sm_90\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>;\n"
+                          ".version 9.0\n.target sm_90\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>; .reg .b128 %%q<16>;\n"
                           ".param .align 32 .b8 parameter[64];\ntable: .branchtargets end, end;\n%s %s;\nend: ret;\n}\n",
                           spelling, operands);
     struct ptx_module *module;
