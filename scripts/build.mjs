@@ -50,7 +50,7 @@ const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
 const libraries = [
   { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
   { name: 'nvml', folders: ['libvgpu/nvml', 'libvgpu/nvml/generated'], shared: ['libvgpu/settings.c'], include: ['libvgpu'], file: 'libnvidia-ml.so.1', out: 'lib' },
-  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
+  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx', 'graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
 ];
 
 const bundles = [
