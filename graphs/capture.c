@@ -150,6 +150,13 @@ static struct capture *capture_by_id(uint64_t id) {
   return at;
 }
 
+bool graph_capture_has(const struct graph_stream *stream) {
+  graph_lock();
+  const bool has = member_of(stream->key) != NULL;
+  graph_unlock();
+  return has;
+}
+
 /* ---- what is refused ------------------------------------------------------------------------------------------------------------ */
 
 /* Work in the legacy stream would depend on what a blocking stream of its context captures. */
@@ -276,9 +283,9 @@ bool graph_capture_launch(const struct graph_stream *stream, struct graph *graph
   return work(stream, &params, result, &node);
 }
 
-bool graph_capture_allocate(const struct graph_stream *stream, const CUmemPoolProps *pool, size_t bytes, CUdeviceptr *address, CUresult *result) {
+bool graph_capture_allocate(const struct graph_stream *stream, CUcontext context, const CUmemPoolProps *pool, size_t bytes, CUdeviceptr *address, CUresult *result) {
   struct graph_node *node = NULL;
-  struct graph_params params = {.type = CU_GRAPH_NODE_TYPE_MEM_ALLOC};
+  struct graph_params params = {.type = CU_GRAPH_NODE_TYPE_MEM_ALLOC, .context = context};
   params.alloc.asked = (CUDA_MEM_ALLOC_NODE_PARAMS_v1){.poolProps = *pool, .bytesize = bytes};
   graph_lock();
   const bool answered = work(stream, &params, result, &node);

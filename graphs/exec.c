@@ -228,7 +228,8 @@ CUresult GRAPH_CALL(cuGraphExecDestroy)(CUgraphExec hGraphExec) {
   graph_lock();
   struct graph_exec *const exec = GRAPH_FIND(GRAPH_KIND_EXEC, hGraphExec);
   if (exec) {
-    graph_env_destroy(exec); /* takes exec->graph */
+    graph_plan_free(&exec->plan); /* before the nodes that it names */
+    graph_env_destroy(exec);      /* takes exec->graph */
     exec_free(exec);
   }
   graph_unlock();

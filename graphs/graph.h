@@ -263,6 +263,8 @@ static inline bool graph_capturing(void) {
 
 /* All of these take the lock. They return whether the call has been answered: *result is then its result. */
 
+/* Whether the stream takes part in a capture. */
+bool graph_capture_has(const struct graph_stream *stream);
 /* Work in a stream: becomes a node. Takes `params` over if it returns true. */
 bool graph_capture_work(const struct graph_stream *stream, struct graph_params *params, CUresult *result);
 /* What cannot be captured: refused in a capturing stream, and the capture is invalid from then on. */
@@ -282,7 +284,8 @@ void graph_capture_event_gone(CUevent event);
 /* The stream is destroyed: its capture is invalid. */
 void graph_capture_stream_gone(uint64_t key);
 /* cuMemAllocAsync in a capturing stream. */
-bool graph_capture_allocate(const struct graph_stream *stream, const CUmemPoolProps *pool, size_t bytes, CUdeviceptr *address, CUresult *result);
+bool graph_capture_allocate(const struct graph_stream *stream, CUcontext context, const CUmemPoolProps *pool, size_t bytes, CUdeviceptr *address,
+                            CUresult *result);
 /* cuGraphLaunch in a capturing stream: a child node. With the lock held. */
 bool graph_capture_launch(const struct graph_stream *stream, struct graph *graph, CUresult *result);
 

@@ -194,7 +194,7 @@ CUresult cuArrayGetPlane(CUarray *pPlaneArray, CUarray hArray, unsigned int plan
 
 static void await_work(uint64_t epoch) {
   struct context *const context = rf_context_or_null();
-  if (context && context->epoch == epoch) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (context && context->epoch == epoch) rf_context_drain(context);
 }
 
 static bool free_array(struct array *array, uint64_t handle) {

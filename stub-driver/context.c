@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "capture.h"
 #include "cudart_tables.h"
 #include "event.h"
 #include "host.h"
@@ -153,7 +154,7 @@ static void withdraw_event_of(void *object, void *argument) {
   if (event->context == argument && rf_object_withdraw(&event->object, handle)) rf_object_recycle(RF_KIND_EVENT, &event->object);
 }
 
-static void drain(struct context *context) {
+void rf_context_drain(struct context *context) {
   /* One stream at a time and from the start again: none can be looked at without the lock, none waited for under it. */
   for (;;) {
     pthread_mutex_lock(&context->lock);
@@ -165,6 +166,7 @@ static void drain(struct context *context) {
     rf_stream_wait(busy, number);
   }
   rf_stream_wait(context->legacy, atomic_load(&context->legacy->submitted));
+  rf_print_flush(context);
 }
 
 /* What the CUDA runtime keeps by a context that ends: taken under the caller's locks, dropped without. */
@@ -177,8 +179,7 @@ static void drop_kept(struct rf_cudart_kept *kept) {
 /* Ends all that lives in a context. Its work is awaited, as cuCtxDestroy does. */
 static void clear(struct context *context) {
   rf_kernels_end(context);
-  drain(context);
-  rf_print_flush(context);
+  rf_context_drain(context);
   rf_modules_free_context(context);
   pthread_mutex_lock(&context->lock);
   struct stream *stream = context->streams;
@@ -472,7 +473,9 @@ CUresult cuCtxGetId(CUcontext ctx, unsigned long long *ctxId) {
 }
 
 static CUresult synchronize(struct context *context) {
-  drain(context);
+  CUresult result = CUDA_SUCCESS;
+  if (graph_capturing() && graph_capture_context((uint64_t)(uintptr_t)context, &result)) return result;
+  rf_context_drain(context);
   rf_print_flush(context);
   return (CUresult)atomic_load(&context->error);
 }

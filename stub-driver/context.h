@@ -49,6 +49,9 @@ struct context *rf_context_or_null(void);
 /* The object behind a handle. Errors: INVALID_CONTEXT (never was one), CONTEXT_IS_DESTROYED. */
 CUresult rf_context_find(CUcontext handle, struct context **context);
 
+/* Waits until all work of a context is done. */
+void rf_context_drain(struct context *context);
+
 /* Poisons a context: the first error wins. */
 void rf_context_fail(struct context *context, CUresult error);
 

@@ -1,5 +1,6 @@
 /* Every cuMemcpy entry point: each makes a struct rf_copy out of its arguments, checks both ends and submits it. */
 #include "array.h"
+#include "capture.h"
 #include "context.h"
 #include "copy.h"
 #include "range.h"
@@ -15,7 +16,10 @@ struct target {
 static CUresult enter(struct target *target, const char *call, CUstream handle, CUstream null_stream, bool asynchronous) {
   *target = (struct target){.call = call, .asynchronous = asynchronous};
   RF_TRY(rf_enter(call));
-  return rf_stream_find(handle, null_stream, &target->stream);
+  RF_TRY(rf_stream_find(handle, null_stream, &target->stream));
+  if (asynchronous || !graph_capturing()) return CUDA_SUCCESS;
+  RF_TRY(rf_capture_refuse(target->stream));
+  return rf_capture_unsafe();
 }
 
 static CUresult submit(const struct target *target, const struct rf_copy *copy) {
@@ -32,11 +36,32 @@ static CUresult linear_end(const char *call, const char *what, enum place place,
   return rf_end_unified(call, what, address, size, access, place == UNIFIED, end);
 }
 
+/* Whether the copy became a node. */
+static bool captured(const struct target *target, const CUDA_MEMCPY3D *described, CUresult *result) {
+  const CUgraphNodeParams given = {
+      .type = CU_GRAPH_NODE_TYPE_MEMCPY, .memcpy = {.copyCtx = rf_context_handle(target->stream->context), .copyParams = *described}};
+  return rf_capture(target->stream, &given, result);
+}
+
+/* Of an address that may be anything, nodes know what it is. */
+static CUmemorytype kind_of(enum place place, uint64_t address) {
+  return place != HOST && rf_space_owns(address) ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;
+}
+
+#define RF_DESCRIBE(side, place, address)                                                                                        \
+  .side##MemoryType = kind_of(place, address), .side##Device = kind_of(place, address) == CU_MEMORYTYPE_DEVICE ? (address) : 0, \
+  .side##Host = kind_of(place, address) == CU_MEMORYTYPE_HOST ? (void *)(uintptr_t)(address) : NULL
+
 static CUresult linear(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, enum place to, uint64_t target_address,
                        enum place from, uint64_t source_address, uint64_t size) {
   struct target target;
   RF_TRY(enter(&target, call, handle, null_stream, asynchronous));
   if (!size) return CUDA_SUCCESS;
+  if (graph_capturing()) {
+    const CUDA_MEMCPY3D described = {.WidthInBytes = size, .Height = 1, .Depth = 1, RF_DESCRIBE(src, from, source_address), RF_DESCRIBE(dst, to, target_address)};
+    CUresult result = CUDA_SUCCESS;
+    if (captured(&target, &described, &result)) return result;
+  }
   struct rf_copy copy = {.width = size, .height = 1, .depth = 1};
   RF_TRY(linear_end(call, "the destination", to, target_address, size, RF_WRITE, &copy.target));
   RF_TRY(linear_end(call, "the source", from, source_address, size, RF_READ, &copy.source));
@@ -96,6 +121,13 @@ static CUresult array_copy(const char *call, CUstream handle, CUstream null_stre
                            uint64_t from_address, uint64_t size) {
   struct target target;
   RF_TRY(enter(&target, call, handle, null_stream, asynchronous));
+  if (graph_capturing() && size) {
+    CUDA_MEMCPY3D described = {.WidthInBytes = size, .Height = 1, .Depth = 1, RF_DESCRIBE(src, from, from_address), RF_DESCRIBE(dst, to, to_address)};
+    if (from_array) described.srcMemoryType = CU_MEMORYTYPE_ARRAY, described.srcArray = from_array, described.srcXInBytes = from_offset;
+    if (to_array) described.dstMemoryType = CU_MEMORYTYPE_ARRAY, described.dstArray = to_array, described.dstXInBytes = to_offset;
+    CUresult result = CUDA_SUCCESS;
+    if (captured(&target, &described, &result)) return result;
+  }
   struct rf_copy copy = {.width = size, .height = 1, .depth = 1};
   if (to_array)
     RF_TRY(array_bytes(to_array, to_offset, size, &copy.target));
@@ -180,11 +212,25 @@ static CUresult make_side(const char *call, const struct side *side, const struc
   return CUDA_SUCCESS;
 }
 
+static CUresult resolve(const char *call, const struct side *to, const struct side *from, struct rf_copy *copy) {
+  if (copy->width >> 47 || copy->height >> 47 || copy->depth >> 47) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(make_side(call, to, copy, RF_WRITE, &copy->target));
+  return make_side(call, from, copy, RF_READ, &copy->source);
+}
+
+#define RF_DESCRIBE_SIDE(name, side)                                                                                       \
+  .name##XInBytes = (side)->x, .name##Y = (side)->y, .name##Z = (side)->z, .name##LOD = (side)->lod,                       \
+  .name##MemoryType = (side)->type, .name##Host = (void *)(uintptr_t)(side)->host, .name##Device = (side)->device,         \
+  .name##Array = (side)->array, .name##Pitch = (side)->pitch, .name##Height = (side)->height
+
 static CUresult rectangle(const struct target *target, const struct side *to, const struct side *from, struct rf_copy *copy) {
   if (!copy->width || !copy->height || !copy->depth) return CUDA_SUCCESS;
-  if (copy->width >> 47 || copy->height >> 47 || copy->depth >> 47) return CUDA_ERROR_INVALID_VALUE;
-  RF_TRY(make_side(target->call, to, copy, RF_WRITE, &copy->target));
-  RF_TRY(make_side(target->call, from, copy, RF_READ, &copy->source));
+  if (graph_capturing()) {
+    const CUDA_MEMCPY3D described = {.WidthInBytes = copy->width, .Height = copy->height, .Depth = copy->depth, RF_DESCRIBE_SIDE(src, from), RF_DESCRIBE_SIDE(dst, to)};
+    CUresult result = CUDA_SUCCESS;
+    if (captured(target, &described, &result)) return result;
+  }
+  RF_TRY(resolve(target->call, to, from, copy));
   return submit(target, copy);
 }
 
@@ -207,12 +253,25 @@ RF_TWIN(cuMemcpy2D_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, nul
 RF_TWIN(cuMemcpy2DUnaligned_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, null_stream, false, pCopy))
 RF_TWIN(cuMemcpy2DAsync_v2, _ptsz, (const CUDA_MEMCPY2D *pCopy, CUstream hStream), copy_2d(call, hStream, null_stream, true, pCopy))
 
-#define RF_COPY_3D(c)                                                                                                  \
+#define RF_SIDES_3D(c)                                                                                                 \
   struct side to = RF_SIDE(c, dst, "the destination"), from = RF_SIDE(c, src, "the source");                           \
   to.z = (c)->dstZ, to.lod = (c)->dstLOD, to.height = (c)->dstHeight;                                                  \
   from.z = (c)->srcZ, from.lod = (c)->srcLOD, from.height = (c)->srcHeight;                                            \
-  struct rf_copy copy = {.width = (c)->WidthInBytes, .height = (c)->Height, .depth = (c)->Depth};                      \
+  struct rf_copy copy = {.width = (c)->WidthInBytes, .height = (c)->Height, .depth = (c)->Depth}
+
+#define RF_COPY_3D(c) \
+  RF_SIDES_3D(c);     \
   return rectangle(&target, &to, &from, &copy)
+
+CUresult rf_copy_resolve(const char *call, const CUDA_MEMCPY3D *given, struct rf_copy *out) {
+  RF_SIDES_3D(given);
+  if (!copy.width || !copy.height || !copy.depth)
+    copy = (struct rf_copy){.width = 0};
+  else
+    RF_TRY(resolve(call, &to, &from, &copy));
+  *out = copy;
+  return CUDA_SUCCESS;
+}
 
 static CUresult copy_3d(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, const CUDA_MEMCPY3D *c) {
   struct target target;

@@ -1,6 +1,7 @@
 /* Events; see event.h. Recording on an idle stream and asking about it touch no queue and no other thread. */
 #include "event.h"
 
+#include "capture.h"
 #include "context.h"
 #include "kernel.h"
 #include "stream.h"
@@ -92,6 +93,7 @@ CUresult cuEventDestroy_v2(CUevent hEvent) {
   RF_ENTER();
   struct event *const event = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)hEvent);
   if (!event || !rf_object_withdraw(&event->object, (uint64_t)(uintptr_t)hEvent)) return CUDA_ERROR_INVALID_HANDLE;
+  graph_capture_event_gone(hEvent);
   rf_object_recycle(RF_KIND_EVENT, &event->object);
   return CUDA_SUCCESS;
 }
@@ -103,9 +105,14 @@ static CUresult record(const char *call, CUevent handle, CUstream stream_handle,
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, &event));
   if (flags & ~(unsigned)CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
-  if (flags) return CUDA_ERROR_INVALID_VALUE; /* external records are for captures, which there are none of */
   RF_TRY(rf_stream_find(stream_handle, null_stream, &stream));
   if (event->context != stream->context) return CUDA_ERROR_INVALID_HANDLE;
+  if (graph_capturing() || atomic_load_explicit(&graph_captured_events, memory_order_relaxed)) {
+    const struct graph_stream where = rf_graph_stream(stream);
+    CUresult result = CUDA_SUCCESS;
+    if (graph_capture_record(&where, handle, flags != 0, &result)) return result;
+  }
+  if (flags) return CUDA_ERROR_INVALID_VALUE; /* external records are for captures */
   return rf_event_record(event, stream);
 }
 
@@ -113,9 +120,16 @@ RF_TWIN(cuEventRecord, _ptsz, (CUevent hEvent, CUstream hStream), record(call, h
 RF_TWIN(cuEventRecordWithFlags, _ptsz, (CUevent hEvent, CUstream hStream, unsigned int flags),
         record(call, hEvent, hStream, null_stream, flags))
 
+/* An event that stands for a place in a capture cannot be asked about; and asking is not safe while others capture. */
+static CUresult captured(CUevent handle) {
+  CUresult result = CUDA_SUCCESS;
+  return graph_capture_asked(handle, &result) ? result : CUDA_SUCCESS;
+}
+
 CUresult cuEventQuery(CUevent hEvent) {
   struct event *event = NULL;
   RF_TRY(find(__func__, hEvent, &event));
+  RF_TRY(captured(hEvent));
   struct stream *stream = NULL;
   uint64_t number = 0;
   point_of(event, &stream, &number);
@@ -125,6 +139,7 @@ CUresult cuEventQuery(CUevent hEvent) {
 CUresult cuEventSynchronize(CUevent hEvent) {
   struct event *event = NULL;
   RF_TRY(find(__func__, hEvent, &event));
+  RF_TRY(captured(hEvent));
   struct stream *stream = NULL;
   uint64_t number = 0;
   point_of(event, &stream, &number);
@@ -139,6 +154,8 @@ static CUresult elapsed(const char *call, float *milliseconds, CUevent start_han
   struct event *events[2] = {NULL, NULL};
   RF_TRY(find(call, start_handle, &events[0]));
   RF_TRY(find(call, end_handle, &events[1]));
+  RF_TRY(captured(start_handle));
+  RF_TRY(captured(end_handle));
   uint64_t times[2] = {0, 0};
   bool ready = true;
   for (int i = 0; i < 2; i++) {
@@ -168,8 +185,18 @@ static CUresult wait_event(const char *call, CUstream stream_handle, CUstream nu
   struct event *event = NULL;
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, &event));
-  if (flags) return CUDA_ERROR_INVALID_VALUE;
+  if (flags & ~(unsigned)CU_EVENT_WAIT_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(rf_stream_find(stream_handle, null_stream, &stream));
+  if (graph_capturing() || atomic_load_explicit(&graph_captured_events, memory_order_relaxed)) {
+    const struct graph_stream where = rf_graph_stream(stream);
+    CUresult result = CUDA_SUCCESS;
+    if (graph_capture_wait(&where, handle, flags != 0, &result)) return result;
+  }
+  if (flags) return CUDA_ERROR_INVALID_VALUE; /* external waits are for captures */
+  return rf_event_wait(event, stream);
+}
+
+CUresult rf_event_wait(struct event *event, struct stream *stream) {
   struct rf_op op = {.kind = RF_OP_WAIT_STREAM};
   point_of(event, &op.wait.stream, &op.wait.number);
   if (!op.wait.stream || rf_stream_reached(op.wait.stream, op.wait.number)) return CUDA_SUCCESS;

@@ -24,6 +24,9 @@ struct event {
 /* Records `event` in `stream` at its present end. */
 CUresult rf_event_record(struct event *event, struct stream *stream);
 
+/* Makes the stream wait for what the event stands for now. */
+CUresult rf_event_wait(struct event *event, struct stream *stream);
+
 /* Stores the time of a record when the stream gets there. */
 void rf_event_stamp(struct event *event, uint64_t record);
 

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "event.h"
 #include "fault.h"
+#include "graph_run.h"
 #include "kernel.h"
 #include "log.h"
 #include "memop.h"
@@ -71,6 +72,7 @@ void rf_execute(struct stream *stream, struct rf_op *op) {
       rf_in_callback = false;
       return;
     case RF_OP_NOTHING: return;
+    case RF_OP_GRAPH: rf_graph_execute(stream, op->graph.run, op->graph.first, op->graph.count); return;
     case RF_OP_KERNEL: rf_kernel_execute(stream, op->launch); return; /* it looks at the error itself */
     /* The rest is work of the context, and a poisoned one does none. */
     case RF_OP_COPY:

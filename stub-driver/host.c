@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "context.h"
 #include "range.h"
 #include "space.h"
@@ -37,12 +38,14 @@ static CUresult allocate(struct context *context, enum rf_range_kind kind, size_
 
 CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags) {
   RF_ENTER_CONTEXT(context);
+  RF_TRY(rf_capture_unsafe());
   if (Flags & ~7u) return CUDA_ERROR_INVALID_VALUE;
   return allocate(context, RF_RANGE_PINNED, bytesize, Flags, pp);
 }
 
 CUresult cuMemAllocHost_v2(void **pp, size_t bytesize) {
   RF_ENTER_CONTEXT(context);
+  RF_TRY(rf_capture_unsafe());
   return allocate(context, RF_RANGE_PINNED, bytesize, 0, pp);
 }
 
@@ -52,16 +55,17 @@ CUresult cuMemAllocHost(void **pp, unsigned int bytesize) { return cuMemAllocHos
 static void await_kernels(void *object, void *unused) {
   (void)unused;
   struct context *const context = object;
-  if (atomic_load(&context->kernels)) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (atomic_load(&context->kernels)) rf_context_drain(context);
 }
 
 CUresult cuMemFreeHost(void *p) {
   RF_ENTER();
+  RF_TRY(rf_capture_unsafe());
   struct rf_range was;
   rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
   /* Work in flight may still use it; as hardware drivers do, wait. */
   struct context *const context = rf_context_or_null();
-  if (context) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (context) rf_context_drain(context);
   if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_PINNED), &was)) return CUDA_ERROR_INVALID_VALUE;
   munmap(p, was.size);
   return CUDA_SUCCESS;
@@ -71,6 +75,7 @@ static CUresult reg(const char *call, void *p, size_t size, unsigned flags) {
   RF_TRY(rf_enter(call));
   struct context *context = NULL;
   RF_TRY(rf_current_context(&context));
+  RF_TRY(rf_capture_unsafe());
   if (!p || !size || flags & ~15u || (uint64_t)(uintptr_t)p + size < size) return CUDA_ERROR_INVALID_VALUE;
   if (flags & CU_MEMHOSTREGISTER_IOMEMORY) return CUDA_ERROR_NOT_SUPPORTED;
   const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = (uint64_t)(uintptr_t)p & ~(page - 1);
@@ -88,11 +93,12 @@ CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned int Flags) { retur
 
 CUresult cuMemHostUnregister(void *p) {
   RF_ENTER();
+  RF_TRY(rf_capture_unsafe());
   struct rf_range was;
   if (!p) return CUDA_ERROR_INVALID_VALUE;
   rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
   struct context *const context = rf_context_or_null();
-  if (context) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (context) rf_context_drain(context);
   return rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was) ? CUDA_SUCCESS
                                                                                    : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
 }
@@ -118,6 +124,7 @@ CUresult cuMemHostGetFlags(unsigned int *pFlags, void *p) {
 
 CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags) {
   RF_ENTER_CONTEXT(context);
+  RF_TRY(rf_capture_unsafe());
   if (!dptr || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST)) return CUDA_ERROR_INVALID_VALUE;
   void *pointer = NULL;
   RF_TRY(allocate(context, RF_RANGE_MANAGED, bytesize, flags, &pointer));

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conditions.h"
 #include "context.h"
 #include "log.h"
 #include "module.h"
@@ -297,6 +298,7 @@ static void run(struct stream *stream, struct rf_launch *launch) {
       .print = print,
       .print_context = &sight,
       .stop = &r.stop,
+      .set_condition = rf_condition_set,
   };
   struct ptx_fault fault;
   enter(&r);

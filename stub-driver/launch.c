@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "context.h"
 #include "kernel.h"
 #include "log.h"
@@ -15,6 +16,8 @@ struct order {
   bool cooperative;
   CUstream stream, null_stream;
   void **params, **extra;
+  const CUlaunchAttribute *attributes; /* of cuLaunchKernelEx */
+  unsigned attribute_count;
 };
 
 /* Says why on stderr: "invalid argument" alone helps nobody who has twelve of them. */
@@ -88,10 +91,7 @@ static CUresult copy_params(const char *call, const struct order *order, const s
   return CUDA_SUCCESS;
 }
 
-static CUresult submit(const char *call, CUfunction function, const struct order *order) {
-  struct stream *stream = NULL;
-  RF_TRY(rf_stream_find(order->stream, order->null_stream, &stream));
-  struct context *const context = stream->context;
+static CUresult make(const char *call, CUfunction function, struct context *context, const struct order *order, struct rf_launch **out) {
   struct callable callable;
   struct ptx_kernel_info info;
   RF_TRY(rf_callable_find(function, context, &callable));
@@ -118,13 +118,45 @@ static CUresult submit(const char *call, CUfunction function, const struct order
     rf_module_release(callable.module);
     return result;
   }
+  *out = work;
+  return CUDA_SUCCESS;
+}
+
+CUresult rf_launch_make(const char *call, const struct graph_kernel *kernel, bool cooperative, struct context *context, struct rf_launch **launch) {
+  size_t bytes = kernel->bytes;
+  void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, kernel->data, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
+  struct order order = {.shared = kernel->shared, .cooperative = cooperative, .extra = extra};
+  memcpy(order.grid, kernel->grid, sizeof order.grid);
+  memcpy(order.block, kernel->block, sizeof order.block);
+  return make(call, kernel->function, context, &order, launch);
+}
+
+/* A launch while its stream captures: a kernel node, with the attributes that nodes have. */
+static bool capture(struct stream *stream, CUfunction function, const struct order *order, CUresult *result) {
+  CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_KERNEL};
+  given.kernel = (CUDA_KERNEL_NODE_PARAMS){
+      .func = function, .gridDimX = order->grid[0], .gridDimY = order->grid[1], .gridDimZ = order->grid[2], .blockDimX = order->block[0],
+      .blockDimY = order->block[1], .blockDimZ = order->block[2], .sharedMemBytes = order->shared, .kernelParams = order->params,
+      .extra = order->extra, .ctx = rf_context_handle(stream->context)};
+  return rf_capture_kernel(stream, &given, order->attributes, order->attribute_count, order->cooperative, result);
+}
+
+static CUresult submit(const char *call, CUfunction function, const struct order *order) {
+  struct stream *stream = NULL;
+  RF_TRY(rf_stream_find(order->stream, order->null_stream, &stream));
+  struct context *const context = stream->context;
+  CUresult result = CUDA_SUCCESS;
+  if (graph_capturing() && capture(stream, function, order, &result)) return result;
+  struct rf_launch *work = NULL;
+  RF_TRY(make(call, function, context, order, &work));
+  struct module *const module = work->module;
   rf_print_flush(context);
   atomic_fetch_add(&context->kernels, 1);
   const struct rf_op op = {.kind = RF_OP_KERNEL, .call = call, .owned = work, .launch = work};
   result = rf_submit(stream, &op, RF_LATER, false);
   if (result) { /* it was not queued, and is freed; what it held is left to us */
     atomic_fetch_sub(&context->kernels, 1);
-    rf_module_release(callable.module);
+    rf_module_release(module);
   }
   return result;
 }
@@ -194,6 +226,8 @@ static CUresult launch_ex(const char *call, const CUlaunchConfig *config, CUfunc
       .null_stream = null_stream,
       .params = params,
       .extra = extra,
+      .attributes = config->attrs,
+      .attribute_count = config->numAttrs,
   };
   for (unsigned i = 0; i < config->numAttrs; i++) RF_TRY(read_attribute(call, &config->attrs[i], &order));
   return submit(call, function, &order);

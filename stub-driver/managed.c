@@ -2,6 +2,7 @@
  * Hints about managed memory: checked and remembered, so that they can be asked for; they move nothing, as the memory
  * of this GPU is where both sides reach it anyway.
  */
+#include "capture.h"
 #include "context.h"
 #include "range.h"
 #include "settings.h"
@@ -70,6 +71,7 @@ static CUresult prefetch(const char *call, CUdeviceptr address, uint64_t size, C
   if (flags) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(find(call, address, size, &range));
   RF_TRY(check_location(&location));
+  RF_TRY(rf_capture_refuse(stream));
   range.prefetched = location;
   rf_range_update(&range);
   const struct rf_op op = {.kind = RF_OP_NOTHING, .call = call};
@@ -92,6 +94,7 @@ static CUresult batch(const char *call, const CUdeviceptr *addresses, const size
   RF_TRY(rf_enter(call));
   RF_TRY(rf_stream_find(handle, null_stream, &stream));
   if (!addresses || !sizes || !count || flags) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(rf_capture_refuse(stream));
   for (size_t i = 0; i < count; i++) RF_TRY(find(call, addresses[i], sizes[i], &range));
   for (size_t i = 0; locations && i < location_count; i++) {
     if (starts[i] >= count || (i ? starts[i] <= starts[i - 1] : starts[i] != 0)) return CUDA_ERROR_INVALID_VALUE;

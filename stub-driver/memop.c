@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "capture.h"
 #include "context.h"
 #include "copy.h"
 #include "space.h"
@@ -99,13 +100,22 @@ static CUresult check(const char *call, const CUstreamBatchMemOpParams *op) {
                         is_wait(op) ? RF_READ : RF_WRITE, false, &end);
 }
 
+CUresult rf_memops_check(const char *call, const CUstreamBatchMemOpParams *list, unsigned count) {
+  for (unsigned i = 0; i < count; i++) RF_TRY(check(call, &list[i]));
+  return CUDA_SUCCESS;
+}
+
 static CUresult submit(const char *call, CUstream handle, CUstream null_stream, const CUstreamBatchMemOpParams *list, unsigned count,
                        unsigned flags) {
   RF_TRY(rf_enter(call));
   if (!list || !count || count > 256 || flags) return CUDA_ERROR_INVALID_VALUE;
   struct stream *stream = NULL;
   RF_TRY(rf_stream_find(handle, null_stream, &stream));
-  for (unsigned i = 0; i < count; i++) RF_TRY(check(call, &list[i]));
+  const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
+                                   .memOp = {rf_context_handle(stream->context), count, (CUstreamBatchMemOpParams *)(uintptr_t)list, 0}};
+  CUresult result = CUDA_SUCCESS;
+  if (graph_capturing() && rf_capture(stream, &given, &result)) return result;
+  RF_TRY(rf_memops_check(call, list, count));
   CUstreamBatchMemOpParams *const copy = malloc(count * sizeof *copy);
   if (!copy) return CUDA_ERROR_OUT_OF_MEMORY;
   memcpy(copy, list, count * sizeof *copy);

@@ -1,4 +1,5 @@
 /* Device memory: cuMemAlloc and relatives. */
+#include "capture.h"
 #include "card.h"
 #include "context.h"
 #include "host.h"
@@ -36,11 +37,13 @@ CUresult cuMemGetInfo(unsigned int *free, unsigned int *total) {
 
 CUresult cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize) {
   RF_ENTER_CONTEXT(context);
+  RF_TRY(rf_capture_unsafe());
   return dptr ? allocate(context, dptr, bytesize) : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes, size_t Height, unsigned int ElementSizeBytes) {
   RF_ENTER_CONTEXT(context);
+  RF_TRY(rf_capture_unsafe());
   if (!dptr || !pPitch || !WidthInBytes || !Height) return CUDA_ERROR_INVALID_VALUE;
   if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16) return CUDA_ERROR_INVALID_VALUE;
   size_t pitch = 0, size = 0;
@@ -55,13 +58,16 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 /* Waits for all work of the context that owns the memory: nothing in flight may still use it. */
 static void await_owner(void *object, void *epoch) {
   struct context *const context = object;
-  if (context->epoch == *(const uint64_t *)epoch) cuCtxSynchronize_v2(rf_context_handle(context));
+  if (context->epoch == *(const uint64_t *)epoch) rf_context_drain(context);
 }
 
 /* Needs no current context: the owner is known from the address. */
 CUresult cuMemFree_v2(CUdeviceptr dptr) {
   RF_ENTER();
   if (!dptr) return CUDA_SUCCESS;
+  RF_TRY(rf_capture_unsafe());
+  CUresult result = CUDA_SUCCESS;
+  if (graph_memory_free(dptr, &result)) return result;
   struct rf_range range;
   if (rf_range_find(dptr, &range) && range.kind == RF_RANGE_MANAGED && range.base == dptr) {
     if (range.of_module) return CUDA_ERROR_INVALID_VALUE;
@@ -76,7 +82,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr) {
   if (place.allocation.context) {
     struct context *const current = rf_context_or_null();
     if (current && current->epoch == place.allocation.context)
-      cuCtxSynchronize_v2(rf_context_handle(current));
+      rf_context_drain(current);
     else
       rf_object_each(RF_KIND_CONTEXT, await_owner, &place.allocation.context);
   }

@@ -1,9 +1,22 @@
 /* Every cuMemset form: 8, 16 and 32 bits, 1D and 2D, now and in a stream. */
+#include "capture.h"
 #include "context.h"
 #include "copy.h"
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
+
+CUresult rf_fill_resolve(const char *call, CUdeviceptr address, uint64_t pitch, uint32_t value, unsigned element, uint64_t width, uint64_t height,
+                         struct rf_fill *fill) {
+  uint64_t bytes = 0;
+  if (__builtin_mul_overflow(width, element, &bytes) || address % element || pitch % element) return CUDA_ERROR_INVALID_VALUE;
+  *fill = (struct rf_fill){.width = bytes, .height = height, .value = value, .element = element};
+  if (bytes == 0 || height == 0) return CUDA_SUCCESS;
+  if (height > 1 && pitch < bytes) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(rf_end_unified(call, "the destination", address, rf_end_span(pitch, 0, bytes, height, 1), RF_WRITE, false, &fill->target));
+  fill->target.pitch = pitch;
+  return CUDA_SUCCESS;
+}
 
 /* `width` counts elements. Synchronous memsets are ordered in their stream and awaited. */
 static CUresult fill(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, CUdeviceptr address, uint64_t pitch,
@@ -11,17 +24,22 @@ static CUresult fill(const char *call, CUstream handle, CUstream null_stream, bo
   RF_TRY(rf_enter(call));
   struct stream *stream = NULL;
   RF_TRY(rf_stream_find(handle, null_stream, &stream));
-  uint64_t bytes = 0;
-  if (__builtin_mul_overflow(width, element, &bytes) || address % element || pitch % element) return CUDA_ERROR_INVALID_VALUE;
-  if (bytes == 0 || height == 0) return CUDA_SUCCESS;
-  if (height > 1 && pitch < bytes) return CUDA_ERROR_INVALID_VALUE;
-  struct rf_op op = {.kind = RF_OP_FILL, .call = call,
-                     .fill = {.width = bytes, .height = height, .value = value, .element = element}};
-  const uint64_t span = rf_end_span(pitch, 0, bytes, height, 1);
-  RF_TRY(rf_end_unified(call, "the destination", address, span, RF_WRITE, false, &op.fill.target));
-  op.fill.target.pitch = pitch;
+  if (graph_capturing()) {
+    if (!asynchronous) {
+      RF_TRY(rf_capture_refuse(stream));
+      RF_TRY(rf_capture_unsafe());
+    } else {
+      const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEMSET,
+                                       .memset = {address, pitch, value, element, width, height, rf_context_handle(stream->context)}};
+      CUresult result = CUDA_SUCCESS;
+      if (width && height && rf_capture(stream, &given, &result)) return result;
+    }
+  }
+  struct rf_op op = {.kind = RF_OP_FILL, .call = call};
+  RF_TRY(rf_fill_resolve(call, address, pitch, value, element, width, height, &op.fill));
+  if (op.fill.width == 0 || height == 0) return CUDA_SUCCESS;
   if (!asynchronous) return rf_submit(stream, &op, RF_NOW, false);
-  return rf_submit(stream, &op, RF_LATER, bytes <= rf_settings.inline_bytes / height);
+  return rf_submit(stream, &op, RF_LATER, op.fill.width <= rf_settings.inline_bytes / height);
 }
 
 #define RF_FILL_CALLS(bits, type)                                                                                         \

@@ -159,6 +159,12 @@ static void unhold(struct module *module) {
   if (--module->references == 0) destroy(module);
 }
 
+void rf_module_hold(struct module *module) {
+  rf_modules_lock();
+  module->references++;
+  rf_modules_unlock();
+}
+
 void rf_module_release(struct module *module) {
   rf_modules_lock();
   unhold(module);

@@ -79,6 +79,7 @@ struct callable {
  * context), or what loading the library's module answers. */
 CUresult rf_callable_find(CUfunction handle, struct context *context, struct callable *callable);
 void rf_module_release(struct module *module);
+void rf_module_hold(struct module *module);
 
 /* Ends all modules of a context, whose work is over. */
 void rf_modules_free_context(struct context *context);

@@ -6,6 +6,7 @@
  */
 #include "pool.h"
 
+#include "capture.h"
 #include "context.h"
 #include "settings.h"
 #include "space.h"
@@ -81,6 +82,12 @@ static CUresult allocate(const char *call, CUdeviceptr *address, uint64_t size, 
   if (!address || !size || size > (uint64_t)1 << 46) return address && size ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
   struct pool *const pool = find(from_pool ? handle : to_pool(atomic_load(&current_pool[stream->context->device])));
   if (!pool) return CUDA_ERROR_INVALID_VALUE;
+  if (graph_capturing()) {
+    const struct graph_stream where = rf_graph_stream(stream);
+    const CUmemPoolProps properties = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = pool->device}};
+    CUresult result = CUDA_SUCCESS;
+    if (graph_capture_allocate(&where, rf_context_handle(stream->context), &properties, size, address, &result)) return result;
+  }
   return allocate_from(pool, stream, size, address);
 }
 
@@ -94,6 +101,10 @@ static CUresult free_async(const char *call, CUdeviceptr address, CUstream handl
   struct stream *stream = NULL;
   RF_TRY(rf_stream_find(handle, null_stream, &stream));
   if (!address) return CUDA_SUCCESS;
+  const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEM_FREE, .free = {address}};
+  CUresult result = CUDA_SUCCESS;
+  if (graph_capturing() && rf_capture(stream, &given, &result)) return result;
+  if (graph_memory_free(address, &result)) return result;
   struct rf_allocation was;
   if (rf_space_begin_free(address, &was)) {
     rf_space_complain(call, "the address to free", address, 1);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "capture.h"
 #include "context.h"
 #include "kernel.h"
 #include "range.h"
@@ -50,6 +51,7 @@ static CUresult destroy(const char *call, CUstream hStream) {
   RF_TRY(rf_enter(call));
   struct stream *const stream = rf_object_find(RF_KIND_STREAM, (uint64_t)(uintptr_t)hStream);
   if (!stream || !rf_object_withdraw(&stream->object, (uint64_t)(uintptr_t)hStream)) return CUDA_ERROR_INVALID_HANDLE;
+  graph_capture_stream_gone((uint64_t)(uintptr_t)stream);
   rf_stream_release(stream);
   return CUDA_SUCCESS;
 }
@@ -62,12 +64,16 @@ CUresult cuStreamDestroy(CUstream hStream) { return destroy(__func__, hStream); 
 static CUresult query(const char *call, CUstream handle, CUstream null_stream) {
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, null_stream, &stream));
+  RF_TRY(rf_capture_refuse(stream));
+  RF_TRY(rf_capture_unsafe());
   return rf_stream_idle(stream) ? (CUresult)atomic_load(&stream->context->error) : CUDA_ERROR_NOT_READY;
 }
 
 static CUresult synchronize(const char *call, CUstream handle, CUstream null_stream) {
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, null_stream, &stream));
+  RF_TRY(rf_capture_refuse(stream));
+  RF_TRY(rf_capture_unsafe());
   rf_stream_drain(stream);
   rf_print_flush(stream->context);
   return (CUresult)atomic_load(&stream->context->error);
@@ -107,48 +113,6 @@ static CUresult get_contexts(const char *call, CUstream handle, CUstream null_st
 
 RF_TWIN(cuStreamGetCtx_v2, _ptsz, (CUstream hStream, CUcontext *pCtx, CUgreenCtx *pGreenCtx),
         get_contexts(call, hStream, null_stream, pCtx, pGreenCtx))
-
-/* Nothing is ever captured: there are no graphs yet. Programs ask all the same before each operation. */
-static CUresult is_capturing(const char *call, CUstream handle, CUstream null_stream, CUstreamCaptureStatus *status) {
-  struct stream *stream = NULL;
-  RF_TRY(find(call, handle, null_stream, &stream));
-  if (!status) return CUDA_ERROR_INVALID_VALUE;
-  *status = CU_STREAM_CAPTURE_STATUS_NONE;
-  return CUDA_SUCCESS;
-}
-
-RF_TWIN(cuStreamIsCapturing, _ptsz, (CUstream hStream, CUstreamCaptureStatus *captureStatus),
-        is_capturing(call, hStream, null_stream, captureStatus))
-
-static CUresult capture_info(const char *call, CUstream handle, CUstream null_stream, CUstreamCaptureStatus *status, cuuint64_t *id) {
-  RF_TRY(is_capturing(call, handle, null_stream, status));
-  if (id) *id = 0;
-  return CUDA_SUCCESS; /* the other results are set only while a capture goes on */
-}
-
-RF_TWIN(cuStreamGetCaptureInfo, _ptsz, (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out),
-        capture_info(call, hStream, null_stream, captureStatus_out, id_out))
-RF_TWIN(cuStreamGetCaptureInfo_v2, _ptsz,
-        (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out,
-         const CUgraphNode **dependencies_out, size_t *numDependencies_out),
-        ((void)graph_out, (void)dependencies_out, (void)numDependencies_out,
-         capture_info(call, hStream, null_stream, captureStatus_out, id_out)))
-RF_TWIN(cuStreamGetCaptureInfo_v3, _ptsz,
-        (CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out,
-         const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out),
-        ((void)graph_out, (void)dependencies_out, (void)edgeData_out, (void)numDependencies_out,
-         capture_info(call, hStream, null_stream, captureStatus_out, id_out)))
-
-/* Remembered per thread, as documented; it decides nothing while nothing is captured. */
-CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
-  static __thread CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
-  RF_ENTER();
-  if (!mode || (int)*mode < 0 || *mode > CU_STREAM_CAPTURE_MODE_RELAXED) return CUDA_ERROR_INVALID_VALUE;
-  const CUstreamCaptureMode before = current;
-  current = *mode;
-  *mode = before;
-  return CUDA_SUCCESS;
-}
 
 /* ---- attributes --------------------------------------------------------------------------------------------------- */
 
@@ -214,6 +178,7 @@ static CUresult add_callback(const char *call, CUstream handle, CUstream null_st
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, null_stream, &stream));
   if (!function || flags) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(rf_capture_refuse(stream));
   const struct rf_op op = {
       .kind = RF_OP_CALLBACK, .call = call, .callback = {.function = function, .stream = handle, .data = data}};
   return rf_submit(stream, &op, RF_LATER, false);
@@ -223,6 +188,9 @@ static CUresult launch_host(const char *call, CUstream handle, CUstream null_str
   struct stream *stream = NULL;
   RF_TRY(find(call, handle, null_stream, &stream));
   if (!function) return CUDA_ERROR_INVALID_VALUE;
+  const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_HOST, .host = {function, data}};
+  CUresult result = CUDA_SUCCESS;
+  if (graph_capturing() && rf_capture(stream, &given, &result)) return result;
   const struct rf_op op = {.kind = RF_OP_HOST, .call = call, .host = {.function = function, .data = data}};
   return rf_submit(stream, &op, RF_LATER, false);
 }
@@ -241,6 +209,7 @@ static CUresult attach(const char *call, CUstream handle, CUstream null_stream, 
   if (length && (address != range.base || length != range.size)) return CUDA_ERROR_INVALID_VALUE;
   if (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST && flags != CU_MEM_ATTACH_SINGLE) return CUDA_ERROR_INVALID_VALUE;
   if (flags == CU_MEM_ATTACH_SINGLE && stream->legacy) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(rf_capture_refuse(stream));
   const struct rf_op op = {.kind = RF_OP_NOTHING, .call = call};
   return rf_submit(stream, &op, RF_LATER, true);
 }

@@ -21,6 +21,7 @@
 struct event;
 struct context;
 struct rf_launch;
+struct rf_graph_run;
 
 enum rf_op_kind {
   RF_OP_COPY,
@@ -32,7 +33,8 @@ enum rf_op_kind {
   RF_OP_MEMOPS,      /* wait for and write values in memory */
   RF_OP_FREE,        /* cuMemFreeAsync */
   RF_OP_NOTHING,     /* a place in the order, for what has no work (prefetch, attach) */
-  RF_OP_KERNEL
+  RF_OP_KERNEL,
+  RF_OP_GRAPH        /* a stretch of a graph's tasks (graph_run.c) */
 };
 
 struct rf_op {
@@ -67,6 +69,10 @@ struct rf_op {
       CUdeviceptr address;
     } free;
     struct rf_launch *launch; /* `owned` */
+    struct {
+      struct rf_graph_run *run; /* held */
+      uint32_t first, count;
+    } graph;
   };
 };
 

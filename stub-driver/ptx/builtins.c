@@ -1,5 +1,5 @@
 /*
- * vprintf, malloc, free and __assertfail, lane after lane. vprintf's second argument points to the values, packed as a C
+ * vprintf, malloc, free, __assertfail and cudaGraphSetConditional, lane after lane. vprintf's second argument points to the values, packed as a C
  * structure would be: 4-byte integers, 8-byte integers, doubles and pointers, each aligned to its size.
  */
 #include "builtins.h"
@@ -153,6 +153,11 @@ const struct insn *builtin_call(struct warp *w, const struct insn *in) {
                 s32 count;
                 if (!print(w, in, i, argument(w, call, 0, i), argument(w, call, 1, i), &count)) return NULL;
                 result(w, call, i, (u32)count);
+                break;
+            }
+            case BUILTIN_SET_CONDITION: {
+                const struct ptx_launch *launch = w->worker->run->launch;
+                if (launch->set_condition) launch->set_condition(argument(w, call, 0, i), (u32)argument(w, call, 1, i));
                 break;
             }
             case BUILTIN_MALLOC: result(w, call, i, memory && memory->allocate ? memory->allocate(memory->context, argument(w, call, 0, i)) : 0); break;

@@ -93,7 +93,7 @@ struct slot {
     uint8_t row_bytes; /* 4 or 8; 0 for a predicate */
 };
 
-enum builtin { BUILTIN_NONE, BUILTIN_VPRINTF, BUILTIN_MALLOC, BUILTIN_FREE, BUILTIN_ASSERT };
+enum builtin { BUILTIN_NONE, BUILTIN_VPRINTF, BUILTIN_MALLOC, BUILTIN_FREE, BUILTIN_ASSERT, BUILTIN_SET_CONDITION };
 
 struct call {
     const struct code *callee; /* NULL: through the row `target` */

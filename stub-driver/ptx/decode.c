@@ -876,8 +876,8 @@ static void decode_call(struct decoder *d) {
             if (call->results[i].size != f->results[i].size) refuse(d, PTX_INVALID, "result %u of '%s' has %u bytes", i, symbol->name, call->results[i].size);
         call->builtin = f->has_body ? BUILTIN_NONE : builtin_named(symbol->name);
         if (call->builtin != BUILTIN_NONE) {
-            static const uint8_t sizes[5][8] = {{0}, {8, 8}, {8}, {8}, {8, 8, 4, 8, 8}};
-            static const uint8_t counts[5] = {0, 2, 1, 1, 5}, outs[5] = {0, 1, 1, 0, 0}, out_sizes[5] = {0, 4, 8, 0, 0};
+            static const uint8_t sizes[6][8] = {{0}, {8, 8}, {8}, {8}, {8, 8, 4, 8, 8}, {8, 4}};
+            static const uint8_t counts[6] = {0, 2, 1, 1, 5, 2}, outs[6] = {0, 1, 1, 0, 0, 0}, out_sizes[6] = {0, 4, 8, 0, 0, 0};
             bool fits = call->arg_count == counts[call->builtin] && call->result_count == outs[call->builtin];
             for (uint32_t i = 0; fits && i < call->arg_count; i++) fits = call->args[i].size == sizes[call->builtin][i];
             if (fits && call->result_count) fits = call->results[0].size == out_sizes[call->builtin];

@@ -5,6 +5,7 @@
 
 enum builtin builtin_named(const char *name) {
     if (strcmp(name, "vprintf") == 0) return BUILTIN_VPRINTF;
+    if (strcmp(name, "cudaGraphSetConditional") == 0) return BUILTIN_SET_CONDITION;
     if (strcmp(name, "malloc") == 0) return BUILTIN_MALLOC;
     if (strcmp(name, "free") == 0) return BUILTIN_FREE;
     if (strcmp(name, "__assertfail") == 0 || strcmp(name, "__assert_fail") == 0) return BUILTIN_ASSERT;

@@ -160,6 +160,7 @@ struct ptx_launch {
     const struct ptx_memory *memory;
     void (*print)(void *context, const char *text, size_t length); /* printf of the device; NULL discards */
     void *print_context;
+    void (*set_condition)(uint64_t handle, uint32_t value); /* cudaGraphSetConditional; NULL: without effect */
     const atomic_int *stop;    /* non-zero: stop within 100 ms; NULL: never */
 };
 
