@@ -311,6 +311,8 @@ static void forget(struct captured **link) {
   atomic_fetch_sub(&graph_captured_events, 1);
 }
 
+void graph_capture_recorded(CUevent event) { forget(captured_of(event)); }
+
 static bool node_for_event(struct member *member, CUevent event, CUgraphNodeType type, CUresult *result) {
   struct graph_node *node = NULL;
   struct graph_params params = {.type = type, .event = event};

@@ -256,6 +256,11 @@ static CUresult launch(unsigned abi, CUgraphExec handle, CUstream stream_handle)
   }
   if (!result && (exec->own_count || exec->free_count)) result = graph_memory_launch(exec);
   if (!result) result = graph_env_launch(exec, stream_handle, abi);
+  if (!result && atomic_load_explicit(&graph_captured_events, memory_order_relaxed))
+    for (uint32_t i = 0; i < exec->plan.count; i++) {
+      const struct graph_node *const node = exec->plan.steps[i].node;
+      if (node && node->params.type == CU_GRAPH_NODE_TYPE_EVENT_RECORD) graph_capture_recorded(node->params.event);
+    }
   graph_unlock();
   return result;
 }

@@ -280,6 +280,8 @@ bool graph_capture_record(const struct graph_stream *stream, CUevent event, bool
 bool graph_capture_wait(const struct graph_stream *stream, CUevent event, bool external, CUresult *result);
 /* cuEventQuery, cuEventSynchronize, cuEventElapsedTime. */
 bool graph_capture_asked(CUevent event, CUresult *result);
+/* A graph's launch records the event. With the lock held. */
+void graph_capture_recorded(CUevent event);
 void graph_capture_event_gone(CUevent event);
 /* The stream is destroyed: its capture is invalid. */
 void graph_capture_stream_gone(uint64_t key);

@@ -10,7 +10,7 @@ const folder = makeFolder(join(root, 'build/tests'))
 export function program(name: string, sanitizer: Sanitizer = 'none'): string {
   const source = join(root, 'tests/programs', `${name}.c`)
   const hash = createHash('sha256')
-  for (const file of [source, join(root, 'tests/programs/check.h'), join(root, 'idm/cuda_types.h'), join(root, 'idm/generated/cuda.h')]) hash.update(readFileSync(file))
+  for (const file of [source, join(root, 'tests/programs/check.h'), join(root, 'tests/programs/graphs_ptx.h'), join(root, 'idm/cuda_types.h'), join(root, 'idm/generated/cuda.h')]) hash.update(readFileSync(file))
   const output = join(folder, `${name}-${sanitizer}-${hash.digest('hex').slice(0, 12)}`)
   if (!existsSync(output))
     compile({ sources: [source], output, sanitizer, includes: [join(root, 'idm'), join(root, 'idm/generated')], link: [`-L${join(root, 'build/stub')}`, '-lcuda', '-lm'] })

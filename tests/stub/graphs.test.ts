@@ -1,0 +1,28 @@
+// test: timeout 600
+// Graphs and stream capture on the software GPU: the programs that also run inside a zone (e2e/graphs.test.ts), here under ASan
+// with UBSan, and under TSan.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { join } from 'node:path'
+import { root, type Sanitizer } from '../support/cc.ts'
+import { stubProgram } from '../support/stub.ts'
+
+const suppressions = `suppressions=${join(root, 'tests/stub/kernels/tsan.supp')}:print_suppressions=0`
+const sanitizers: Sanitizer[] = ['none', 'address', 'thread']
+
+const parts = {
+  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional'],
+  captures: ['work', 'forks', 'modes', 'errors', 'info'],
+}
+
+for (const sanitizer of sanitizers)
+  for (const [program, names] of Object.entries(parts))
+    test(`${program}${sanitizer === 'none' ? '' : ` (-fsanitize=${sanitizer})`}`, () => {
+      for (const name of names) {
+        const result = stubProgram(`tests/programs/${program}.c`, sanitizer)([name], { TSAN_OPTIONS: suppressions })
+        assert.is(result.stderr, '', name)
+        assert.is(result.status, 0, name)
+      }
+    })
+
+test.run()
