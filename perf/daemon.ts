@@ -1,4 +1,4 @@
-// A daemon that the harness starts for itself, in a run directory of its own, on the software GPU, with the zones that a
+// A daemon that the harness starts for itself, in a run directory of its own, on the software GPU (or a real one), with the zones that a
 // measurement needs. Most share one zone (sides.ts); those that need many, or a daemon at rest, start their own.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,6 +8,9 @@ import { ApiClient } from '../proxy/api/client.ts'
 import { root } from './programs.ts'
 
 const cli = join(root, 'build/js/ringfence.js')
+
+/** The driver's libcuda.so.1 where it is a real GPU's (RINGFENCE_PERF_DRIVER); null: the software GPU. */
+export const driver = process.env['RINGFENCE_PERF_DRIVER'] || null
 
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
@@ -29,9 +32,9 @@ export class Daemon {
   readonly api = new ApiClient(this.runDir)
 
   private constructor(options: DaemonOptions) {
-    const card = String(options.memory * options.zones.length * 2)
+    const card = driver === null ? ['--driver', 'stub', '--card-memory', String(options.memory * options.zones.length * 2)] : ['--driver', driver]
     const pool = options.pool === undefined ? [] : ['--pool', String(options.pool)]
-    this.process = spawn(process.execPath, [cli, 'serve', '--run-dir', this.runDir, '--driver', 'stub', '--card-memory', card, ...pool], {
+    this.process = spawn(process.execPath, [cli, 'serve', '--run-dir', this.runDir, ...card, ...pool], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.environment },
     })

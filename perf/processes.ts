@@ -8,10 +8,17 @@ export function pss(pid: number): number {
   return Number(kib[1]) / 1024
 }
 
-/** CPU time of all its threads so far, in nanoseconds. */
+/** CPU time of all its threads so far, in nanoseconds. One that ends while it is looked at counts no more. Throws when the process is gone. */
 export function cpuTime(pid: number): number {
   let sum = 0
-  for (const task of readdirSync(`/proc/${pid}/task`)) sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+    } catch (error) {
+      // ENOENT as it is opened, ESRCH as it is read.
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
   return sum
 }
 

@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 
-export const root = resolve(import.meta.dirname, '..')
+/** Of the source tree, or of a bundle (scripts/gpu-check), which has the programs and no compiler. */
+export const root = process.env['RINGFENCE_PERF_ROOT'] ?? resolve(import.meta.dirname, '..')
 export const output = join(root, 'build/perf')
 const stub = join(root, 'build/stub')
 
@@ -14,6 +15,7 @@ const FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-Wall', '-Wextra', '-W
 export function executable(program: string): string {
   const source = join(root, 'perf', `${program}.c`)
   const target = join(output, basename(program))
+  if (!existsSync(source) && existsSync(target)) return target
   const cuda = program.startsWith('programs/')
   const inputs = [source, ...headers(join(root, 'perf/programs')), ...headers(join(root, 'idm')), ...headers(join(root, 'idm/generated'))]
   if (existsSync(target) && inputs.every((file) => statSync(file).mtimeMs <= statSync(target).mtimeMs)) return target

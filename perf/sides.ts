@@ -1,8 +1,8 @@
 // How a program runs on each side. The zone is one of a daemon that the harness starts for itself (daemon.ts); the direct
 // side loads that same software GPU with the same size and settings.
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
-import { Daemon } from './daemon.ts'
+import { dirname, join } from 'node:path'
+import { Daemon, driver } from './daemon.ts'
 import type { Command, Sample, Side } from './model.ts'
 import { executable, root } from './programs.ts'
 
@@ -14,8 +14,9 @@ const RUN_TIMEOUT_MS = 180_000
 /** The daemon with the one zone that most measurements share. */
 export const startZone = (): Promise<Daemon> => Daemon.start({ zones: [ZONE], memory: ZONE_MEMORY })
 
-/** What a program has in its environment to load the software GPU itself. */
-export const direct = (memory: number): Record<string, string> => ({ LD_LIBRARY_PATH: join(root, 'build/stub'), RINGFENCE_STUB_MEMORY: String(memory) })
+/** What a program has in its environment to load the driver itself: the software GPU, of so many bytes, or a real one's. */
+export const direct = (memory: number): Record<string, string> =>
+  driver === null ? { LD_LIBRARY_PATH: join(root, 'build/stub'), RINGFENCE_STUB_MEMORY: String(memory) } : { LD_LIBRARY_PATH: dirname(driver) }
 
 /** Runs one program once. Throws what it said on stderr when it fails, hangs or prints nothing. */
 export async function measure(command: Command, side: Side, daemon: Daemon | null): Promise<Sample> {

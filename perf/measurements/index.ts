@@ -7,11 +7,11 @@ import { copies } from './copy.ts'
 import { idle } from './idle.ts'
 import { live } from './live.ts'
 import { mix } from './mix.ts'
-import { record, set } from './posted.ts'
+import { launch, record, set } from './posted.ts'
 import { rest } from './rest.ts'
 import { curvesOfCopies } from './sizes.ts'
 import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, idle, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]
+export const MEASUREMENTS: Measurement[] = [waited, query, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]

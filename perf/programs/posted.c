@@ -1,32 +1,35 @@
-/* posted - calls that nobody waits for: program [event-record|memset] [CALLS].
+/* posted - calls that nobody waits for: program [event-record|memset|launch] [CALLS].
  *
  * client      nanoseconds of one call in the calling thread: the median of bursts that fit any queue, each posted after
  *             the stream ran empty
  * client_cpu  the same in CPU time of the thread, which a machine with company does not change
  * sustained   calls a second when it never stops: CALLS calls and one synchronise */
-#include "device.h"
+#include "kernel.h"
 
 enum { BURST = 200, BURSTS = 200 };
 
 static CUstream stream;
 static CUevent event;
 static CUdeviceptr memory;
-static int memset_it;
+static CUfunction noop;
+static enum { RECORD, SET, LAUNCH } what;
 
 static inline void post(void)
 {
-    CUresult result = memset_it ? cuMemsetD8Async(memory, 7, 4, stream) : cuEventRecord(event, stream);
-    if (result != CUDA_SUCCESS) must(result, memset_it ? "cuMemsetD8Async" : "cuEventRecord");
+    static const char *const names[] = { "cuEventRecord", "cuMemsetD8Async", "cuLaunchKernel" };
+    CUresult result = what == RECORD ? cuEventRecord(event, stream) : what == SET ? cuMemsetD8Async(memory, 7, 4, stream) : launch(noop, NULL, stream);
+    if (result != CUDA_SUCCESS) must(result, names[what]);
 }
 
 int main(int argc, char **argv)
 {
-    memset_it = argc > 1 && strcmp(argv[1], "memset") == 0;
+    what = argc > 1 && strcmp(argv[1], "memset") == 0 ? SET : argc > 1 && strcmp(argv[1], "launch") == 0 ? LAUNCH : RECORD;
     size_t calls = number_argument(argc, argv, 2, 200000);
     CUdevice device = open_device();
     MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
     MUST(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
     MUST(cuMemAlloc_v2(&memory, 4096));
+    if (what == LAUNCH) noop = kernel("noop");
 
     uint64_t *wall = samples_of(BURSTS), *cpu = samples_of(BURSTS);
     for (int i = -20; i < BURSTS; i++) {
