@@ -62,7 +62,8 @@ const end = (p: string) => `${p}_place:u32 ${p}_lod:u32 ${p}_base:u64 ${p}_x:u64
 
 export const PLACES = ['device', 'array', 'staging', 'inline', 'pinned'] as const
 export const SYNC_SCOPES = ['context', 'stream', 'event'] as const
-export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async'] as const
+/** Kinds of GPU_ALLOC, and behind them what only POINTER_QUERY answers. */
+export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async', 'mapping', 'pinned'] as const
 
 /** What a client needs to know of a function or kernel to launch it; owner: the module or library that it ends with; the first parameters follow as pairs of u16, offset and size
  *  (FUNCTION_PARAMS has the others). */
@@ -77,16 +78,16 @@ export const MESSAGES: Message[] = [
   message('CTX_PRIMARY_RESET', 'waited', 'device:device', '', 'destroy all the primary context holds; its handle stays'),
   message('CTX_CREATE', 'waited', 'device:device flags:u32', 'context:handle(context)', '', 'INVALID_VALUE'),
   message('CTX_DESTROY', 'waited', 'target:handle(context)', '', ''),
-  message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64', 'device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
+  message('GPU_ALLOC', 'waited', 'kind:u32 element:u32 bytes:u64 width:u64 height:u64 pool:handle(pool) stream:handle(stream)', 'address:address pitch:u64 object:u64 object_base:address object_size:u64', 'memory of the first four ALLOC_KINDS; pitch: width x height rows; async: from pool (0: current) on stream; managed: inside the shared pages `object`, to be mapped at `object_base`, whose descriptor came as a notice when they were made', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('GPU_FREE', 'either', 'address:address stream:handle(stream) async:u32 pad:u32', '', 'async 1: in the order of `stream`'),
   message('MEM_INFO', 'waited', '', 'free:u64 total:u64', "the zone's numbers", 'INVALID_CONTEXT'),
-  message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; kind: ALLOC_KINDS, 4 for a mapping of the virtual memory calls; CUDA_ERROR_INVALID_VALUE if none'),
+  message('POINTER_QUERY', 'waited', 'address:address', 'base:address size:u64 context:handle(context) pool:handle(pool) kind:u32 device:device id:u64', 'the allocation around an address; kind: ALLOC_KINDS; CUDA_ERROR_INVALID_VALUE if none'),
   message('GPU_COPY', 'either', `${end('dst')} ${end('src')} width:u64 rows:u64 depth:u64 stream:handle(stream) chunk:u32 chunks:u32`, '', 'width bytes x rows x depth; waited: answered when done; posted: in stream order; what becomes of inline bytes and staging chunks: see idm/messages.ts', 'INVALID_VALUE'),
   message('GPU_SET', 'either', 'address:address pitch:u64 width:u64 rows:u64 value:u32 element:u32 stream:handle(stream)', '', 'width elements of `element` bytes (1, 2, 4) x rows; waited: answered when done'),
   message('GPU_SYNC', 'waited', 'scope:u32 pad:u32 target:u64', '', 'SYNC_SCOPES; target: context, stream or event handle', 'INVALID_VALUE INVALID_CONTEXT CONTEXT_IS_DESTROYED INVALID_HANDLE'),
   message('STREAM_DESTROY', 'waited', 'stream:handle(stream)', '', ''),
   message('EVENT_DESTROY', 'waited', 'event:handle(event)', '', ''),
-  message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 offset:u64 size:u64', 'pinned memory; its descriptor comes as a notice, sent before this reply', 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY OPERATING_SYSTEM'),
+  message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 address:address size:u64', "pinned memory, at `address` for the GPU and to be mapped there; its descriptor comes as a notice, sent before this reply", 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY OPERATING_SYSTEM'),
   message('HOST_FREE', 'waited', 'id:u64', '', '', 'INVALID_VALUE'),
   message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned: the stream goes on'),

@@ -54,7 +54,9 @@ struct rf_info {
     uint64_t window_size;               /*  16 */
     uint64_t granularity;               /*  24 of the virtual memory calls, bytes */
     char zone[64];                      /*  32 */
-    uint8_t reserved[32];               /*  96 */
+    uint64_t host_window_base;          /*  96 addresses of pinned and managed memory, the same for the GPU and in both processes */
+    uint64_t host_window_size;          /* 104 0: none */
+    uint8_t reserved[16];               /* 112 */
     struct rf_device_info devices[RF_DEVICES_MAX]; /* 128 */
 };
 

@@ -24,7 +24,7 @@ export enum Region {
 export enum Slot { state = 0, sleeping = 4, status = 8, length = 12, payload = 16 }
 
 /** struct rf_info */
-export enum Info { driverVersion = 0, deviceCount = 4, windowBase = 8, windowSize = 16, granularity = 24, zone = 32, zoneBytes = 64, devices = 128 }
+export enum Info { driverVersion = 0, deviceCount = 4, windowBase = 8, windowSize = 16, granularity = 24, zone = 32, zoneBytes = 64, hostWindowBase = 96, hostWindowSize = 104, devices = 128 }
 
 /** struct rf_device_info */
 export enum DeviceInfo { name = 0, nameBytes = 256, uuid = 256, totalMemory = 272, primaryContext = 280, present = 288, attributes = 320, bytes = 1344 }

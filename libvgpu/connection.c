@@ -33,10 +33,10 @@
 #include "errors.h"
 #include "futex.h"
 #include "hello.h"
-#include "hostmem.h"
 #include "last.h"
 #include "log.h"
 #include "messages.h"
+#include "objects.h"
 #include "settings.h"
 #include "thread.h"
 
@@ -83,7 +83,7 @@ void vgpu_fail(CUresult error, const char *why)
     vgpu_futex_wake_all(&vgpu.ring.shared->producers_waiting);
     atomic_fetch_add(&vgpu.region->staging_epoch, 1);
     vgpu_futex_wake_all(&vgpu.region->staging_epoch);
-    vgpu_hostmem_failed();
+    vgpu_objects_failed();
 }
 
 void vgpu_doorbell(void)
@@ -155,7 +155,7 @@ static void *listen_for_notices(void *argument)
             return NULL;
         }
         if (notice.type == RF_NOTICE_PINNED && passed >= 0) {
-            vgpu_hostmem_arrived(notice.cookie, passed, notice.offset, notice.length);
+            vgpu_object_arrived(notice.cookie, passed, notice.offset, notice.length);
             continue;
         }
         if (passed >= 0) close(passed);
@@ -317,6 +317,24 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
  * shadow cannot be reserved, and needs not be. */
 static int sanitized(void) { return dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init"); }
 
+/* Keeps [base, base + bytes) free of this process's own mappings: they are the GPU's addresses (unified addressing), or such that
+ * shared memory will be mapped at. The raw call, because sanitizers intercept the other; nothing here is touched as it is.
+ * Returns 1, 0 when that is not possible and need not be, -1 having said why not. */
+static int reserve(const char *whose, uint64_t base, uint64_t bytes)
+{
+    if (!bytes) return 0;
+    void *window = (void *)syscall(SYS_mmap, (void *)(uintptr_t)base, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+                                   -1, (off_t)0);
+    if (window == (void *)(uintptr_t)base) return 1;
+    int error = window == MAP_FAILED ? errno : EEXIST;
+    if (window != MAP_FAILED) munmap(window, bytes); /* a kernel before 4.17 took the address as a hint */
+    if (error == EEXIST && sanitized()) return 0;
+    vgpu_log_once("cannot keep the %s addresses [%#llx, %#llx) free in this process: %s%s", whose, (unsigned long long)base,
+                  (unsigned long long)(base + bytes), strerror(error),
+                  error == EEXIST ? " (something is mapped there: restart the program)" : " (raise ulimit -v)");
+    return -1;
+}
+
 static CUresult map_region(int fd, uint64_t size, struct vgpu_connection *out)
 {
     struct stat file;
@@ -336,22 +354,17 @@ static CUresult map_region(int fd, uint64_t size, struct vgpu_connection *out)
         return CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
     }
     madvise(region, size, MADV_DONTFORK);
-    /* Device addresses are numbers that no host mapping of this process may have (unified addressing). The raw call, because
-     * sanitizers intercept the other; nothing here is ever touched. */
     const struct rf_info *info = &out->info;
-    if (info->window_size) {
-        void *window = (void *)syscall(SYS_mmap, (void *)(uintptr_t)info->window_base, info->window_size, PROT_NONE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, (off_t)0);
-        int error = window == (void *)(uintptr_t)info->window_base ? 0 : window == MAP_FAILED ? errno : EEXIST;
-        if (error && window != MAP_FAILED) munmap(window, info->window_size); /* a kernel before 4.17 took the address as a hint */
-        if (error && !(error == EEXIST && sanitized())) {
-            vgpu_log_once("cannot keep the GPU's addresses [%#llx, %#llx) free in this process: %s%s",
-                          (unsigned long long)info->window_base, (unsigned long long)(info->window_base + info->window_size),
-                          strerror(error), error == EEXIST ? " (something is mapped there: restart the program)" : " (raise ulimit -v)");
-            munmap(region, size);
-            return CUDA_ERROR_OPERATING_SYSTEM;
-        }
+    if (reserve("GPU's", info->window_base, info->window_size) < 0) {
+        munmap(region, size);
+        return CUDA_ERROR_OPERATING_SYSTEM;
     }
+    int reserved = reserve("host memory's", info->host_window_base, info->host_window_size);
+    if (reserved < 0) {
+        munmap(region, size);
+        return CUDA_ERROR_OPERATING_SYSTEM;
+    }
+    out->host_window = reserved;
     return CUDA_SUCCESS;
 }
 

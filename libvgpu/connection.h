@@ -22,6 +22,7 @@ struct vgpu_connection {
     uint32_t chunk_count;
     uint32_t chunk_bytes;
     uint8_t *staging;
+    int host_window;         /* the host window's addresses are kept free: shared memory is mapped there */
     uint32_t spinners_max;   /* threads that may spin at once: one fewer than cores */
     struct rf_info info;     /* a private copy, checked: the executor cannot change it under us */
 };

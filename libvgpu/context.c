@@ -16,6 +16,7 @@
 #include "cudart_tables.h"
 #include "device.h"
 #include "hand.h"
+#include "managed.h"
 
 #define API_VERSION 3020u
 
@@ -263,6 +264,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
         error = vgpu_wait(&call, NULL, 0);
     }
     struct rf_cudart_kept *kept = take_kept(context);
+    vgpu_managed_context_gone((CUcontext)(uintptr_t)context->handle);
     remove_everywhere(context);
     dereference(context);
     drop_kept(kept);
@@ -396,7 +398,9 @@ static CUresult reset(CUdevice dev)
     CUresult error = vgpu_begin(&call, RF_CTX_PRIMARY_RESET, sizeof(struct rf_CTX_PRIMARY_RESET), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_CTX_PRIMARY_RESET *)call.payload)->device = vgpu_device_to_wire(dev);
-    return vgpu_wait(&call, NULL, 0);
+    error = vgpu_wait(&call, NULL, 0);
+    if (error == CUDA_SUCCESS) vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
+    return error;
 }
 
 CUresult vgpu_cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)

@@ -31,9 +31,10 @@
 
 _Static_assert(RF_RECORD_HEADER + sizeof(struct rf_GPU_COPY) + INLINE_MAX <= RF_RECORD_MAX, "an inline copy is one record");
 
+/* Whether the executor knows an address as the GPU's. */
 static int in_window(uint64_t address)
 {
-    return address - vgpu.info.window_base < vgpu.info.window_size || vgpu_globals_has(address);
+    return address - vgpu.info.window_base < vgpu.info.window_size || vgpu_hostmem_is_gpus(address) || vgpu_globals_has(address);
 }
 
 struct vgpu_side vgpu_side_device(CUdeviceptr address)
@@ -130,7 +131,7 @@ static CUresult probe_finish(struct vgpu_call *call, const struct vgpu_side *sid
 {
     struct rf_POINTER_QUERY_reply there;
     CUresult error = vgpu_finish(call, &there, sizeof there);
-    if (error != CUDA_SUCCESS || there.kind == VGPU_ALLOC_MAPPING) return error;
+    if (error != CUDA_SUCCESS || there.kind == RF_ALLOC_MAPPING) return error;
     uint64_t bytes = span(side, box), start = (uintptr_t)host_start(side);
     return bytes == 0 || bytes > there.size - (start - there.base) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }

@@ -1,8 +1,7 @@
 /* hostmem.c - pinned host memory.
  *
- * What cuMemHostAlloc gives out is memory that the executor made and registered with the driver: both map the same object, and
- * copies from and to it move no byte on the CPU. Its descriptor comes over the socket (to the listener) while the reply to
- * HOST_ALLOC comes through the ring, so the two meet in a small list here.
+ * What cuMemHostAlloc gives out is memory that the executor made and registered with the driver (objects.h): both map the same
+ * object, copies from and to it move no byte on the CPU, and kernels reach it at the same address as the program.
  *
  * cuMemHostRegister takes memory that the program has already. Its whole pages are replaced in place by such an object:
  * allocate one, copy the bytes over, map it there (MAP_FIXED). That is done only for private, anonymous, writable pages (what
@@ -15,10 +14,10 @@
  *   - the first and last partial page stay private: copies that touch them are staged (copy.c splits there).
  * Memory that cannot be replaced is registered in name: its copies go through staging, correct but slower.
  *
- * With unified addressing a pinned range's device pointer is its host pointer. */
+ * The device pointer of what was allocated is its host pointer. That of registered memory is another one (attribute 91 says so):
+ * the executor cannot have its own mappings wherever the program happens to have its. */
 #include "hostmem.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,76 +27,10 @@
 #include "call.h"
 #include "context.h"
 #include "hand.h"
+#include "objects.h"
 #include "ranges.h"
 
-/* ---- descriptors on their way ---- */
-
-struct arrival {
-    struct arrival *next;
-    uint64_t id, offset, length;
-    int descriptor;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t came = PTHREAD_COND_INITIALIZER;
-static struct arrival *arrivals;
-
-void vgpu_hostmem_arrived(uint64_t id, int descriptor, uint64_t offset, uint64_t length)
-{
-    struct arrival *arrival = malloc(sizeof *arrival);
-    if (!arrival) {
-        close(descriptor);
-        vgpu_fail(CUDA_ERROR_OUT_OF_MEMORY, "out of memory in the listener");
-        return;
-    }
-    *arrival = (struct arrival){.id = id, .offset = offset, .length = length, .descriptor = descriptor};
-    pthread_mutex_lock(&lock);
-    arrival->next = arrivals;
-    arrivals = arrival;
-    pthread_cond_broadcast(&came);
-    pthread_mutex_unlock(&lock);
-}
-
-void vgpu_hostmem_failed(void)
-{
-    pthread_mutex_lock(&lock);
-    pthread_cond_broadcast(&came);
-    pthread_mutex_unlock(&lock);
-}
-
-static CUresult take_arrival(uint64_t id, struct arrival *out)
-{
-    CUresult state = CUDA_SUCCESS;
-    struct arrival *found = NULL;
-    pthread_mutex_lock(&lock);
-    for (;;) {
-        struct arrival **at = &arrivals;
-        while (*at && (*at)->id != id) at = &(*at)->next;
-        if ((found = *at)) {
-            *at = found->next;
-            break;
-        }
-        state = vgpu_ready();
-        if (state != CUDA_SUCCESS) break;
-        pthread_cond_wait(&came, &lock);
-    }
-    pthread_mutex_unlock(&lock);
-    if (!found) return state;
-    *out = *found;
-    free(found);
-    return CUDA_SUCCESS;
-}
-
 /* ---- objects ---- */
-
-static uintptr_t page_size(void)
-{
-    static uintptr_t size;
-    if (!size) size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    return size;
-}
-
-static uintptr_t page_up(uintptr_t n) { return (n + page_size() - 1) & ~(page_size() - 1); }
 
 static CUresult free_object(uint64_t id)
 {
@@ -108,8 +41,8 @@ static CUresult free_object(uint64_t id)
     return vgpu_wait(&call, NULL, 0);
 }
 
-/* Asks for an object and maps `bytes` (whole pages) of it: anywhere, or over `fixed` after copying what is there. */
-static CUresult map_object(uint64_t bytes, unsigned flags, void *fixed, uint64_t *id, void **address)
+/* Asks for an object of `bytes` bytes. */
+static CUresult make_object(uint64_t bytes, unsigned flags, struct rf_HOST_ALLOC_reply *reply)
 {
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_HOST_ALLOC, sizeof(struct rf_HOST_ALLOC), VGPU_WAITED, 0);
@@ -117,35 +50,7 @@ static CUresult map_object(uint64_t bytes, unsigned flags, void *fixed, uint64_t
     struct rf_HOST_ALLOC *request = call.payload;
     request->bytes = bytes;
     request->flags = flags;
-    struct rf_HOST_ALLOC_reply reply;
-    error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error != CUDA_SUCCESS) return error;
-    struct arrival arrival;
-    error = take_arrival(reply.id, &arrival);
-    if (error != CUDA_SUCCESS) return error;
-    uint64_t length = page_up(bytes);
-    void *mapped = MAP_FAILED;
-    if (arrival.offset % page_size() == 0 && arrival.length >= bytes) {
-        mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, arrival.descriptor, (off_t)arrival.offset);
-        if (mapped != MAP_FAILED && fixed) {
-            memcpy(mapped, fixed, bytes);
-            /* Moved over the old pages in one step: no moment in which the range is unmapped. */
-            if (mremap(mapped, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, fixed) == MAP_FAILED) {
-                munmap(mapped, length);
-                mapped = MAP_FAILED;
-            } else {
-                mapped = fixed;
-            }
-        }
-    }
-    close(arrival.descriptor);
-    if (mapped == MAP_FAILED) {
-        free_object(reply.id);
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    *id = reply.id;
-    *address = mapped;
-    return CUDA_SUCCESS;
+    return vgpu_wait(&call, reply, sizeof *reply);
 }
 
 static void describe(struct vgpu_host_range *range)
@@ -160,25 +65,37 @@ static void describe(struct vgpu_host_range *range)
 int vgpu_hostmem_find(uintptr_t address, struct vgpu_host_range *out) { return vgpu_ranges_find(address, out); }
 int vgpu_hostmem_touching(uintptr_t start, uintptr_t end, struct vgpu_host_range *out) { return vgpu_ranges_touching(start, end, out); }
 
+int vgpu_hostmem_is_gpus(uint64_t address)
+{
+    struct vgpu_host_range range;
+    if (address - vgpu.info.host_window_base >= vgpu.info.host_window_size) return 0;
+    return !vgpu_ranges_find((uintptr_t)address, &range) || range.managed;
+}
+
 /* ---- allocation ---- */
 
 CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 {
     const unsigned all = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
     if (!pp || bytesize == 0 || bytesize > SIZE_MAX / 2 || (Flags & ~all)) return CUDA_ERROR_INVALID_VALUE;
-    struct vgpu_host_range range = {.flags = Flags};
-    void *address;
-    CUresult error = map_object(bytesize, Flags, NULL, &range.id, &address);
+    struct rf_HOST_ALLOC_reply object;
+    CUresult error = make_object(bytesize, Flags, &object);
     if (error != CUDA_SUCCESS) return error;
-    range.start = range.shared_start = (uintptr_t)address;
-    range.end = range.shared_end = range.start + bytesize;
+    uintptr_t at = object.address;
+    error = vgpu_object_map(object.id, bytesize, &at);
+    if (error != CUDA_SUCCESS) {
+        free_object(object.id);
+        return error;
+    }
+    struct vgpu_host_range range = {.start = at, .end = at + bytesize, .shared_start = at, .shared_end = at + bytesize, .id = object.id,
+                                    .gpu = object.address, .flags = Flags};
     describe(&range);
     if (vgpu_ranges_add(&range) != 0) {
-        munmap(address, page_up(bytesize));
+        vgpu_object_unmap(range.id, bytesize, at);
         free_object(range.id);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    *pp = address;
+    *pp = (void *)at;
     return CUDA_SUCCESS;
 }
 
@@ -189,11 +106,11 @@ CUresult vgpu_cuMemAllocHost(void **pp, unsigned int bytesize) { return vgpu_cuM
 CUresult vgpu_cuMemFreeHost(void *p)
 {
     struct vgpu_host_range range;
-    if (!p || !vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || range.registered) return CUDA_ERROR_INVALID_VALUE;
+    if (!p || !vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || range.registered || range.managed) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_INVALID_VALUE; /* another thread was first */
-    /* The executor answers when nothing uses the memory any more; only then may the pages go. */
+    /* The executor answers when nothing uses the memory any more, host functions among them; only then may the pages go. */
     CUresult error = free_object(range.id);
-    munmap((void *)range.start, page_up(range.end - range.start));
+    vgpu_object_unmap(range.id, range.end - range.start, range.start);
     return error;
 }
 
@@ -224,8 +141,8 @@ static int replaceable(uintptr_t start, uintptr_t end)
 /* Whether every page of [start, end) is mapped at all: msync says so for any kind of mapping. */
 static int mapped(uintptr_t start, uintptr_t end)
 {
-    uintptr_t first = start & ~(page_size() - 1);
-    return msync((void *)first, page_up(end) - first, MS_ASYNC) == 0;
+    uintptr_t first = vgpu_page_down(start);
+    return msync((void *)first, vgpu_page_up(end) - first, MS_ASYNC) == 0;
 }
 
 /* Puts private memory with the same bytes where shared pages are. Returns whether it could. */
@@ -252,14 +169,23 @@ CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
     struct vgpu_host_range other;
     if (vgpu_ranges_touching(range.start, range.end, &other)) return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
     describe(&range);
-    uintptr_t first = page_up(range.start), last = range.end & ~(page_size() - 1);
+    uintptr_t first = vgpu_page_up(range.start), last = vgpu_page_down(range.end);
     range.shared_start = range.shared_end = first;
     if (first < last && !(Flags & CU_MEMHOSTREGISTER_READ_ONLY) && replaceable(first, last)) {
-        void *address;
-        CUresult error = map_object(last - first, Flags, (void *)first, &range.id, &address);
+        struct rf_HOST_ALLOC_reply object;
+        CUresult error = make_object(last - first, Flags, &object);
+        if (error == CUDA_SUCCESS) {
+            error = vgpu_object_move_over(object.id, last - first, (void *)first);
+            if (error != CUDA_SUCCESS) free_object(object.id);
+        }
         /* Out of pinned memory or of mappings: the range is registered in name, and staged. The broker's death is an error. */
-        if (error == CUDA_SUCCESS) range.shared_end = last;
-        else if (vgpu_ready() != CUDA_SUCCESS) return error;
+        if (error == CUDA_SUCCESS) {
+            range.id = object.id;
+            range.gpu = object.address;
+            range.shared_end = last;
+        } else if (vgpu_ready() != CUDA_SUCCESS) {
+            return error;
+        }
     }
     int added = vgpu_ranges_add(&range);
     if (added == 0) return CUDA_SUCCESS;
@@ -288,14 +214,18 @@ CUresult vgpu_cuMemHostUnregister(void *p)
 CUresult vgpu_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
 {
     struct vgpu_host_range range;
-    if (!pdptr || Flags != 0 || !vgpu_ranges_find((uintptr_t)p, &range)) return CUDA_ERROR_INVALID_VALUE;
-    *pdptr = (CUdeviceptr)(uintptr_t)p;
+    if (!pdptr || Flags != 0 || !vgpu_ranges_find((uintptr_t)p, &range) || range.managed) return CUDA_ERROR_INVALID_VALUE;
+    uintptr_t at = (uintptr_t)p;
+    if (at < range.shared_start || at >= range.shared_end)
+        return vgpu_refuse("cuMemHostGetDevicePointer (of registered memory that could not be shared with the GPU, or of its first or last part of a page)",
+                           CUDA_ERROR_NOT_SUPPORTED);
+    *pdptr = range.gpu + (at - range.shared_start);
     return CUDA_SUCCESS;
 }
 
 CUresult vgpu_cuMemHostGetDevicePointer(CUdeviceptr_v1 *pdptr, void *p, unsigned int Flags)
 {
-    CUdeviceptr wide;
+    CUdeviceptr wide = 0;
     if (!pdptr) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_cuMemHostGetDevicePointer_v2(&wide, p, Flags);
     if (error != CUDA_SUCCESS) return error;
@@ -307,7 +237,7 @@ CUresult vgpu_cuMemHostGetDevicePointer(CUdeviceptr_v1 *pdptr, void *p, unsigned
 CUresult vgpu_cuMemHostGetFlags(unsigned int *pFlags, void *p)
 {
     struct vgpu_host_range range;
-    if (!pFlags || !vgpu_ranges_find((uintptr_t)p, &range)) return CUDA_ERROR_INVALID_VALUE;
+    if (!pFlags || !vgpu_ranges_find((uintptr_t)p, &range) || range.managed) return CUDA_ERROR_INVALID_VALUE;
     *pFlags = range.flags;
     return CUDA_SUCCESS;
 }

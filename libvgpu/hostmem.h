@@ -1,4 +1,4 @@
-/* hostmem.h - host memory that CUDA knows: pinned allocations and registered ranges, by address. */
+/* hostmem.h - memory of this process that CUDA knows: pinned, registered and managed ranges, by address. */
 #ifndef VGPU_HOSTMEM_H
 #define VGPU_HOSTMEM_H
 
@@ -6,14 +6,25 @@
 
 #include "cuda.h"
 
+/* What cuMemAdvise and cuMemPrefetchAsync said of managed memory, to be asked for by cuMemRangeGetAttribute. */
+struct vgpu_advice {
+    int read_mostly;
+    CUmemLocation preferred, prefetched; /* type 0 (invalid): never said */
+    uint64_t accessed_by;                /* bit by device, bit 63 the host */
+};
+
 /* One range, copied out of the table: the entry itself may go while the copy is used. */
 struct vgpu_host_range {
     uintptr_t start, end;    /* what the program allocated or registered */
     uintptr_t shared_start, shared_end; /* the part that the executor shares; equal: none, its copies are staged */
     uint64_t id;             /* of the shared object on the wire; its first byte is at shared_start */
+    uint64_t gpu;            /* the GPU's address of shared_start */
     uint64_t buffer_id;      /* CU_POINTER_ATTRIBUTE_BUFFER_ID */
     unsigned flags;          /* CU_MEMHOSTALLOC_* or CU_MEMHOSTREGISTER_* */
     int registered;          /* cuMemHostRegister's, not cuMemHostAlloc's */
+    int managed;             /* cuMemAllocManaged's: device memory that the host reaches too (managed.c) */
+    int alone;               /* managed: has its object to itself */
+    struct vgpu_advice advice; /* managed: what was advised about it */
     CUcontext context;       /* current when it was made */
     CUdevice device;
 };
@@ -24,10 +35,8 @@ int vgpu_hostmem_find(uintptr_t address, struct vgpu_host_range *out);
 /* The first range that touches [start, end). Returns whether there is one. */
 int vgpu_hostmem_touching(uintptr_t start, uintptr_t end, struct vgpu_host_range *out);
 
-/* From the listener: the descriptor of pinned memory `id`, whose bytes are [offset, offset + length) of it. Takes the descriptor. */
-void vgpu_hostmem_arrived(uint64_t id, int descriptor, uint64_t offset, uint64_t length);
-
-/* From the listener: the broker is gone, whoever waits for a descriptor must look. */
-void vgpu_hostmem_failed(void);
+/* Whether `address` is the GPU's in the host window: managed memory, the device pointer of registered memory, or nothing. Copies
+ * name it as a device address, and the executor checks it. */
+int vgpu_hostmem_is_gpus(uint64_t address);
 
 #endif

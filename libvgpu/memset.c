@@ -1,7 +1,7 @@
 /* memset.c - every cuMemset form comes down to GPU_SET: rows of elements of 1, 2 or 4 bytes.
  *
- * A pinned range's device pointer is host memory, which GPU_SET does not reach: the stream is waited for and the bytes are set
- * here, so that work queued before still sees the old ones. */
+ * Of registered memory the GPU has only the pages that the executor shares. Where others are to be set the stream is waited for
+ * and the bytes are set here, so that work queued before still sees the old ones. */
 #include <stddef.h>
 #include <string.h>
 
@@ -18,12 +18,20 @@ struct set {
     size_t width, rows; /* elements, rows */
 };
 
-static CUresult set_pinned(const struct set *set, const struct vgpu_host_range *range, CUstream stream, unsigned abi)
+/* Whether all of it lies in the pages that the GPU has: then *set is made to say the GPU's address. Else *outside says whether it
+ * leaves the range altogether. */
+static int on_gpu(struct set *set, const struct vgpu_host_range *range, int *outside)
 {
     uint64_t bytes, reach;
-    if (__builtin_mul_overflow(set->width, set->element, &bytes) || __builtin_mul_overflow(set->rows - 1, set->pitch, &reach) ||
-        __builtin_add_overflow(reach, bytes, &reach) || reach > range->end - set->address)
-        return CUDA_ERROR_INVALID_VALUE;
+    *outside = __builtin_mul_overflow(set->width, set->element, &bytes) || __builtin_mul_overflow(set->rows - 1, set->pitch, &reach) ||
+               __builtin_add_overflow(reach, bytes, &reach) || reach > range->end - set->address;
+    if (*outside || set->address < range->shared_start || set->address + reach > range->shared_end) return 0;
+    set->address = range->gpu + (set->address - range->shared_start);
+    return 1;
+}
+
+static CUresult set_here(const struct set *set, CUstream stream, unsigned abi)
+{
     CUresult error = vgpu_sync_stream(stream, abi);
     if (error != CUDA_SUCCESS) return error;
     for (size_t y = 0; y < set->rows; y++) {
@@ -43,8 +51,10 @@ static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
     if (set.rows > 1 && (set.pitch < bytes || set.pitch % set.element)) return CUDA_ERROR_INVALID_VALUE;
     if (set.rows == 1) set.pitch = bytes;
     struct vgpu_host_range range;
-    if (set.address - vgpu.info.window_base >= vgpu.info.window_size && vgpu_hostmem_find((uintptr_t)set.address, &range))
-        return set_pinned(&set, &range, stream, abi);
+    int outside;
+    if (set.address - vgpu.info.window_base >= vgpu.info.window_size && vgpu_hostmem_find((uintptr_t)set.address, &range) &&
+        !on_gpu(&set, &range, &outside))
+        return outside ? CUDA_ERROR_INVALID_VALUE : set_here(&set, stream, abi);
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_GPU_SET, sizeof(struct rf_GPU_SET), async ? VGPU_POSTED : VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;

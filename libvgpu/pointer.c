@@ -11,6 +11,7 @@
 #include "hand.h"
 #include "hostmem.h"
 #include "query.h"
+#include "ranges.h"
 
 struct facts {
     int known;                /* 0: neither host memory that CUDA knows nor the GPU's */
@@ -26,9 +27,14 @@ static CUresult find(CUdeviceptr ptr, struct facts *facts)
 {
     memset(facts, 0, sizeof *facts);
     struct vgpu_host_range range;
-    if (vgpu_hostmem_find((uintptr_t)ptr, &range)) {
-        *facts = (struct facts){.known = 1, .type = CU_MEMORYTYPE_HOST, .base = range.start, .size = range.end - range.start, .context = VGPU_WIRE(range.context),
-                                .id = range.buffer_id, .device_pointer = ptr, .host_pointer = ptr, .device = range.device};
+    if (vgpu_hostmem_find((uintptr_t)ptr, &range) || (vgpu_hostmem_is_gpus(ptr) && vgpu_ranges_find_gpu(ptr, &range))) {
+        int by_gpu = ptr < range.start || ptr >= range.end;
+        uint64_t inside = by_gpu ? ptr - range.gpu + (range.shared_start - range.start) : ptr - range.start;
+        int on_gpu = range.start + inside >= range.shared_start && range.start + inside < range.shared_end;
+        *facts = (struct facts){.known = 1, .type = range.managed ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST, .base = range.start,
+                                .size = range.end - range.start, .context = VGPU_WIRE(range.context), .id = range.buffer_id,
+                                .device_pointer = on_gpu ? range.gpu + (range.start + inside - range.shared_start) : 0,
+                                .host_pointer = range.start + inside, .device = range.device, .managed = range.managed};
         return CUDA_SUCCESS;
     }
     struct rf_POINTER_QUERY_reply reply;
@@ -36,8 +42,7 @@ static CUresult find(CUdeviceptr ptr, struct facts *facts)
     if (error != CUDA_SUCCESS) return error;
     *facts = (struct facts){.known = 1, .type = CU_MEMORYTYPE_DEVICE, .base = reply.base, .size = reply.size, .context = reply.context, .pool = reply.pool,
                             .id = reply.id, .device_pointer = ptr, .device = vgpu_device_from_wire(reply.device),
-                            .managed = reply.kind == RF_ALLOC_MANAGED, .mapping = reply.kind == VGPU_ALLOC_MAPPING};
-    if (facts->managed) facts->host_pointer = ptr;
+                            .mapping = reply.kind == RF_ALLOC_MAPPING};
     return CUDA_SUCCESS;
 }
 
@@ -53,7 +58,9 @@ static CUresult answer(const struct facts *f, CUpointer_attribute attribute, voi
     switch ((int)attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT: PUT(uint64_t, f->context);
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: PUT(uint32_t, f->type);
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: PUT(uint64_t, f->device_pointer);
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+        if (f->known && !f->device_pointer) return CUDA_ERROR_INVALID_VALUE; /* registered memory that the GPU does not have */
+        PUT(uint64_t, f->device_pointer);
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
         if (f->known && !f->host_pointer) return CUDA_ERROR_INVALID_VALUE; /* device memory has none */
         PUT(uint64_t, f->host_pointer);
@@ -95,7 +102,8 @@ CUresult vgpu_cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attri
     else if (error != CUDA_SUCCESS) return error;
     for (unsigned i = 0; i < numAttributes; i++) {
         if (!data[i]) return CUDA_ERROR_INVALID_VALUE;
-        if (attributes[i] == CU_POINTER_ATTRIBUTE_HOST_POINTER && facts.known && !facts.host_pointer) {
+        if ((attributes[i] == CU_POINTER_ATTRIBUTE_HOST_POINTER && facts.known && !facts.host_pointer) ||
+            (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_POINTER && facts.known && !facts.device_pointer)) {
             memset(data[i], 0, sizeof(uint64_t)); /* the plural form has defaults, not errors */
             continue;
         }

@@ -8,6 +8,5 @@
  * the zone's window. */
 CUresult vgpu_query(CUdeviceptr address, struct rf_POINTER_QUERY_reply *reply);
 
-#define VGPU_ALLOC_MAPPING 4u /* POINTER_QUERY's kind beyond enum rf_alloc_kind: a mapping of the virtual memory calls */
 
 #endif

@@ -24,10 +24,19 @@ static size_t behind(uintptr_t address)
     return low;
 }
 
+static void remove_at(size_t at)
+{
+    size_t n = atomic_load_explicit(&count, memory_order_relaxed);
+    memmove(&ranges[at], &ranges[at + 1], (n - at - 1) * sizeof *ranges);
+    atomic_store_explicit(&count, n - 1, memory_order_release);
+}
+
 int vgpu_ranges_add(const struct vgpu_host_range *range)
 {
     pthread_rwlock_wrlock(&lock);
-    size_t n = atomic_load_explicit(&count, memory_order_relaxed), at = behind(range->start);
+    size_t at = behind(range->start);
+    while (!range->registered && at < atomic_load_explicit(&count, memory_order_relaxed) && ranges[at].start < range->end && ranges[at].managed) remove_at(at);
+    size_t n = atomic_load_explicit(&count, memory_order_relaxed);
     int result = at < n && ranges[at].start < range->end ? -1 : 0;
     if (result == 0 && n == room) {
         size_t more = room ? 2 * room : 16;
@@ -55,8 +64,7 @@ int vgpu_ranges_remove(uintptr_t start, struct vgpu_host_range *out)
     int found = at < n && ranges[at].start == start;
     if (found) {
         *out = ranges[at];
-        memmove(&ranges[at], &ranges[at + 1], (n - at - 1) * sizeof *ranges);
-        atomic_store_explicit(&count, n - 1, memory_order_release);
+        remove_at(at);
     }
     pthread_rwlock_unlock(&lock);
     return found;
@@ -69,6 +77,44 @@ int vgpu_ranges_touching(uintptr_t start, uintptr_t end, struct vgpu_host_range 
     size_t at = behind(start);
     int found = at < atomic_load_explicit(&count, memory_order_relaxed) && ranges[at].start < end;
     if (found) *out = ranges[at];
+    pthread_rwlock_unlock(&lock);
+    return found;
+}
+
+int vgpu_ranges_find_gpu(uint64_t address, struct vgpu_host_range *out)
+{
+    int found = 0;
+    if (atomic_load_explicit(&count, memory_order_acquire) == 0) return 0;
+    pthread_rwlock_rdlock(&lock);
+    for (size_t i = 0; !found && i < atomic_load_explicit(&count, memory_order_relaxed); i++) {
+        if (address - ranges[i].gpu >= ranges[i].shared_end - ranges[i].shared_start) continue;
+        *out = ranges[i];
+        found = 1;
+    }
+    pthread_rwlock_unlock(&lock);
+    return found;
+}
+
+int vgpu_ranges_take_managed(CUcontext context, struct vgpu_host_range *out)
+{
+    int found = 0;
+    pthread_rwlock_wrlock(&lock);
+    for (size_t i = 0; !found && i < atomic_load_explicit(&count, memory_order_relaxed); i++) {
+        if (!ranges[i].managed || ranges[i].context != context) continue;
+        *out = ranges[i];
+        remove_at(i);
+        found = 1;
+    }
+    pthread_rwlock_unlock(&lock);
+    return found;
+}
+
+int vgpu_ranges_update(const struct vgpu_host_range *range)
+{
+    pthread_rwlock_wrlock(&lock);
+    size_t at = behind(range->start);
+    int found = at < atomic_load_explicit(&count, memory_order_relaxed) && ranges[at].start == range->start && ranges[at].buffer_id == range->buffer_id;
+    if (found) ranges[at] = *range;
     pthread_rwlock_unlock(&lock);
     return found;
 }

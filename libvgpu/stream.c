@@ -6,6 +6,7 @@
 #include "context.h"
 #include "copy.h"
 #include "hand.h"
+#include "stream.h"
 #include "thread.h"
 
 CUresult vgpu_cuStreamSynchronize(unsigned abi, CUstream hStream) { return vgpu_sync_stream(hStream, abi); }
@@ -37,6 +38,12 @@ static CUresult context_of(CUstream stream, struct vgpu_context **context)
     if (error != CUDA_SUCCESS) return error;
     *context = reply.context ? vgpu_context_find((CUcontext)(uintptr_t)reply.context) : NULL;
     return *context ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
+CUresult vgpu_stream_check(CUstream stream)
+{
+    struct vgpu_context *context;
+    return context_of(stream, &context);
 }
 
 CUresult vgpu_cuStreamGetCtx(unsigned abi, CUstream hStream, CUcontext *pctx)

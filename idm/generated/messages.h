@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x7c8ff6d5u
+#define RF_TABLE_HASH 0xbe989aebu
 
 enum rf_message {
     RF_PING = 1,
@@ -118,7 +118,7 @@ enum rf_message {
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
 enum rf_sync_scope { RF_SYNC_CONTEXT = 0, RF_SYNC_STREAM = 1, RF_SYNC_EVENT = 2 };
-enum rf_alloc_kind { RF_ALLOC_DEVICE = 0, RF_ALLOC_PITCH = 1, RF_ALLOC_MANAGED = 2, RF_ALLOC_ASYNC = 3 };
+enum rf_alloc_kind { RF_ALLOC_DEVICE = 0, RF_ALLOC_PITCH = 1, RF_ALLOC_MANAGED = 2, RF_ALLOC_ASYNC = 3, RF_ALLOC_MAPPING = 4, RF_ALLOC_PINNED = 5 };
 
 /* PING: nothing: a waited null call */
 
@@ -157,7 +157,7 @@ struct rf_CTX_DESTROY {
 };
 _Static_assert(sizeof(struct rf_CTX_DESTROY) == 8, "rf_CTX_DESTROY");
 
-/* GPU_ALLOC: device memory of every kind (ALLOC_KINDS); pitch: width x height rows; async: from pool (0: current) on stream */
+/* GPU_ALLOC: memory of the first four ALLOC_KINDS; pitch: width x height rows; async: from pool (0: current) on stream; managed: inside the shared pages `object`, to be mapped at `object_base`, whose descriptor came as a notice when they were made */
 struct rf_GPU_ALLOC {
     uint32_t kind;
     uint32_t element;
@@ -172,8 +172,11 @@ _Static_assert(sizeof(struct rf_GPU_ALLOC) == 48, "rf_GPU_ALLOC");
 struct rf_GPU_ALLOC_reply {
     uint64_t address;
     uint64_t pitch;
+    uint64_t object;
+    uint64_t object_base;
+    uint64_t object_size;
 };
-_Static_assert(sizeof(struct rf_GPU_ALLOC_reply) == 16, "rf_GPU_ALLOC_reply");
+_Static_assert(sizeof(struct rf_GPU_ALLOC_reply) == 40, "rf_GPU_ALLOC_reply");
 
 /* GPU_FREE: async 1: in the order of `stream` */
 struct rf_GPU_FREE {
@@ -192,7 +195,7 @@ struct rf_MEM_INFO_reply {
 };
 _Static_assert(sizeof(struct rf_MEM_INFO_reply) == 16, "rf_MEM_INFO_reply");
 
-/* POINTER_QUERY: the allocation around an address; kind: ALLOC_KINDS, 4 for a mapping of the virtual memory calls; CUDA_ERROR_INVALID_VALUE if none */
+/* POINTER_QUERY: the allocation around an address; kind: ALLOC_KINDS; CUDA_ERROR_INVALID_VALUE if none */
 struct rf_POINTER_QUERY {
     uint64_t address;
 };
@@ -266,7 +269,7 @@ struct rf_EVENT_DESTROY {
 };
 _Static_assert(sizeof(struct rf_EVENT_DESTROY) == 8, "rf_EVENT_DESTROY");
 
-/* HOST_ALLOC: pinned memory; its descriptor comes as a notice, sent before this reply */
+/* HOST_ALLOC: pinned memory, at `address` for the GPU and to be mapped there; its descriptor comes as a notice, sent before this reply */
 struct rf_HOST_ALLOC {
     uint64_t bytes;
     uint32_t flags;
@@ -276,7 +279,7 @@ _Static_assert(sizeof(struct rf_HOST_ALLOC) == 16, "rf_HOST_ALLOC");
 
 struct rf_HOST_ALLOC_reply {
     uint64_t id;
-    uint64_t offset;
+    uint64_t address;
     uint64_t size;
 };
 _Static_assert(sizeof(struct rf_HOST_ALLOC_reply) == 24, "rf_HOST_ALLOC_reply");

@@ -81,6 +81,9 @@ CUresult vgpu_cuMemPrefetchAsync(unsigned abi, CUdeviceptr devPtr, size_t count,
 CUresult vgpu_cuMemPrefetchAsync_v2(unsigned abi, CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags, CUstream hStream);
 CUresult vgpu_cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUdevice device);
 CUresult vgpu_cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUmemLocation location);
+CUresult vgpu_cuMemPrefetchBatchAsync(unsigned abi, CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags, CUstream hStream);
+CUresult vgpu_cuMemDiscardBatchAsync(unsigned abi, CUdeviceptr *dptrs, size_t *sizes, size_t count, unsigned long long flags, CUstream hStream);
+CUresult vgpu_cuMemDiscardAndPrefetchBatchAsync(unsigned abi, CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags, CUstream hStream);
 CUresult vgpu_cuMemRangeGetAttribute(void *data, size_t dataSize, CUmem_range_attribute attribute, CUdeviceptr devPtr, size_t count);
 CUresult vgpu_cuMemRangeGetAttributes(void **data, size_t *dataSizes, CUmem_range_attribute *attributes, size_t numAttributes, CUdeviceptr devPtr, size_t count);
 CUresult vgpu_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr ptr);

@@ -29,6 +29,8 @@ export interface RegionInfo {
   readonly driverVersion: number;
   readonly windowBase: number;
   readonly windowSize: number;
+  readonly hostWindowBase: number;
+  readonly hostWindowSize: number;
   readonly granularity: number;
   readonly zone: string;
   readonly deviceName: string;
@@ -82,6 +84,8 @@ export class ClientRegion {
     block.writeBigUInt64LE(BigInt(info.windowBase), Info.windowBase);
     block.writeBigUInt64LE(BigInt(info.windowSize), Info.windowSize);
     block.writeBigUInt64LE(BigInt(info.granularity), Info.granularity);
+    block.writeBigUInt64LE(BigInt(info.hostWindowBase), Info.hostWindowBase);
+    block.writeBigUInt64LE(BigInt(info.hostWindowSize), Info.hostWindowSize);
     block.write(info.zone.slice(0, Info.zoneBytes - 1), Info.zone, 'latin1');
     const device = block.subarray(Info.devices);
     device.write(info.deviceName.slice(0, DeviceInfo.nameBytes - 1), DeviceInfo.name, 'latin1');

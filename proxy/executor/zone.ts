@@ -27,14 +27,17 @@ const STRANGERS_MAX = 64;
 const UNBLOCK_EVERY_MS = 1000;
 const WARNINGS_A_SECOND = 5;
 
-/** Attributes that the driver may have and a zone's client must not rely on: direct access to the host's pages or to managed
- *  memory from both sides at once, and handles to share with other processes, devices or the network. */
+/** Attributes that the driver may have and a zone's client must not rely on: direct access to the host's pages, and handles to share
+ *  with other processes, devices or the network. */
 const NOT_OFFERED = [
-  88, 89, 100, 101, // pageable and concurrent managed access
+  88, 100, 101, // pageable memory
+  91, // registered memory has another address on the GPU
   103, 104, 105, 119, 124, 125, 128, 146, // exported memory and events
   110, 112, 116, // GPUDirect RDMA, sparse arrays
   132, 136, 137, 141, 142, 143, // multicast, decompression, host NUMA
 ];
+
+const CONCURRENT_MANAGED_ACCESS = 89;
 
 export interface ZoneEvents {
   /** Nothing of this client is left. */
@@ -74,6 +77,8 @@ export class Zone {
     this.attributes = new Int32Array(ATTRIBUTES);
     this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
     for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
+    // Managed memory is the same pages on both sides; atomics of both at once are only known to work where the GPU is a program here.
+    if (!executor.driver.software) this.attributes[CONCURRENT_MANAGED_ACCESS] = 0;
     this.present_ = device.present;
     this.monitors = new Monitors(executor, device, record.name, driverVersion);
     preciseSleeps();
@@ -206,6 +211,8 @@ export class Zone {
       driverVersion: this.driverVersion,
       windowBase: executor.memory.windowBase,
       windowSize: executor.memory.windowSize,
+      hostWindowBase: executor.memory.hostWindowBase,
+      hostWindowSize: executor.memory.hostWindowSize,
       granularity: executor.memory.granularity,
       zone: record.name,
       deviceName: this.device.name,

@@ -12,6 +12,7 @@ import { libraries, program } from '../support/programs.ts'
 const PROGRAMS: [string, ...string[]][] = [
   ['contexts'],
   ['memory'],
+  ['managed'],
   ['streams'],
   ['copies', '1'],
   ['copies', '20261121'],

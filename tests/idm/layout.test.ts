@@ -50,7 +50,7 @@ expected.set('sizeof(((struct rf_region *)0)->package_word)', region.PACKAGE_BYT
 size('rf_slot', region.SLOT_SIZE)
 offsets('rf_slot', { state: Slot.state, sleeping: Slot.sleeping, status: Slot.status, length: Slot.length, payload: Slot.payload })
 size('rf_info', region.INFO_BYTES)
-offsets('rf_info', { driver_version: Info.driverVersion, device_count: Info.deviceCount, window_base: Info.windowBase, window_size: Info.windowSize, granularity: Info.granularity, zone: Info.zone, devices: Info.devices })
+offsets('rf_info', { driver_version: Info.driverVersion, device_count: Info.deviceCount, window_base: Info.windowBase, window_size: Info.windowSize, granularity: Info.granularity, zone: Info.zone, host_window_base: Info.hostWindowBase, host_window_size: Info.hostWindowSize, devices: Info.devices })
 expected.set('sizeof(((struct rf_info *)0)->zone)', Info.zoneBytes)
 size('rf_device_info', DeviceInfo.bytes)
 offsets('rf_device_info', { name: DeviceInfo.name, uuid: DeviceInfo.uuid, total_memory: DeviceInfo.totalMemory, primary_context: DeviceInfo.primaryContext, present: DeviceInfo.present, attributes: DeviceInfo.attributes })

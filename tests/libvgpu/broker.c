@@ -157,7 +157,7 @@ static void host_alloc(const struct rf_record *record, const struct rf_HOST_ALLO
     uint8_t *whole = mmap(NULL, size + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     pinned[id].bytes = whole + 4096;
     pinned[id].size = size;
-    struct rf_HOST_ALLOC_reply out = {id, 4096, size};
+    struct rf_HOST_ALLOC_reply out = {id, (uint64_t)(uintptr_t)pinned[id].bytes, size};
     if (a->flags & CU_MEMHOSTALLOC_PORTABLE) { /* the descriptor may also come after the reply is seen */
         reply(record, CUDA_SUCCESS, &out, sizeof out);
         usleep(2000);
@@ -182,7 +182,7 @@ static void serve(const struct rf_record *record)
     case RF_GPU_ALLOC: {
         const struct rf_GPU_ALLOC *a = payload;
         uint64_t pitch = (a->width + 511) & ~511ull, bytes = a->kind == RF_ALLOC_PITCH ? pitch * a->height : a->bytes;
-        struct rf_GPU_ALLOC_reply out = {next_address, pitch};
+        struct rf_GPU_ALLOC_reply out = {.address = next_address, .pitch = pitch};
         int fits = bytes <= MEMORY && next_address - WINDOW + bytes <= MEMORY;
         if (fits) next_address += (bytes + 511) & ~511ull;
         reply(record, fits ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY, &out, sizeof out);

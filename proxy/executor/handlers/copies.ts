@@ -18,6 +18,8 @@ class End {
   place = 0;
   array = false;
   device = false;
+  /** Host memory that the client shares, by its address: the driver finds out that it is. */
+  unified = false;
   /** Native address of the first byte (not for arrays), or the driver's array. */
   base = 0;
   pitch = 0;
@@ -50,6 +52,7 @@ const HEIGHT = GpuCopy.dst_height;
 const MEMORY_HOST = 1;
 const MEMORY_DEVICE = 2;
 const MEMORY_ARRAY = 3;
+const MEMORY_UNIFIED = 4;
 
 /** From here on a copy takes longer than ending a turn. */
 const BULK_BYTES = 32768;
@@ -107,6 +110,7 @@ function submit(v: Invocation): number {
       (depth === 1 || (source.height === rows && target.height === rows && source.pitch === width && target.pitch === width));
     if (straight) {
       const bytes = width * rows * depth;
+      if (source.unified || target.unified) return driver.cuMemcpyAsync(target.base, source.base, bytes, stream);
       if (source.device) {
         return target.device ? driver.cuMemcpyDtoDAsync_v2(target.base, source.base, bytes, stream) : driver.cuMemcpyDtoHAsync_v2(target.base, source.base, bytes, stream);
       }
@@ -130,6 +134,7 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
   e.place = place;
   e.array = place === Place.array;
   e.device = place === Place.device;
+  e.unified = false;
   e.lod = 0;
   if (e.array) {
     e.base = v.handle(HandleType.array, at + BASE);
@@ -162,6 +167,7 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
     case Place.device:
       if (!v.executor.memory.check(v.client.memory, base, span, write)) return v.outside();
       e.base = base;
+      e.unified = base >= v.executor.memory.hostWindowBase && base < v.executor.memory.hostWindowBase + v.executor.memory.hostWindowSize;
       return CUresult.SUCCESS;
     case Place.staging: {
       const region = v.client.region;
@@ -197,7 +203,7 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
   }
 }
 
-const kind = (e: End): number => (e.array ? MEMORY_ARRAY : e.device ? MEMORY_DEVICE : MEMORY_HOST);
+const kind = (e: End): number => (e.array ? MEMORY_ARRAY : e.unified ? MEMORY_UNIFIED : e.device ? MEMORY_DEVICE : MEMORY_HOST);
 
 /** CUDA_MEMCPY2D, 128 bytes: per end x, y, kind, host, device, array, pitch; then width and height. */
 function descriptor2D(v: Invocation, width: number, rows: number): void {

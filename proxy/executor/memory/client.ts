@@ -1,16 +1,17 @@
 /**
  * One client's memory: what it has allocated, what rests, what is cached for it.
  *
- * Device memory of every kind (cuMemAlloc, pitch, managed, stream-ordered) takes one road: the ledger, then a block of the
+ * Device memory of every kind (cuMemAlloc, pitch, stream-ordered) takes one road: the ledger, then a block of the
  * client's own chunks (up to 1 MiB) or an area of its own. Where that needs the driver, the call is answered later, when the
  * memory has been zeroed. Memory that this client freed goes to this client again as it is; only what comes from or goes to
- * others is zeroed. Virtual memory calls, pools, arrays and pinned memory have files of their own and share the counts here.
+ * others is zeroed. Virtual memory calls, pools, arrays, pinned and managed memory have files of their own and share the counts here.
  */
 import { CUresult } from '../../driver/errors.ts';
 import { Arrays } from './arrays.ts';
 import { Foreign } from './foreign.ts';
 import { Heap, SMALL_MAX } from './heap.ts';
 import { type Area, AreaKind, UNIT } from './intervals.ts';
+import { ManagedMemory } from './managed.ts';
 import { PinnedMemory } from './pinned.ts';
 import { Pools } from './pools.ts';
 import { type Batch, Rest } from './rest.ts';
@@ -54,6 +55,7 @@ export class OneClient implements ClientMemory {
   readonly arrays: Arrays;
   readonly pins: PinnedMemory;
   readonly foreign = new Foreign();
+  readonly managed: ManagedMemory;
   closed = false;
 
   /** What the ledger counts for this client. */
@@ -84,6 +86,7 @@ export class OneClient implements ClientMemory {
     this.virtual = new VirtualMemory(this);
     this.arrays = new Arrays(this);
     this.pins = new PinnedMemory(this);
+    this.managed = new ManagedMemory(this);
     this.rest = new Rest(
       (then) => {
         this.restStamp = this.submitted;
@@ -263,7 +266,7 @@ export class OneClient implements ClientMemory {
   }
 
   /** Whether memory may come back without anyone's doing: refused by the driver, a retry makes sense when it has. */
-  private get expecting(): boolean {
+  get expecting(): boolean {
     return this.restCount > 0 || this.zone.ending > 0;
   }
 
@@ -305,6 +308,7 @@ export class OneClient implements ClientMemory {
 
   /** GPU_FREE. `stream`: the free is ordered by it; null: by everything that this client has given the GPU. */
   free(address: number, stream: object | null): number {
+    if (this.zone.host.holds(address)) return stream === null && this.managed.free(address) ? 0 : CUresult.INVALID_VALUE;
     const area = this.zone.map.at(address);
     if (area === null || area.owner !== this.owner) return CUresult.INVALID_VALUE;
     if (area.kind === AreaKind.chunk) {
@@ -396,6 +400,7 @@ export class OneClient implements ClientMemory {
     for (const node of this.heap.live()) if (this.heap.context[node] === context) this.freeBlock(node, null);
     for (const area of [...this.wholes]) if (area.state === NodeState.live && area.tag!.context === context) this.freeWhole(area, null);
     this.arrays.contextGone(context);
+    this.managed.contextGone(context);
   }
 
   pinned(id: number): { address: number; bytes: number } | undefined {
@@ -428,6 +433,7 @@ export class OneClient implements ClientMemory {
     this.cache.length = 0;
     this.virtual.end();
     this.pins.end();
+    this.managed.end();
     this.arrays.end();
   }
 }

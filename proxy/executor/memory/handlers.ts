@@ -28,8 +28,11 @@ function allocate(v: MemoryInvocation): number {
   const context = v.context;
   if (context === 0) return CUresult.INVALID_CONTEXT;
   switch (kind) {
-    case AllocKind.device:
     case AllocKind.managed: {
+      const bytes = v.u64(GpuAlloc.bytes);
+      return bytes === 0 ? CUresult.INVALID_VALUE : memory.managed.allocate(v, bytes);
+    }
+    case AllocKind.device: {
       const bytes = v.u64(GpuAlloc.bytes);
       if (bytes === 0) return CUresult.INVALID_VALUE;
       return memory.allocate(v, { bytes, kind, context, pool: 0 }, null, answerAddress);
@@ -90,7 +93,7 @@ function info(v: MemoryInvocation): number {
 
 function query(v: MemoryInvocation): number {
   const memory = memoryOf(v);
-  const { map } = memory.zone;
+  const { zone } = memory;
   const address = v.u64(PointerQuery.address);
   const foreign = memory.foreign.find(address);
   if (foreign !== null) {
@@ -104,6 +107,7 @@ function query(v: MemoryInvocation): number {
     v.replyU64(PointerQueryReply.id, foreign.id);
     return 0;
   }
+  const { map } = zone.host.holds(address) ? zone.host : zone;
   const area = map.at(address);
   if (area === null || area.owner !== memory.owner || area.kind === AreaKind.reserved) return CUresult.INVALID_VALUE;
   let { start, bytes, id } = area;
@@ -113,7 +117,7 @@ function query(v: MemoryInvocation): number {
   if (area.kind === AreaKind.chunk) {
     const node = map.block(area, address);
     if (node === 0) return CUresult.INVALID_VALUE;
-    const { heap } = memory;
+    const heap = area.heap!;
     start = heap.address(node);
     bytes = heap.bytes[node];
     id = heap.id[node];
@@ -123,7 +127,7 @@ function query(v: MemoryInvocation): number {
   } else if (area.kind === AreaKind.whole) {
     if (area.state !== NodeState.live || address >= start + bytes) return CUresult.INVALID_VALUE;
     ({ context, pool, kind } = area.tag!);
-  }
+  } else kind = AllocKind.mapping;
   v.replyU64(PointerQueryReply.base, start);
   v.replyU64(PointerQueryReply.size, bytes);
   if (context === 0) v.replyU64(PointerQueryReply.context, 0);

@@ -1,36 +1,25 @@
 /**
- * Pinned host memory: a shared memory object that the client maps and the driver reads and writes, so that a copy from or to
- * it moves no byte on the CPU.
- *
- * The object is shm-typed-array's (its length in the first 8 bytes), the client's bytes begin at offset 4096, page-aligned in
- * both processes. It is given real pages before it is registered, away from this thread: a full /dev/shm is then an error
- * and not a SIGBUS. Counts against the zone's staging.
+ * Pinned host memory: an object of the zone's host window (host-window.ts), so that a copy from or to it moves no byte on the CPU
+ * and a kernel reaches it at the client's own address. Counts against the zone's staging.
  */
-import koffi from 'koffi';
 import { NoticeType } from '../../../idm/hello.ts';
-import { PAGE } from '../../../idm/region.ts';
 import { CUresult } from '../../driver/errors.ts';
-import { HostAlloc, HostAllocReply, HostFree } from '../../generated/messages.ts';
-import { SHARED_MAX, SharedObject } from '../shared-object.ts';
+import { AllocKind, HostAlloc, HostAllocReply, HostFree } from '../../generated/messages.ts';
 import { DEFERRED, type OneClient } from './client.ts';
+import type { HostObject } from './host-window.ts';
+import { Area, AreaKind } from './intervals.ts';
 import type { MemoryInvocation } from './types.ts';
-
-const PORTABLE = 1; // CU_MEMHOSTREGISTER_PORTABLE: pinned for every context
-const MOST = SHARED_MAX - PAGE;
-
-const fallocate = koffi.load(null).func('int posix_fallocate(int fd, int64_t offset, int64_t length)') as unknown as {
-  async(fd: number, offset: number, length: number, done: (error: unknown, errno: number) => void): void;
-};
+import { GRANULE } from './window.ts';
 
 interface Pin {
-  id: number;
   /** What the quota counts. */
   bytes: number;
-  object: SharedObject;
-  /** Native address of the client's first byte, and bytes from there on, whole pages. */
+  object: HostObject;
+  /** Native address of the client's first byte, and the client's as well. */
   address: number;
-  size: number;
-  registered: boolean;
+  area: Area;
+  /** The driver may know it: not while it is being made. */
+  made: boolean;
 }
 
 export class PinnedMemory {
@@ -47,65 +36,59 @@ export class PinnedMemory {
 
   alloc(v: MemoryInvocation): number {
     const { owner } = this;
+    const { zone } = owner;
     const bytes = v.u64(HostAlloc.bytes);
     if (bytes === 0) return CUresult.INVALID_VALUE;
-    const size = Math.ceil(bytes / PAGE) * PAGE;
-    if (size > MOST) return CUresult.OUT_OF_MEMORY;
+    if (bytes > zone.host.bytes) return CUresult.OUT_OF_MEMORY;
     if (!owner.take(0)) return CUresult.OUT_OF_MEMORY;
-    if (!owner.zone.ledger.takeStaging(bytes)) {
+    if (!zone.ledger.takeStaging(bytes)) {
       owner.give(0);
       return CUresult.OUT_OF_MEMORY;
     }
     this.staging += bytes;
-
-    let pin: Pin;
-    try {
-      const object = new SharedObject(PAGE + size);
-      pin = { id: owner.zone.nextId++, bytes, object, address: object.base + PAGE, size, registered: false };
-    } catch {
+    const id = zone.nextId++;
+    const object = zone.host.make(id, bytes);
+    if (object === null) {
       this.giveBack(bytes);
       return CUresult.OUT_OF_MEMORY;
     }
-    const fd = pin.object.descriptor;
+    const area = new Area(AreaKind.whole, object.address, Math.ceil(object.size / GRANULE), 0);
+    area.bytes = bytes;
+    area.id = id;
+    area.tag = { kind: AllocKind.pinned, context: v.context, pool: 0 };
+    const pin: Pin = { bytes, object, address: object.address, area, made: false };
     this.passing.add(pin);
     const later = v.later();
-    fallocate.async(fd, 0, PAGE + size, (error, errno) => {
+    object.prepare(zone.core, () => !owner.closed, (status) => {
       this.passing.delete(pin);
-      let status = 0;
-      if (owner.closed || error || errno !== 0) status = CUresult.OUT_OF_MEMORY;
-      else status = this.register(pin);
-      if (status === 0 && !owner.client.sendNotice(NoticeType.pinned, 0, pin.id, PAGE, pin.size, fd)) status = CUresult.OPERATING_SYSTEM;
-      pin.object.closeDescriptor();
+      if (owner.closed) status = CUresult.OUT_OF_MEMORY;
+      if (status === 0 && !owner.client.sendNotice(NoticeType.pinned, 0, id, 0, object.size, object.descriptor)) status = CUresult.OPERATING_SYSTEM;
+      object.closeDescriptor();
       if (status !== 0) {
         this.drop(pin);
         this.giveBack(bytes);
         return later.finish(status);
       }
-      this.pins.set(pin.id, pin);
-      later.replyU64(HostAllocReply.id, pin.id);
-      later.replyU64(HostAllocReply.offset, PAGE);
-      later.replyU64(HostAllocReply.size, pin.size);
+      pin.made = true;
+      area.owner = owner.owner;
+      zone.host.map.put(area);
+      this.pins.set(id, pin);
+      later.replyU64(HostAllocReply.id, id);
+      later.replyU64(HostAllocReply.address, object.address);
+      later.replyU64(HostAllocReply.size, object.size);
       later.finish(0);
     });
     return DEFERRED;
   }
 
-  private register(pin: Pin): number {
-    const { core } = this.owner.zone;
-    const context = core.internalContext();
-    if (context === 0) return CUresult.DEVICE_UNAVAILABLE;
-    core.enter(context);
-    const status = core.driver.cuMemHostRegister_v2(pin.address, pin.size, PORTABLE);
-    pin.registered = status === 0;
-    return status;
-  }
-
-  /** The id fails from now on; the answer comes when the client's work, which may still use the memory, is done. */
+  /** The id and the address fail from now on; the answer comes when the client's work, which may still use the memory, is done. */
   free(v: MemoryInvocation): number {
     const { owner } = this;
-    const pin = this.pins.get(v.u64(HostFree.id));
+    const id = v.u64(HostFree.id);
+    const pin = this.pins.get(id);
     if (pin === undefined) return CUresult.INVALID_VALUE;
-    this.pins.delete(pin.id);
+    this.pins.delete(id);
+    owner.zone.host.map.remove(pin.area);
     this.passing.add(pin);
     let later: { finish(status: number): void } | null = null;
     const done = owner.client.afterWork(() => {
@@ -120,12 +103,8 @@ export class PinnedMemory {
   }
 
   private drop(pin: Pin): void {
-    const { core } = this.owner.zone;
-    if (pin.registered) {
-      core.enter(core.internalContext());
-      core.driver.cuMemHostUnregister(pin.address);
-    }
-    pin.object.close();
+    if (pin.area.index !== 0) this.owner.zone.host.map.remove(pin.area);
+    pin.object.close(this.owner.zone.core);
   }
 
   private giveBack(bytes: number): void {
@@ -144,7 +123,7 @@ export class PinnedMemory {
   /** No work can touch it any more. What is still being made drops itself. */
   end(): void {
     for (const pin of this.pins.values()) this.drop(pin);
-    for (const pin of this.passing) if (pin.registered) this.drop(pin);
+    for (const pin of this.passing) if (pin.made) this.drop(pin);
     this.pins.clear();
     this.passing.clear();
   }

@@ -58,6 +58,9 @@ export interface ZoneMemory {
   /** The address window of the zone: written into every client's info block. */
   readonly windowBase: number
   readonly windowSize: number
+  /** The window of host addresses (host-window.ts): pinned and managed memory. */
+  readonly hostWindowBase: number
+  readonly hostWindowSize: number
   /** Granularity of the virtual memory calls, bytes. */
   readonly granularity: number
   openClient(client: MemoryClient): ClientMemory

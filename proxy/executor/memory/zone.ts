@@ -1,8 +1,9 @@
 /**
- * A zone's memory: one window, one interval map, one ledger, one stock, and its clients.
+ * A zone's memory: one window of device addresses and one of host addresses, an interval map for each, one ledger, one stock, and its clients.
  */
 import type { ZoneLimits } from '../../supervisor/messages.ts';
 import { OneClient } from './client.ts';
+import { HostWindow } from './host-window.ts';
 import { AddressMap, AreaKind } from './intervals.ts';
 import { Ledger } from './ledger.ts';
 import { Physical } from './physical.ts';
@@ -15,6 +16,8 @@ export class Zone implements ZoneMemory {
   readonly physical: Physical;
   readonly window: Window;
   readonly map: AddressMap;
+  /** Addresses of pinned and managed memory. */
+  readonly host: HostWindow;
   readonly ledger: Ledger;
   readonly stock: Stock;
   readonly clients = new Set<OneClient>();
@@ -38,6 +41,7 @@ export class Zone implements ZoneMemory {
     if (GRANULE % this.physical.made !== 0) throw new Error(`the driver maps memory in units of ${this.physical.made} bytes; this executor knows up to ${GRANULE}`);
     this.window = Window.open(this.physical, limits.memory);
     this.map = new AddressMap(this.window.base, this.window.bytes);
+    this.host = HostWindow.open(limits.memory + limits.staging);
     this.ledger = new Ledger(limits, () => core.usageChanged());
     this.zeroer = new Zeroer(core);
     this.stock = new Stock(core, this.window, this.map, this.physical, this.zeroer, this);
@@ -49,6 +53,14 @@ export class Zone implements ZoneMemory {
 
   get windowSize(): number {
     return this.window.bytes;
+  }
+
+  get hostWindowBase(): number {
+    return this.host.base;
+  }
+
+  get hostWindowSize(): number {
+    return this.host.bytes;
   }
 
   get granularity(): number {
@@ -63,7 +75,7 @@ export class Zone implements ZoneMemory {
 
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean {
     const one = client as OneClient;
-    return this.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes);
+    return this.map.check(one.owner, address, bytes, write) || this.host.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes);
   }
 
   setLimits(limits: ZoneLimits): void {
@@ -137,6 +149,7 @@ export class Zone implements ZoneMemory {
     }
     this.stock.drain();
     this.window.close();
+    this.host.close();
   }
 }
 

@@ -276,6 +276,12 @@ export class FakeDriver {
     return 0;
   }
 
+  cuMemHostGetDevicePointer_v2(out: number, address: number): number {
+    if (!this.registered.has(address)) broken('cuMemHostGetDevicePointer of nothing');
+    poke64(out, address);
+    return 0;
+  }
+
   cuMemHostUnregister(address: number): number {
     if (!this.registered.delete(address)) broken('cuMemHostUnregister of nothing');
     return 0;

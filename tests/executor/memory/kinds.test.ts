@@ -1,12 +1,11 @@
 // Pools, arrays, mipmapped arrays and pinned memory over the fake driver.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { existsSync, fstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, fstatSync, ftruncateSync, readFileSync } from 'node:fs';
 import {
   AllocKind, ArrayCreate, ArrayDescribe, ArrayDestroy, GpuAlloc, GpuFree, HostAlloc, HostAllocReply, HostFree, Message, MipmapCreate,
   MipmapDestroy, MipmapLevel, PointerQuery, PointerQueryReply, PoolCreate, PoolDestroy, PoolGet, PoolOfDevice, PoolSet, PoolTrim,
 } from '../../../proxy/generated/messages.ts';
-import { SHARED_MAX } from '../../../proxy/executor/shared-object.ts';
 import { type Call, type FakeClient, GRANULE, MIB, u64, World } from './fake.ts';
 
 const INVALID = 1;
@@ -202,29 +201,35 @@ test('pinned memory: a page-aligned object that the client gets by descriptor, r
   const world = new World({ staging: MIB });
   const one = world.client();
   let size = 0;
-  one.onNotice = (fd) => { size = fstatSync(fd).size; };
+  one.onNotice = (fd) => {
+    size = fstatSync(fd).size;
+    for (const other of [0, 4096, 1 << 20]) assert.throws(() => ftruncateSync(fd, other), /EPERM/, 'its size is sealed');
+  };
   const call = await hostAlloc(world, one, 10_000);
   assert.is(call.status, 0);
   const id = call.replied(HostAllocReply.id);
-  assert.equal([call.replied(HostAllocReply.offset), call.replied(HostAllocReply.size)], [4096, 12_288]);
-  assert.equal(one.notices.map(({ cookie, offset, length }) => ({ cookie, offset, length })), [{ cookie: id, offset: 4096, length: 12_288 }]);
-  assert.is(size, 4096 + 12_288);
+  assert.is(call.replied(HostAllocReply.size), 12_288);
+  assert.equal(one.notices.map(({ cookie, offset, length }) => ({ cookie, offset, length })), [{ cookie: id, offset: 0, length: 12_288 }]);
+  assert.is(size, 12_288);
   assert.not(existsSync(`/proc/self/fd/${one.notices[0].fd}`), 'our copy of the descriptor is closed');
   const pinned = one.memory.pinned(id)!;
-  assert.is(pinned.address % 4096, 0);
+  assert.is(pinned.address, call.replied(HostAllocReply.address), 'the client has it at the address that the GPU uses');
+  assert.ok(world.zone.check(one.memory, pinned.address, 10_000, true));
+  assert.not(world.zone.check(one.memory, pinned.address, 10_001, false));
+  assert.not(world.zone.check(world.client().memory, pinned.address, 1, false), 'another client’s');
   assert.is(pinned.bytes, 10_000);
   assert.is(world.fake.registered.get(pinned.address), 12_288);
   assert.is(world.zone.usage().staging, 10_000);
-  assert.not(readdirSync('/dev/shm').some((name) => name.startsWith(`ringfence-${process.pid}-`)), 'no name is left');
 
   assert.is((await hostAlloc(world, one, MIB - 9999)).status, OUT_OF_MEMORY, 'the staging limit');
   assert.is((await hostAlloc(world, one, 0)).status, INVALID);
-  for (const bytes of [SHARED_MAX, 2n ** 53n, 2n ** 64n - 1n]) assert.is((await hostAlloc(world, one, bytes)).status, OUT_OF_MEMORY);
+  for (const bytes of [2 ** 45, 2n ** 53n, 2n ** 64n - 1n]) assert.is((await hostAlloc(world, one, bytes)).status, OUT_OF_MEMORY);
 
   one.work();
   const freeing = world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id) });
   assert.is(freeing.status, undefined);
   assert.is(one.memory.pinned(id), undefined);
+  assert.not(world.zone.check(one.memory, pinned.address, 1, false));
   assert.is(world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id) }).status, INVALID);
   assert.is(world.fake.registered.size, 1, 'the GPU may still write to it');
   one.workDone();
@@ -237,7 +242,7 @@ test('pinned memory ends with its client, also while it is being made', async ()
   const [one, two] = [world.client(), world.client()];
   const call = await hostAlloc(world, one, 5000);
   assert.is(world.call(two, Message.HOST_FREE, { [HostFree.id]: u64(call.replied(0)) }).status, INVALID, 'another client’s');
-  const objects = (): number => readFileSync('/proc/self/maps', 'latin1').split('\n').filter((line) => line.includes('/dev/shm/ringfence-')).length;
+  const objects = (): number => readFileSync('/proc/self/maps', 'latin1').split('\n').filter((line) => line.includes('/memfd:ringfence-host')).length;
   assert.is(objects(), 1);
   world.start(one, Message.HOST_ALLOC, { [HostAlloc.bytes]: u64(5000) });
   one.memory.close();

@@ -1,0 +1,11 @@
+/* stream.h - what other files ask about streams. */
+#ifndef VGPU_STREAM_H
+#define VGPU_STREAM_H
+
+#include "cuda.h"
+
+/* Whether a stream is one that may be given work: CUDA_SUCCESS, or what a call that is given it answers. Asks the executor about
+ * all but default streams. */
+CUresult vgpu_stream_check(CUstream stream);
+
+#endif
