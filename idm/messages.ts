@@ -88,7 +88,7 @@ export const MESSAGES: Message[] = [
   message('STREAM_DESTROY', 'waited', 'stream:handle(stream)', '', ''),
   message('EVENT_DESTROY', 'waited', 'event:handle(event)', '', ''),
   message('HOST_ALLOC', 'waited', 'bytes:u64 flags:u32 pad:u32', 'id:u64 address:address size:u64', "pinned memory, at `address` for the GPU and to be mapped there; its descriptor comes as a notice, sent before this reply", 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY OPERATING_SYSTEM'),
-  message('HOST_FREE', 'waited', 'id:u64', '', '', 'INVALID_VALUE'),
+  message('HOST_FREE', 'waited', 'id:u64 retire:u32 pad:u32', '', 'retire 1: nothing may use it any more and nothing does when this is answered, but its bytes stay until it is freed', 'INVALID_VALUE'),
   message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned: the stream goes on'),
   message('THREAD_GONE', 'posted', 'gone:u32 pad:u32', '', "a client thread ended: its per-thread default streams go"),

@@ -32,12 +32,12 @@
 
 /* ---- objects ---- */
 
-static CUresult free_object(uint64_t id)
+static CUresult free_object(uint64_t id, int retire)
 {
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_HOST_FREE, sizeof(struct rf_HOST_FREE), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
-    ((struct rf_HOST_FREE *)call.payload)->id = id;
+    *(struct rf_HOST_FREE *)call.payload = (struct rf_HOST_FREE){.id = id, .retire = (uint32_t)retire};
     return vgpu_wait(&call, NULL, 0);
 }
 
@@ -84,7 +84,7 @@ CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
     uintptr_t at = object.address;
     error = vgpu_object_map(object.id, bytesize, &at);
     if (error != CUDA_SUCCESS) {
-        free_object(object.id);
+        free_object(object.id, 0);
         return error;
     }
     struct vgpu_host_range range = {.start = at, .end = at + bytesize, .shared_start = at, .shared_end = at + bytesize, .id = object.id,
@@ -92,7 +92,7 @@ CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
     describe(&range);
     if (vgpu_ranges_add(&range) != 0) {
         vgpu_object_unmap(range.id, bytesize, at);
-        free_object(range.id);
+        free_object(range.id, 0);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     *pp = (void *)at;
@@ -109,7 +109,7 @@ CUresult vgpu_cuMemFreeHost(void *p)
     if (!p || !vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || range.registered || range.managed) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_INVALID_VALUE; /* another thread was first */
     /* The executor answers when nothing uses the memory any more, host functions among them; only then may the pages go. */
-    CUresult error = free_object(range.id);
+    CUresult error = free_object(range.id, 0);
     vgpu_object_unmap(range.id, range.end - range.start, range.start);
     return error;
 }
@@ -176,7 +176,7 @@ CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
         CUresult error = make_object(last - first, Flags, &object);
         if (error == CUDA_SUCCESS) {
             error = vgpu_object_move_over(object.id, last - first, (void *)first);
-            if (error != CUDA_SUCCESS) free_object(object.id);
+            if (error != CUDA_SUCCESS) free_object(object.id, 0);
         }
         /* Out of pinned memory or of mappings: the range is registered in name, and staged. The broker's death is an error. */
         if (error == CUDA_SUCCESS) {
@@ -190,8 +190,8 @@ CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
     int added = vgpu_ranges_add(&range);
     if (added == 0) return CUDA_SUCCESS;
     if (range.shared_end > range.shared_start) { /* another thread registered part of it meanwhile, or no memory: undo */
-        free_object(range.id);
         make_private(range.shared_start, range.shared_end);
+        free_object(range.id, 0);
     }
     return added == -1 ? CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -203,9 +203,9 @@ CUresult vgpu_cuMemHostUnregister(void *p)
     if (!vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || !range.registered) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
     if (range.shared_start == range.shared_end) return CUDA_SUCCESS;
-    CUresult error = free_object(range.id); /* answered when no copy uses the pages any more */
-    /* Without memory for the private copy the pages stay shared: the object lives on under them, the bytes are safe. */
-    make_private(range.shared_start, range.shared_end);
+    CUresult error = free_object(range.id, 1); /* answered when no copy uses the pages any more; they go when it is freed */
+    /* Without memory for the private copy the pages stay shared, and charged to the zone: the bytes are safe. */
+    if (make_private(range.shared_start, range.shared_end) && error == CUDA_SUCCESS) error = free_object(range.id, 0);
     return error;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xbe989aebu
+#define RF_TABLE_HASH 0x19296d25u
 
 enum rf_message {
     RF_PING = 1,
@@ -284,10 +284,13 @@ struct rf_HOST_ALLOC_reply {
 };
 _Static_assert(sizeof(struct rf_HOST_ALLOC_reply) == 24, "rf_HOST_ALLOC_reply");
 
+/* HOST_FREE: retire 1: nothing may use it any more and nothing does when this is answered, but its bytes stay until it is freed */
 struct rf_HOST_FREE {
     uint64_t id;
+    uint32_t retire;
+    uint32_t pad;
 };
-_Static_assert(sizeof(struct rf_HOST_FREE) == 8, "rf_HOST_FREE");
+_Static_assert(sizeof(struct rf_HOST_FREE) == 16, "rf_HOST_FREE");
 
 /* HOST_CALL: block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback) */
 struct rf_HOST_CALL {

@@ -26,6 +26,8 @@ export class PinnedMemory {
   private readonly pins = new Map<number, Pin>();
   /** Freed by the client, while its work may still touch them; or being made. */
   private readonly passing = new Set<Pin>();
+  /** Of no more use than to keep their bytes: the client takes these over before it frees them. */
+  private readonly retired = new Map<number, Pin>();
   private staging = 0;
 
   constructor(private readonly owner: OneClient) {}
@@ -85,6 +87,14 @@ export class PinnedMemory {
   free(v: MemoryInvocation): number {
     const { owner } = this;
     const id = v.u64(HostFree.id);
+    const retire = v.u32(HostFree.retire) === 1;
+    const retired = this.retired.get(id);
+    if (retired !== undefined && !retire) {
+      this.retired.delete(id);
+      this.drop(retired);
+      this.giveBack(retired.bytes);
+      return 0;
+    }
     const pin = this.pins.get(id);
     if (pin === undefined) return CUresult.INVALID_VALUE;
     this.pins.delete(id);
@@ -93,8 +103,11 @@ export class PinnedMemory {
     let later: { finish(status: number): void } | null = null;
     const done = owner.client.afterWork(() => {
       if (!this.passing.delete(pin)) return; // end() was first
-      this.drop(pin);
-      this.giveBack(pin.bytes);
+      if (retire) this.retired.set(id, pin);
+      else {
+        this.drop(pin);
+        this.giveBack(pin.bytes);
+      }
       later?.finish(0);
     });
     if (done) return 0;
@@ -124,7 +137,9 @@ export class PinnedMemory {
   end(): void {
     for (const pin of this.pins.values()) this.drop(pin);
     for (const pin of this.passing) if (pin.made) this.drop(pin);
+    for (const pin of this.retired.values()) this.drop(pin);
     this.pins.clear();
+    this.retired.clear();
     this.passing.clear();
   }
 }

@@ -6,7 +6,7 @@ import {
   AllocKind, ArrayCreate, ArrayDescribe, ArrayDestroy, GpuAlloc, GpuFree, HostAlloc, HostAllocReply, HostFree, Message, MipmapCreate,
   MipmapDestroy, MipmapLevel, PointerQuery, PointerQueryReply, PoolCreate, PoolDestroy, PoolGet, PoolOfDevice, PoolSet, PoolTrim,
 } from '../../../proxy/generated/messages.ts';
-import { type Call, type FakeClient, GRANULE, MIB, u64, World } from './fake.ts';
+import { type Call, type FakeClient, GRANULE, MIB, peek64, poke64, u64, World } from './fake.ts';
 
 const INVALID = 1;
 const OUT_OF_MEMORY = 2;
@@ -235,6 +235,26 @@ test('pinned memory: a page-aligned object that the client gets by descriptor, r
   one.workDone();
   assert.is(freeing.status, 0);
   assert.equal([world.fake.registered.size, world.zone.usage().staging, world.zone.usage().allocations], [0, 0, 0]);
+});
+
+test('pinned memory retired: unused at once, its bytes and its charge there until it is freed', async () => {
+  const world = new World();
+  const one = world.client();
+  const id = (await hostAlloc(world, one, 5000)).replied(HostAllocReply.id);
+  const { address } = one.memory.pinned(id)!;
+  poke64(address, 77);
+  assert.is(world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id), [HostFree.retire]: 1 }).status, 0);
+  assert.is(one.memory.pinned(id), undefined);
+  assert.not(world.zone.check(one.memory, address, 1, false));
+  assert.equal([peek64(address), world.zone.usage().staging], [77, 5000]);
+  assert.is(world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id), [HostFree.retire]: 1 }).status, INVALID);
+  assert.is(world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id) }).status, 0);
+  assert.is(world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(id) }).status, INVALID);
+  assert.equal([world.fake.registered.size, world.zone.usage().staging], [0, 0]);
+  const left = (await hostAlloc(world, one, 5000)).replied(HostAllocReply.id);
+  world.start(one, Message.HOST_FREE, { [HostFree.id]: u64(left), [HostFree.retire]: 1 });
+  world.end(one);
+  assert.equal([world.fake.registered.size, world.zone.usage().staging], [0, 0]);
 });
 
 test('pinned memory ends with its client, also while it is being made', async () => {
