@@ -147,5 +147,6 @@ export const MESSAGES: Message[] = [
   message('LINK_COMPLETE', 'waited', 'state:handle(linkState)', 'bytes:u64', 'links; LINK_READ brings the bytes', LOAD_ERRORS),
   message('LINK_READ', 'waited', 'state:handle(linkState) offset:u64 chunk:u32 pad:u32', 'bytes:u32 pad:u32', 'copies what is linked, from `offset` on, to the start of a staging chunk of the caller', 'INVALID_VALUE'),
   message('LINK_DESTROY', 'waited', 'state:handle(linkState)', '', ''),
+  message('PRINT_READ', 'waited', '', 'bytes:u32 left:u32', 'what kernels have printed, the oldest first; the bytes follow'),
   message('LAUNCH', 'either', 'function:handle(function) stream:handle(stream) grid_x:u32 grid_y:u32 grid_z:u32 block_x:u32 block_y:u32 block_z:u32 shared:u32 flags:u32 bytes:u32 attributes:u32 chunk:u32 chunks:u32', '', "a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours", 'INVALID_VALUE LAUNCH_OUT_OF_RESOURCES COOPERATIVE_LAUNCH_TOO_LARGE INVALID_CLUSTER_SIZE OUT_OF_MEMORY NOT_SUPPORTED'),
 ]

@@ -79,6 +79,7 @@ struct rf_region {
     struct rf_ring_shared ring; /* 128 */
     _Alignas(64) _Atomic uint32_t staging_waiting; /* 384 a client thread sleeps on `staging_epoch` */
     _Atomic uint32_t staging_epoch;                /* 388 futex: the executor adds 1 when it frees a chunk */
+    _Atomic uint32_t printed;                      /* 392 the executor adds 1 when there is output of kernels to fetch (PRINT_READ) */
 };
 
 _Static_assert(sizeof(struct rf_slot) == RF_SLOT_SIZE, "slot");

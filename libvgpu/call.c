@@ -16,6 +16,7 @@
 #include "errors.h"
 #include "futex.h"
 #include "happens.h"
+#include "print.h"
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
@@ -250,7 +251,9 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
             }
         }
     }
+    uint16_t message = (uint16_t)call->message;
     free_slot(call);
+    if (message != RF_PRINT_READ) vgpu_print_look();
     if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0))
         vgpu_log(VGPU_DEBUG, "message %u: %s", call->message, vgpu_error_name(result));
     return result;

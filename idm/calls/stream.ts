@@ -14,7 +14,7 @@ export const stream = [
   row('cuStreamAddCallback', 5000, 'CUstream hStream, CUstreamCallback callback, void *userData, unsigned int flags', hand('posted', 'HOST_CALL'), ptsz(7000)),
   row('cuStreamAttachMemAsync', 6000, 'CUstream hStream, CUdeviceptr dptr, size_t length, unsigned int flags', local(), ptsz(7000)),
   row('cuStreamQuery', 2000, 'CUstream hStream', waited(), ptsz(7000)),
-  row('cuStreamSynchronize', 2000, 'CUstream hStream', hand('waited', 'GPU_SYNC'), ptsz(7000)),
+  row('cuStreamSynchronize', 2000, 'CUstream hStream', hand('waited', 'GPU_SYNC', 'PRINT_READ'), ptsz(7000)),
   row('cuStreamDestroy', 2000, 'CUstream hStream', hand('waited', 'STREAM_DESTROY')),
   row('cuStreamDestroy_v2', 4000, 'CUstream hStream', hand('waited', 'STREAM_DESTROY')),
   row('cuStreamCopyAttributes', 11000, 'CUstream dstStream, CUstream srcStream', waited(), ptsz(11000)),

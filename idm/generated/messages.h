@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x19296d25u
+#define RF_TABLE_HASH 0xe62b6b8bu
 
 enum rf_message {
     RF_PING = 1,
@@ -82,38 +82,39 @@ enum rf_message {
     RF_LINK_COMPLETE = 72,
     RF_LINK_READ = 73,
     RF_LINK_DESTROY = 74,
-    RF_LAUNCH = 75,
-    RF_cuCtxSetLimit = 76,
-    RF_cuCtxGetLimit = 77,
-    RF_cuCtxGetCacheConfig = 78,
-    RF_cuCtxSetCacheConfig = 79,
-    RF_cuCtxGetStreamPriorityRange = 80,
-    RF_cuCtxResetPersistingL2Cache = 81,
-    RF_cuCtxRecordEvent = 82,
-    RF_cuCtxWaitEvent = 83,
-    RF_cuCtxGetSharedMemConfig = 84,
-    RF_cuCtxSetSharedMemConfig = 85,
-    RF_cuStreamCreate = 86,
-    RF_cuStreamCreateWithPriority = 87,
-    RF_cuStreamGetPriority = 88,
-    RF_cuStreamGetFlags = 89,
-    RF_cuStreamGetId = 90,
-    RF_cuStreamWaitEvent = 91,
-    RF_cuStreamQuery = 92,
-    RF_cuStreamCopyAttributes = 93,
-    RF_cuStreamGetAttribute = 94,
-    RF_cuStreamSetAttribute = 95,
-    RF_cuStreamWaitValue32_v2 = 96,
-    RF_cuStreamWaitValue64_v2 = 97,
-    RF_cuStreamWriteValue32_v2 = 98,
-    RF_cuStreamWriteValue64_v2 = 99,
-    RF_cuEventCreate = 100,
-    RF_cuEventRecord = 101,
-    RF_cuEventRecordWithFlags = 102,
-    RF_cuEventQuery = 103,
-    RF_cuEventElapsedTime = 104,
-    RF_cuEventElapsedTime_v2 = 105,
-    RF_MESSAGES = 106
+    RF_PRINT_READ = 75,
+    RF_LAUNCH = 76,
+    RF_cuCtxSetLimit = 77,
+    RF_cuCtxGetLimit = 78,
+    RF_cuCtxGetCacheConfig = 79,
+    RF_cuCtxSetCacheConfig = 80,
+    RF_cuCtxGetStreamPriorityRange = 81,
+    RF_cuCtxResetPersistingL2Cache = 82,
+    RF_cuCtxRecordEvent = 83,
+    RF_cuCtxWaitEvent = 84,
+    RF_cuCtxGetSharedMemConfig = 85,
+    RF_cuCtxSetSharedMemConfig = 86,
+    RF_cuStreamCreate = 87,
+    RF_cuStreamCreateWithPriority = 88,
+    RF_cuStreamGetPriority = 89,
+    RF_cuStreamGetFlags = 90,
+    RF_cuStreamGetId = 91,
+    RF_cuStreamWaitEvent = 92,
+    RF_cuStreamQuery = 93,
+    RF_cuStreamCopyAttributes = 94,
+    RF_cuStreamGetAttribute = 95,
+    RF_cuStreamSetAttribute = 96,
+    RF_cuStreamWaitValue32_v2 = 97,
+    RF_cuStreamWaitValue64_v2 = 98,
+    RF_cuStreamWriteValue32_v2 = 99,
+    RF_cuStreamWriteValue64_v2 = 100,
+    RF_cuEventCreate = 101,
+    RF_cuEventRecord = 102,
+    RF_cuEventRecordWithFlags = 103,
+    RF_cuEventQuery = 104,
+    RF_cuEventElapsedTime = 105,
+    RF_cuEventElapsedTime_v2 = 106,
+    RF_MESSAGES = 107
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -958,6 +959,14 @@ struct rf_LINK_DESTROY {
     uint64_t state;
 };
 _Static_assert(sizeof(struct rf_LINK_DESTROY) == 8, "rf_LINK_DESTROY");
+
+/* PRINT_READ: what kernels have printed, the oldest first; the bytes follow */
+
+struct rf_PRINT_READ_reply {
+    uint32_t bytes;
+    uint32_t left;
+};
+_Static_assert(sizeof(struct rf_PRINT_READ_reply) == 8, "rf_PRINT_READ_reply");
 
 /* LAUNCH: a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours */
 struct rf_LAUNCH {

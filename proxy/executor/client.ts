@@ -9,6 +9,7 @@ import type { Executor } from './executor.ts';
 import type { Wait } from './handlers/waits.ts';
 import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
+import { OUTPUT_MAX } from './printed.ts';
 import type { ClientRegion } from './region.ts';
 import { futexWake, send, Sent } from './system.ts';
 
@@ -52,6 +53,14 @@ export class Client implements MemoryClient {
 
   /** Modules, libraries, images. */
   readonly code = new ClientCode();
+
+  /** Its code may print: outputs are looked for. */
+  printing = false;
+  /** What its kernels have printed and it has not fetched (PRINT_READ). */
+  readonly output: Buffer[] = [];
+  outputBytes = 0;
+  /** `memory.submitted` when its output was last known to be complete. */
+  printedAt = 0;
 
   /** No longer served: no answers, no new work. */
   dead = false;
@@ -97,6 +106,14 @@ export class Client implements MemoryClient {
     if (Atomics.load(words, at + 1) === 0) return 0;
     Atomics.store(words, at + 1, 0);
     return this.region.base + this.region.shape.slots + slot * SLOT_SIZE;
+  }
+
+  /** Keeps what its kernels have printed until it fetches it, and lets it know. */
+  printed(text: Buffer): void {
+    this.output.push(text);
+    this.outputBytes += text.length;
+    while (this.outputBytes > OUTPUT_MAX && this.output.length > 1) this.outputBytes -= this.output.shift()!.length;
+    if (!this.dead) Atomics.add(this.words, wordAt(Region.printed), 1);
   }
 
   /** Gives staging chunks back, and wakes who waits for one. */

@@ -11,6 +11,7 @@ import { Context, Event, Stream } from './context.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
+import type { Printed } from './printed.ts';
 import { PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
 import { Utilization } from './utilization.ts';
@@ -36,6 +37,8 @@ export class Executor implements WorkHost, MemoryCore {
   readonly slots: PinnedSlots;
   readonly hostFlags: HostFlags;
   memory!: ZoneMemory;
+  /** Null: standard output is the process's own (tests). */
+  printed: Printed | null = null;
   readonly clients: Client[] = [];
   readonly utilization = new Utilization(this);
 
@@ -280,6 +283,33 @@ export class Executor implements WorkHost, MemoryCore {
     return context.rescue;
   }
 
+  // ---- what kernels print ----
+
+  /** Lets the driver write out what the kernels of a context have printed, and gives it to its client. Never waits: the stream that
+   *  it synchronises has nothing to do. */
+  flushPrinted(client: Client, context: Context): void {
+    if (!client.printing || client.dead || context.native === 0) return;
+    const stream = this.rescueStream(context);
+    if (stream !== 0) this.driver.cuStreamSynchronize(stream);
+    this.collectPrinted(client);
+  }
+
+  /** Gives a client what a call of the driver for it may have written out. */
+  collectPrinted(client: Client): void {
+    const text = this.printed?.take() ?? null;
+    if (text !== null) client.printed(text);
+  }
+
+  /** Before a waited call is answered: its client finds the output of all work that it knows to be done. */
+  private printBefore(client: Client, context: Context): void {
+    const { submitted } = client.memory;
+    if (submitted === client.printedAt) return;
+    let idle = true;
+    for (let i = 0; i < client.listed.length && idle; i++) idle = this.streamStatus(client.listed[i]) !== CUresult.NOT_READY;
+    this.flushPrinted(client, context);
+    if (idle) client.printedAt = submitted;
+  }
+
   // ---- work under way ----
 
   /** Runs `then` when all that `client` has given the GPU (in `context`, or at all) is done. Returns whether that was at once. */
@@ -377,6 +407,7 @@ export class Executor implements WorkHost, MemoryCore {
       }
       if (status !== 0) bytes = 0;
     }
+    if (client.printing && context !== null && context.legacy !== null) this.printBefore(client, context);
     const wake = client.publish(slot, ticket, status, bytes);
     if (wake === 0) return;
     if (this.wakeCount === this.wakes.length) this.wakeClients();

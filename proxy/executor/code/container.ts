@@ -24,6 +24,9 @@ const ENTRY_MIN = 64;
 /** No code is that large once it is expanded, whatever its entry says. */
 const EXPANDED_MAX = 2 ** 31;
 const NOBITS = 8;
+/** Of a fat binary's entry: its kind, and the flags for LZ4 and Zstandard. */
+const KIND_ELF = 2;
+const COMPRESSED = 0xa000;
 
 /** 64 bits as a double: at least 2^53 for what it cannot hold, which every comparison below refuses. */
 const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
@@ -88,6 +91,23 @@ function fatbin(b: Buffer, start: number, room: number): number {
     left -= entryHeader + entrySize;
   }
   return header + payload;
+}
+
+/** Whether a fat binary in `b` (which has been checked) has compressed code and no machine code beside it that is not. */
+export function isOpaque(b: Buffer, size: number, parts: number): boolean {
+  const starts = parts !== 0 ? partsOf(b, size, parts)! : b.readUInt32LE(0) === FATBIN_MAGIC ? [0] : [];
+  return starts.some((start) => {
+    let at = start + b.readUInt16LE(start + 6);
+    const end = at + u64(b, start + 8);
+    let compressed = false;
+    let plain = false;
+    while (end - at >= ENTRY_MIN) {
+      if ((b.readUInt32LE(at + 40) & COMPRESSED) !== 0) compressed = true;
+      else if (b.readUInt16LE(at) === KIND_ELF) plain = true;
+      at += b.readUInt32LE(at + 4) + u64(b, at + 8);
+    }
+    return compressed && !plain;
+  });
 }
 
 function elf(b: Buffer, size: number): boolean {

@@ -17,9 +17,10 @@ import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { OneClient } from '../memory/client.ts';
+import { prints } from '../printed.ts';
 import { textAt } from '../system.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
-import { forgetImages, imageAt } from './images.ts';
+import { forgetImages, type Image, imageAt } from './images.ts';
 import { readOptions } from './jit.ts';
 import { contextLinksGone, destroyLink } from './links.ts';
 import { loadLibrary, loadModule } from './loader.ts';
@@ -38,6 +39,8 @@ const BINARY_IS_PRESERVED = 1;
 const NAME_MAX = 1 << 20;
 
 const memoryOf = (client: Client): OneClient => client.memory as OneClient;
+
+const canPrint = (image: Image): boolean => (image.prints ??= prints(image));
 
 // ---- loading ----
 
@@ -58,6 +61,7 @@ function moduleLoad(v: Invocation): number {
     image.report = jit.report();
     if (status === 0 && (client.dead || context.legacy === null)) status = CUresult.CONTEXT_IS_DESTROYED; // and the module goes with it
     if (status === 0) {
+      if (canPrint(image)) client.printing = true;
       const module = new Module(context, native, null, image.size);
       if (addModule(executor, client, module)) later.replyRow(ModuleLoadReply.module, module.row);
       else {
@@ -95,6 +99,7 @@ function libraryLoad(v: Invocation): number {
   loadLibrary(executor, image, jit, (status, native) => {
     image.report = jit.report();
     if (status === 0) {
+      if (canPrint(image)) client.printing = true;
       const library = new Library(native, image.size);
       if (!client.dead) library.row = executor.registerObject(HandleType.library, client, native, library);
       if (library.row >= 0) {
@@ -137,6 +142,7 @@ function moduleUnload(v: Invocation): number {
   context.eventWaits++;
   executor.afterWork(client, context, () => {
     context.eventWaits--;
+    executor.flushPrinted(client, context);
     executor.enter(context.native);
     later.finish(executor.driver.cuModuleUnload(module.native));
   });

@@ -13,7 +13,7 @@ import type { Client } from '../client.ts';
 import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import type { Invocation } from '../invocation.ts';
-import { checkImage, partsOf } from './container.ts';
+import { checkImage, isOpaque, partsOf } from './container.ts';
 
 /** Zeros behind an image: the NUL of a text, and what a reader of whole words may see. */
 const PADDING = 16;
@@ -43,9 +43,16 @@ export class Image {
   /** CUresult of the check, once all is there; -1: not checked yet. */
   checked = -1;
   report = new LoadReport();
+  /** Whether its code may print: looked at once (printed.ts). */
+  prints: boolean | null = null;
   private wrapper: Buffer | null = null;
 
   constructor(readonly bytes: Buffer, readonly size: number, readonly parts: number) {}
+
+  /** It has compressed entries and nothing else that says what is in them. */
+  get opaque(): boolean {
+    return isOpaque(this.bytes, this.size, this.parts);
+  }
 
   /** Bytes at `address`. */
   get sizeForDriver(): number {

@@ -35,6 +35,8 @@ function launch(v: Invocation): number {
   const chunks = v.u32(Launch.chunks);
   if (chunks > 1 || chunk + chunks > v.client.region.shape.stagingChunks) return CUresult.INVALID_VALUE;
   const status = submit(v, chunk, chunks);
+  // A launch writes out what was printed before it: that is this client's, and must not wait for another's turn.
+  if (v.client.printing) v.executor.collectPrinted(v.client);
   if (chunks !== 0) v.client.freeChunks(chunk, chunks);
   return status;
 }

@@ -90,6 +90,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
       if (context.eventWaits !== 0) return false;
       for (const stream of streams) if (stream.queue.first !== null || stream.queue.open !== null) return false;
       for (const stream of streams) stream.destroyed = true;
+      executor.flushPrinted(client, context);
       if (!client.dead) client.memory.contextGone(native);
       context.spareEvents.length = 0;
       executor.destroyContext(native, (status) => {

@@ -12,6 +12,7 @@ import { registerContexts } from './contexts.ts';
 import { registerCopies } from './copies.ts';
 import { registerEvents } from './events.ts';
 import { registerHostCalls } from './hostcalls.ts';
+import { registerPrints } from './prints.ts';
 import { registerSets } from './sets.ts';
 import { registerStreams } from './streams.ts';
 import { registerSync } from './sync.ts';
@@ -33,6 +34,7 @@ export function makeHandlers(registerMemory: (table: HandlerTable) => void): Han
   registerSets(table);
   registerCopies(table);
   registerHostCalls(table);
+  registerPrints(table);
   registerWaits(table);
   registerImages(table);
   registerCode(table);
