@@ -57,6 +57,7 @@ const bundles = [
   { name: 'ringfence', entry: 'proxy/cli/main.ts', banner: '#!/usr/bin/env node\n' },
   { name: 'supervisor', entry: 'proxy/supervisor/main.ts', banner: '' },
   { name: 'executor', entry: 'proxy/executor/main.ts', banner: '' },
+  { name: 'loader', entry: 'proxy/executor/code/loader-thread.ts', banner: '' },
 ];
 
 /** Native packages cannot be bundled; they are found in node_modules beside `build/`. */

@@ -7,6 +7,7 @@ import { CUresult } from '../driver/errors.ts';
 import { HandleType, Message, MESSAGE_COUNT } from '../generated/messages.ts';
 import type { ZoneLimits, ZoneUsage } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
+import { Loader } from './code/loader.ts';
 import { Context, Event, Stream } from './context.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
@@ -55,6 +56,8 @@ export class Executor implements WorkHost, MemoryCore {
   readonly textBytes = Buffer.allocUnsafeSlow(TEXT_BYTES).fill(0);
   readonly text = addressOf(this.textBytes);
   private nativeList = { address: 0, values: new BigUint64Array(0) };
+
+  readonly loader = new Loader(this);
 
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;

@@ -17,7 +17,7 @@ import { copyFrom } from '../system.ts';
 import { checkSized } from './container.ts';
 import { imageAt } from './images.ts';
 import { type JitOptions, readOptions } from './jit.ts';
-import { linkAdd, linkComplete, linkCreate, linkDestroy } from './loader.ts';
+import { linkAdd, linkComplete, linkCreate } from './loader.ts';
 import { Link } from './objects.ts';
 
 const CREATE_WORDS = MESSAGES[Message.LINK_CREATE].request >> 2;
@@ -132,7 +132,7 @@ export function destroyLink(executor: Executor, client: Client, link: Link): num
   if (!client.code.links.delete(link.log)) return CUresult.INVALID_HANDLE;
   executor.unregister(link.row);
   executor.enter(link.context.native);
-  return linkDestroy(executor, link);
+  return executor.driver.cuLinkDestroy(link.native);
 }
 
 /** A context is about to be destroyed; states that are at work are destroyed when they are done, before it is. */

@@ -1,0 +1,19 @@
+/** What the executor and its loading thread agree on: see loader.ts. */
+export enum State { idle, asked, done }
+
+/** Places in the shared numbers. */
+export enum Field { call, context, count, status, out, args = 6 }
+
+export const ARGS_MAX = 10;
+export const MEMORY_BYTES = 8 + (Field.args + ARGS_MAX) * 8;
+
+/** The calls that the thread makes, by number. */
+export const CALLS = ['cuModuleLoadDataEx', 'cuLibraryLoadData', 'cuLinkCreate_v2', 'cuLinkAddData_v2', 'cuLinkComplete'] as const;
+
+/** An argument of this value is the address of the first 64-bit result, one less is the second's: no address is negative. */
+export const OUT = -1;
+
+export interface ThreadData {
+  memory: SharedArrayBuffer;
+  driver: string;
+}

@@ -1,0 +1,35 @@
+/**
+ * The thread on which code is loaded and linked: a worker of the executor with nothing but the driver in it. It makes one call at a
+ * time, in the context that the call names, sleeps between calls, and is told what to do in shared memory (loader.ts has the layout):
+ * every value that crosses is a number.
+ */
+import { workerData } from 'node:worker_threads';
+import { addressOf, loadDriver } from '../../driver/driver.ts';
+import { CALLS, Field, OUT, State, type ThreadData } from './loader-protocol.ts';
+
+const { memory, driver: path } = workerData as ThreadData;
+const state = new Int32Array(memory, 0, 1);
+const fields = new Float64Array(memory, 8);
+const driver = loadDriver(path);
+const out = Buffer.allocUnsafeSlow(16).fill(0);
+const outAddress = addressOf(out);
+
+for (;;) {
+  for (let seen = Atomics.load(state, 0); seen !== State.asked; seen = Atomics.load(state, 0)) Atomics.wait(state, 0, seen);
+  const args: number[] = [];
+  for (let i = 0; i < fields[Field.count]; i++) {
+    const value = fields[Field.args + i];
+    args.push(value <= OUT ? outAddress + (OUT - value) * 8 : value);
+  }
+  out.fill(0);
+  let status = driver.cuCtxSetCurrent(fields[Field.context]);
+  if (status === 0) {
+    status = (driver[CALLS[fields[Field.call]]] as (...args: number[]) => number)(...args);
+    // A context that is current nowhere can be destroyed at any time.
+    driver.cuCtxSetCurrent(0);
+  }
+  fields[Field.status] = status;
+  fields[Field.out] = Number(out.readBigUInt64LE(0));
+  fields[Field.out + 1] = Number(out.readBigUInt64LE(8));
+  Atomics.store(state, 0, State.done);
+}
