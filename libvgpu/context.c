@@ -309,6 +309,12 @@ CUresult vgpu_cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
     if (!device) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_context *context;
     CUresult error = known(ctx, &context);
+    /* A primary context is its device's for ever: asked while it is inactive (reset, and still current) it says so. Programs that
+     * reset the device and then look which one they were on (numba) rely on that. */
+    if (error == CUDA_ERROR_CONTEXT_IS_DESTROYED && vgpu_thread.top->primary) {
+        context = vgpu_thread.top;
+        error = CUDA_SUCCESS;
+    }
     if (error == CUDA_SUCCESS) *device = context->device;
     return error;
 }

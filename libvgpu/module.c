@@ -98,7 +98,7 @@ CUresult vgpu_cuModuleLoad(CUmodule *module, const char *fname)
 CUresult vgpu_cuModuleUnload(CUmodule hmod)
 {
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_MODULE_UNLOAD, sizeof(struct rf_MODULE_UNLOAD), VGPU_WAITED, 0);
+    CUresult error = vgpu_begin(&call, RF_MODULE_UNLOAD, sizeof(struct rf_MODULE_UNLOAD), VGPU_WAITED | VGPU_ANY_CONTEXT, 0); /* the module names its context */
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_MODULE_UNLOAD *)call.payload)->module = VGPU_WIRE(hmod);
     error = vgpu_wait(&call, NULL, 0);

@@ -147,7 +147,7 @@ async function buildLibrary(library, variantName, { say, cudart, into }) {
   }
   await inParallel(stale, async ({ source, object }) => {
     say(`cc     ${source}${variantName === 'release' ? '' : ` (${variantName})`}`);
-    await replacing(object, (file) => cc([...flags, '-MMD', '-MF', `${object}.d`, '-c', source, '-o', file]));
+    await replacing(object, (file) => cc([...flags, '-MMD', '-MF', `${object}.d`, '-MT', 'object', '-c', source, '-o', file]));
     writeFileSync(`${object}.flags`, stamp);
   });
 

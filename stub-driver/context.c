@@ -425,8 +425,14 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *acti
 
 /* ---- asking and setting ------------------------------------------------------------------------------------------- */
 
+/* A primary context is its device's for ever: asked while it is inactive (reset, and still current) it says so. Programs that reset
+ * the device and then look which one they were on (numba) rely on that. */
 CUresult cuCtxGetDevice(CUdevice *device) {
-  RF_ENTER_CONTEXT(context);
+  RF_ENTER();
+  if (rf_in_callback) return CUDA_ERROR_NOT_PERMITTED;
+  struct context *context = NULL;
+  if (!rf_context_current_handle()) return CUDA_ERROR_INVALID_CONTEXT;
+  RF_TRY(rf_context_find(rf_context_current_handle(), &context));
   if (!device) return CUDA_ERROR_INVALID_VALUE;
   *device = context->device;
   return CUDA_SUCCESS;

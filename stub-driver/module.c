@@ -304,8 +304,12 @@ CUresult cuModuleLoad(CUmodule *module, const char *fname) {
   return result;
 }
 
+/* The module names its context: none need be current, as when a program has popped all of its own and cleans up (numba). */
 CUresult cuModuleUnload(CUmodule hmod) {
-  RF_ENTER_CONTEXT(context);
+  RF_ENTER();
+  struct context *context = NULL;
+  const CUresult current = rf_current_context(&context);
+  if (current && current != CUDA_ERROR_INVALID_CONTEXT && current != CUDA_ERROR_CONTEXT_IS_DESTROYED) return current;
   rf_modules_lock();
   struct module *const module = module_of(hmod);
   /* A library's module ends with the library. */
@@ -315,7 +319,7 @@ CUresult cuModuleUnload(CUmodule hmod) {
                                                                                            : CUDA_ERROR_INVALID_HANDLE;
   if (!result) rf_module_unload(module);
   rf_modules_unlock();
-  rf_print_flush(context);
+  if (context) rf_print_flush(context);
   return result;
 }
 

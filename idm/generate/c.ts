@@ -151,5 +151,12 @@ export function fallbacks(): string {
 }
 
 export function exportsList(): string {
-  return [`/* ${BANNER} RF_EXPORT(symbol): every exported symbol. */`, ...CALLS.flatMap(symbols).map((s) => `RF_EXPORT(${s})`), ''].join('\n')
+  return [`/* ${BANNER} RF_EXPORT(symbol): every exported symbol. */`, ...exported().map((s) => `RF_EXPORT(${s})`), ''].join('\n')
+}
+
+const exported = (): string[] => CALLS.filter((c) => !c.procOnly).flatMap(symbols)
+
+/** For the linker. The software GPU has one symbol more, by which it is known. */
+export function exportsMap(more: string[] = []): string {
+  return `/* ${BANNER} */\n{\n  global:\n${[...exported(), ...more].map((s) => `    ${s};\n`).join('')}  local: *;\n};\n`
 }

@@ -18,6 +18,8 @@ export const FILES: Record<string, () => string> = {
   'libvgpu/generated/entries.c': c.entries,
   'idm/generated/procs.inc': c.procs,
   'idm/generated/exports.inc': c.exportsList,
+  'libvgpu/generated/exports.map': () => c.exportsMap(),
+  'stub-driver/generated/exports.map': () => c.exportsMap(['ringfence_software_gpu']),
   'stub-driver/generated/fallbacks.c': c.fallbacks,
   'proxy/generated/messages.ts': ts.messages,
   'proxy/generated/prototypes.ts': ts.prototypes,

@@ -77,7 +77,7 @@ export function stubFolder(sanitizer: Sanitizer = 'none'): string {
       output,
       sanitizer,
       shared: true,
-      link: [...engineObjects(folder, sanitizer), '-Wl,-soname,libcuda.so.1', '-Wl,-Bsymbolic', '-ldl', '-lrt', '-lm'],
+      link: [...engineObjects(folder, sanitizer), '-Wl,-soname,libcuda.so.1', '-Wl,-Bsymbolic', `-Wl,--version-script=${join(root, 'stub-driver/generated/exports.map')}`, '-ldl', '-lrt', '-lm'],
     })
   })
   return folder
