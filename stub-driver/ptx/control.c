@@ -146,6 +146,47 @@ RUN(call) {
     return warp_leave(w, callee->insns);
 }
 
+/* ---- the stack: what a function allots lasts until it returns or restores. Lanes get the same addresses, each in its own memory. */
+
+RUN(alloca) {
+    struct frame *frame = w->frame;
+    u64 most = 0, base = ((u64)frame->local_top + (u64)in->imm - 1) & ~((u64)in->imm - 1);
+    EACH_LANE(w, i) {
+        u64 size = in->mode == 8 ? ((const u64 *)row(w, in->a))[i] : ((const u32 *)row(w, in->a))[i];
+        if (size > most) most = size;
+    }
+    if (most > w->local_bytes || base + most > w->local_bytes)
+        return warp_fault(w, in, PTX_FAULT_STACK, (u32)__builtin_ctz(w->mask), base + most, "stack overflow: local memory needed");
+    EACH_LANE(w, i) {
+        if (in->mode == 8) ((u64 *)out(w, in->d))[i] = base;
+        else ((u32 *)out(w, in->d))[i] = (u32)base;
+    }
+    frame->local_top = (u32)(base + most);
+    return in + 1;
+}
+
+RUN(stacksave_u32) {
+    u32 *d = out(w, in->d);
+    EACH_LANE(w, i) d[i] = w->frame->local_top;
+    return in + 1;
+}
+RUN(stacksave_u64) {
+    u64 *d = out(w, in->d);
+    EACH_LANE(w, i) d[i] = w->frame->local_top;
+    return in + 1;
+}
+
+/* Lanes that went elsewhere may still use what they allotted: it is given back when all of the frame are here. */
+static const struct insn *restore(struct warp *w, const struct insn *in, u64 top) {
+    struct frame *frame = w->frame;
+    u32 least = frame->local_base + frame->code->local_bytes;
+    if (top < least || top > w->local_bytes) return warp_fault(w, in, PTX_FAULT_STACK, (u32)__builtin_ctz(w->mask), top, "stackrestore of what stacksave did not give:");
+    if (w->mask == frame->lanes && top < frame->local_top) frame->local_top = (u32)top;
+    return in + 1;
+}
+RUN(stackrestore_u32) { return restore(w, in, ((const u32 *)row(w, in->a))[__builtin_ctz(w->mask)]); }
+RUN(stackrestore_u64) { return restore(w, in, ((const u64 *)row(w, in->a))[__builtin_ctz(w->mask)]); }
+
 RUN(ret) {
     struct frame *frame = w->frame, *parent = frame->parent;
     u32 lanes = w->mask, rest = current(w)->mask & ~lanes;
@@ -253,5 +294,6 @@ void block_barrier_check(struct block *block, u32 id) {
 
 const struct ops_entry ops_control[] = {
     {"bra", run_bra}, {"brx", run_brx}, {"call", run_call}, {"ret", run_ret}, {"exit", run_exit}, {"trap", run_trap}, {"bar", run_bar}, {"builtin", run_builtin},
+    {"alloca", run_alloca}, {"stacksave.u32", run_stacksave_u32}, {"stacksave.u64", run_stacksave_u64}, {"stackrestore.u32", run_stackrestore_u32}, {"stackrestore.u64", run_stackrestore_u64},
     {NULL, NULL},
 };

@@ -372,6 +372,8 @@ struct insn fields(struct decoder *d) {
                 if (o->kind != OPERAND_INT) refuse(d, PTX_INVALID, "operand %u must be a constant", index);
                 x.imm = (int64_t)o->integer;
                 if (strncmp(at, "I255", 4) == 0 && o->integer > 255) refuse(d, PTX_INVALID, "the constant must be from 0 to 255");
+            } else if (role == 'A') { /* checked; who goes there takes it up himself */
+                address_of(d, o);
             } else if (role == 'D') {
                 x.d = destination(d, o, type, wider);
             } else if (role == 'P' || role == 'Q') { /* a predicate or a pair; a value and, perhaps, a predicate */
@@ -896,6 +898,23 @@ static void decode_call(struct decoder *d) {
     emit(d, handler(d, call->builtin ? "builtin" : "call"))->call = call;
 }
 
+/* a: bytes, imm: alignment, mode: bytes of the destination. */
+static void decode_alloca(struct decoder *d) {
+    const struct operand *o = d->s->operands;
+    operand_count(d, 2, 3);
+    enum ptx_type type = memory_type(d);
+    uint64_t align = 8;
+    if (d->s->operand_count == 3) {
+        if (o[2].kind != OPERAND_INT) refuse(d, PTX_INVALID, "the alignment must be a constant");
+        align = o[2].integer;
+    }
+    if (align == 0 || (align & (align - 1)) || align > 1 << 23) refuse(d, PTX_INVALID, "the alignment must be a power of two up to 2^23");
+    struct insn x = {.d2 = -1, .b = -1, .c = -1, .e = -1, .imm = (int64_t)align, .mode = (uint8_t)ptx_types[type].bytes};
+    x.a = source(d, &o[1], type, false);
+    x.d = destination(d, &o[0], type, false);
+    emit_fields(d, handler(d, "alloca"), &x);
+}
+
 static void decode_barrier(struct decoder *d) {
     bool red = d->s->match.row->kind == KIND_BARRED;
     const struct opcode *o = &d->s->opcode;
@@ -937,8 +956,8 @@ static void decode_cp_async(struct decoder *d) {
     struct insn x = {.d = -1, .d2 = -1, .a = to.base, .b = from.base, .c = -1, .e = -1};
     if (to.flags & FLAG_FRAME || from.flags & (FLAG_FRAME | FLAG_BASE32)) refuse(d, PTX_INVALID, "it copies from global to shared memory");
     if (extra) {
-        if (s->operands[3].kind == OPERAND_REG && d->f->regs[s->operands[3].reg].type == T_PRED) refuse(d, PTX_UNSUPPORTED, "the ignore-src predicate");
-        x.c = source(d, &s->operands[3], T_B32, false);
+        if (s->operands[3].kind == OPERAND_REG && d->f->regs[s->operands[3].reg].type == T_PRED) x.e = source(d, &s->operands[3], T_PRED, false);
+        else x.c = source(d, &s->operands[3], T_B32, false);
     }
     x.flags = to.flags;
     x.mode = (uint8_t)size;
@@ -975,6 +994,7 @@ static void statement(struct decoder *d) {
         case KIND_LD: decode_memory(d, true); break;
         case KIND_ST: decode_memory(d, false); break;
         case KIND_NOPA:
+            fields(d);
 #ifdef PTX_COVERAGE
             emit(d, handler(d, "nop"));
 #endif
@@ -1024,6 +1044,16 @@ static void statement(struct decoder *d) {
             break;
         case KIND_VIDEO: decode_video(d); break;
         case KIND_MATRIX: decode_matrix(d); break;
+        case KIND_MBARRIER: decode_mbarrier(d); break;
+        case KIND_BULK: decode_bulk(d); break;
+        case KIND_ALLOCA: decode_alloca(d); break;
+        case KIND_FIRST: { /* only the destination counts */
+            key_of(d, key, sizeof key);
+            struct insn all = fields(d);
+            x = (struct insn){.d = all.d, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
+            emit_fields(d, handler(d, key), &x);
+            break;
+        }
         case KIND_TILES: decode_tiles(d); break;
         case KIND_CPASYNC: decode_cp_async(d); break;
         case KIND_BRA: decode_bra(d); break;

@@ -68,6 +68,8 @@ const struct label *find_label(struct decoder *d, const char *name);
 void decode_video(struct decoder *d);  /* video.c */
 void decode_matrix(struct decoder *d); /* matrix.c */
 void decode_tiles(struct decoder *d);
+void decode_mbarrier(struct decoder *d); /* async.c */
+void decode_bulk(struct decoder *d);
 
 /* ---- the opcode's words */
 

@@ -340,18 +340,18 @@ static const struct insn *run_dynamic_u32(struct warp *w, const struct insn *in)
     return in + 1;
 }
 
-/* a: shared address, b: global address, mode: bytes, c: bytes that are read (the rest is zero), list: global offset. */
+/* a: shared address, b: global address, mode: bytes, c: bytes that are read (the rest is zero), e: where the source is ignored, list: global offset. */
 static const struct insn *run_cp_async(struct warp *w, const struct insn *in) {
     const void *base = row(w, in->a);
     const u64 *from = row(w, in->b);
     const u32 *sizes = in->c >= 0 ? row(w, in->c) : NULL;
     int64_t offset;
     memcpy(&offset, in->list, sizeof offset);
-    u32 size = in->mode;
+    u32 size = in->mode, ignored = in->e >= 0 ? predicate(w, in->e) : 0;
     EACH_LANE(w, i) {
         unsigned char *to = resolve(w, in, SPACE_SHARED, i, BASE(i), size, size, true);
         if (!to) return NULL;
-        u32 read = sizes && sizes[i] < size ? sizes[i] : size;
+        u32 read = ignored >> i & 1 ? 0 : sizes && sizes[i] < size ? sizes[i] : size;
         u64 address = from[i] + (u64)offset;
         if (address & (size - 1)) return warp_fault(w, in, PTX_FAULT_MISALIGNED, i, address, "read");
         memset(to, 0, size);

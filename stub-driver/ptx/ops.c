@@ -44,6 +44,7 @@ static void fill(void) {
     enter(ops_video);
     enter(ops_image);
     enter(ops_matrix);
+    enter(ops_async);
 }
 
 insn_run ops_find(const char *key) {

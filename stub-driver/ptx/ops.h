@@ -18,5 +18,6 @@ extern const struct ops_entry ops_memory[];   /* memory.c */
 extern const struct ops_entry ops_video[];    /* video.c */
 extern const struct ops_entry ops_image[];    /* image_ops.c */
 extern const struct ops_entry ops_matrix[];   /* matrix.c */
+extern const struct ops_entry ops_async[];    /* async.c */
 
 #endif
