@@ -102,19 +102,17 @@ static bool before(const struct fragment *a, const struct fragment *b) {
 
 /* Every fragment waits. Lanes that wait for each other at different bar.warp.sync have all arrived: let them go. */
 static bool release_warpsync(struct warp *w) {
-    static insn_run warpsync;
-    if (!warpsync) warpsync = ops_find("warpsync");
     uint32_t here = 0, wanted = 0;
     for (uint32_t i = 0; i < w->fragment_count; i++) {
         const struct fragment *f = &w->fragments[i];
-        if (f->state != FRAGMENT_WARP || f->pc->run != warpsync) continue;
+        if (f->state != FRAGMENT_WARP || f->pc->run != run_warpsync) continue;
         here |= f->mask;
         wanted |= f->waits_for;
     }
     if (!here || (wanted & w->live & ~here)) return false;
     for (uint32_t i = 0; i < w->fragment_count; i++) {
         struct fragment *f = &w->fragments[i];
-        if (f->state != FRAGMENT_WARP || f->pc->run != warpsync) continue;
+        if (f->state != FRAGMENT_WARP || f->pc->run != run_warpsync) continue;
         f->state = FRAGMENT_READY;
         f->pc++;
     }

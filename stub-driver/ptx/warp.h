@@ -156,6 +156,8 @@ struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc
 bool warp_gather(struct warp *w, const struct insn *in, uint32_t members);
 struct frame *frame_new(struct warp *w, const struct code *code);
 void frame_free(struct worker *worker, struct frame *frame);
+/* bar.warp.sync: the one instruction whose waiting fragments may stand at different places (exec.c). */
+const struct insn *run_warpsync(struct warp *w, const struct insn *in);
 void block_barrier_check(struct block *block, uint32_t id);
 bool stop_requested(const struct run *run);
 

@@ -116,7 +116,7 @@ RUN(elect) {
     return in + 1;
 }
 
-RUN(warpsync) {
+const struct insn *run_warpsync(struct warp *w, const struct insn *in) {
     GATHER(in->a);
     memory_fence();
     return in + 1;

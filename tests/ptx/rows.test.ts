@@ -1,16 +1,19 @@
 // test: timeout 600
-// Every row of the instruction table, with each type and modifier: the arithmetic against exact references. The seed of
-// the random operands is printed with a failure; RINGFENCE_PTX_SEED repeats it.
+// Every row of the instruction table, with each type and modifier: the arithmetic against exact references, the rest in
+// scenarios; then what was executed is held against the table, so that a row without a test fails. The seed of the random
+// operands is printed with a failure; RINGFENCE_PTX_SEED repeats it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { run, scratchFolder } from '../support/cc.ts'
+import { root, run, scratchFolder } from '../support/cc.ts'
 import { engineProgram } from './ptx.ts'
 import { check, fillOperands, kernel, SLOTS_IN, SLOTS_OUT, VECTORS, type Case } from './rows/arithmetic.ts'
+import { missing, programsIn, readExecuted } from './rows/coverage.ts'
 import { choices, instruction, parseTable } from './rows/instruction.ts'
 import { Random } from './rows/operands.ts'
 import { referenceOf } from './rows/reference.ts'
+import { checkScenario, fillScenario, IN, OUT, scenarioKernel, scenariosOf, type Scenario } from './rows/scenarios.ts'
 
 const folder = scratchFolder('ptx-rows')
 const seed = Number(process.env['RINGFENCE_PTX_SEED'] ?? Date.now() % 1_000_000)
@@ -70,5 +73,54 @@ for (const [sanitizer, part] of [['none', 1], ['address', 16]] as const) {
     assert.is(wrong.length, 0, `seed ${seed}: ${wrong.length} wrong:\n${wrong.slice(0, 60).join('\n')}`)
   })
 }
+
+const scenarios = rows.flatMap((row) => scenariosOf(row))
+
+test(`${scenarios.length} scenarios of memory, atomics, lanes, barriers and control flow`, () => {
+  const program = engineProgram('rows/run', join(folder, 'run-coverage'), 'none', [], true)
+  const wrong: string[] = []
+  for (let at = 0; at < scenarios.length; at += BATCH) {
+    const batch: Scenario[] = scenarios.slice(at, at + BATCH)
+    const operands = new BigUint64Array(batch.length * VECTORS * IN)
+    batch.forEach((s, n) => fillScenario(s, new Random(seed + n), operands.subarray(n * VECTORS * IN, (n + 1) * VECTORS * IN)))
+    const [ptx, input, output] = ['ptx', 'in', 'out'].map((name) => join(folder, `scenarios.${name}`)) as [string, string, string]
+    writeFileSync(ptx, HEAD + batch.map((s, n) => scenarioKernel(s, `k${n}`)).join(''))
+    writeFileSync(input, operands)
+    const result = run(program, [ptx, input, output, String(batch.length), String(VECTORS), String(IN), String(OUT)], { PTX_COVERAGE: join(folder, 'coverage') }, 300_000)
+    assert.is(result.status, 0, result.stderr)
+    const bytes = readFileSync(output)
+    const results = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
+    batch.forEach((s, n) => {
+      const text = checkScenario(s, operands.subarray(n * VECTORS * IN, (n + 1) * VECTORS * IN), results.subarray(n * VECTORS * OUT, (n + 1) * VECTORS * OUT))
+      if (text) wrong.push(text)
+    })
+  }
+  assert.is(wrong.length, 0, `seed ${seed}: ${wrong.length} wrong:\n${wrong.slice(0, 60).join('\n')}`)
+})
+
+/** What no test can execute, and why. */
+const exceptions: [RegExp, string][] = []
+
+/** What a program of tests/ptx wants; none where it is not here. */
+const programFolder = join(root, 'tests/ptx/programs')
+const argumentsOf: Record<string, string[][]> = {
+  programs: ['basics', 'basics_debug', 'half'].map((file) => [programFolder, '2', file]),
+  faults: [[programFolder]],
+  speed: [], // measures
+  describe: [],
+  spellings: [], // loads, and runs nothing
+}
+
+test('every row, type and modifier was executed by a test with a checked result', () => {
+  const file = join(folder, 'coverage')
+  for (const name of programsIn(join(root, 'tests/ptx')))
+    for (const args of argumentsOf[name] ?? [[]]) {
+      const result = run(engineProgram(name, join(folder, `covered-${name}`), 'none', [], true), args, { PTX_COVERAGE: file }, 120_000)
+      assert.is(result.status, 0, `${name}: ${result.stdout}${result.stderr}`)
+    }
+  const checked = new Set(all.map((c) => c.instruction.row.index)) // all their spellings are
+  const left = missing(rows.filter((row) => !checked.has(row.index)), readExecuted(file)).filter((text) => !exceptions.some(([pattern]) => pattern.test(text)))
+  assert.is(left.length, 0, `${left.length} not tested:\n${left.join('\n')}`)
+})
 
 test.run()

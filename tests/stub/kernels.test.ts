@@ -9,7 +9,6 @@ import { stubProgram } from '../support/stub.ts'
 
 const programs = join(root, 'tests/ptx/programs')
 const extras = join(root, 'tests/stub/kernels')
-const suppressions = `suppressions=${join(extras, 'tsan.supp')}:print_suppressions=0`
 const sanitizers: Sanitizer[] = ['none', 'address', 'thread']
 
 const named = (name: string, sanitizer: Sanitizer): string => (sanitizer === 'none' ? name : `${name} (-fsanitize=${sanitizer})`)
@@ -18,7 +17,6 @@ for (const sanitizer of sanitizers)
   test(named('kernels: computing, parameters, libraries, linking, images', sanitizer), () => {
     const result = stubProgram('tests/stub/c/kernels.c', sanitizer)([programs, extras], {
       RINGFENCE_STUB_THREADS: '3',
-      TSAN_OPTIONS: suppressions,
     })
     assert.is(result.stderr, '')
     assert.is(result.status, 0)
@@ -28,7 +26,6 @@ const scenario = (name: string, sanitizer: Sanitizer, env: Record<string, string
   stubProgram('tests/stub/c/kernel_faults.c', sanitizer)([join(programs, 'basics.ptx'), join(extras, 'extras.ptx'), name], {
     RINGFENCE_STUB_LOG: 'error',
     RINGFENCE_STUB_THREADS: '2',
-    TSAN_OPTIONS: suppressions,
     ...env,
   })
 

@@ -1,5 +1,5 @@
-/* What ran: each spelling that a program's kernels executed, a line each, appended to the file that PTX_COVERAGE names.
- * Linked to the engine built with -DPTX_COVERAGE. */
+/* What ran: each spelling that a program's kernels executed, a line each, appended to the file that PTX_COVERAGE names: the
+ * row's number and each group's word, empty where it is left out, parted by tabs. Linked to the engine built with -DPTX_COVERAGE. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +10,12 @@
 static char *spellings[1 << 16]; /* a hash table; a test executes some thousands at most */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The words of the opcode, from the row and its groups: the text that they were read from may be gone. */
+/* The words are the row's own: the text that they were read from may be gone. */
 static void spell(const struct statement *statement, char *out, size_t size) {
-    size_t n = 0;
+    size_t n = (size_t)snprintf(out, size, "%zu", (size_t)(statement->match.row - ptx_rows));
     unsigned group = 0;
-    for (const char *at = statement->match.row->pattern; *at && n + 1 < size;) {
-        if (*at != '[' && *at != '{') {
-            out[n++] = *at++;
-            continue;
-        }
-        if (statement->match.group[group].text) n += (size_t)snprintf(out + n, size - n, ".%.*s", (int)statement->match.group[group].length, statement->match.group[group].text);
-        group++;
-        at = strpbrk(at, "]}") + 1;
-    }
-    out[n < size ? n : size - 1] = 0;
+    for (const char *at = statement->match.row->pattern; (at = strpbrk(at, "[{")); at++, group++)
+        if (n < size) n += (size_t)snprintf(out + n, size - n, "\t%.*s", statement->match.group[group].text ? (int)statement->match.group[group].length : 0, statement->match.group[group].text ? statement->match.group[group].text : "");
 }
 
 static void write_all(void) {

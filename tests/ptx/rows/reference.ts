@@ -1,11 +1,12 @@
-// What an instruction must give, by its mnemonic: the arithmetic's references of integer.ts, float.ts, compare.ts and
-// convert.ts in one place.
+// What an instruction must give, by its mnemonic: the arithmetic's references of integer.ts, float.ts, compare.ts,
+// convert.ts and video.ts in one place.
 import type { Instruction } from './instruction.ts'
 import { bitsOf } from './instruction.ts'
 import { compares } from './compare.ts'
 import { conversions } from './convert.ts'
 import { floats } from './float.ts'
 import { integers } from './integer.ts'
+import { videos } from './video.ts'
 
 /** A result is exact, or whatever `ok` accepts. */
 export type Want = bigint | { about: string; ok: (got: bigint) => boolean }
@@ -25,5 +26,6 @@ export function referenceOf(i: Instruction): Reference | undefined {
   const packed = lastType(i).endsWith('x2')
   if (i.row.kind === 'CVT' || i.name === 'cvt') return conversions(i)
   if (i.row.kind === 'SETP' || i.row.kind === 'SETP2' || i.row.kind === 'SET') return compares(i)
+  if (i.row.kind === 'VIDEO') return videos(i)
   return floats(i, packed) ?? integers(i)
 }

@@ -15,13 +15,15 @@ int main(int argc, char **argv) {
     if (in_length != kernels * in_bytes) die("%zu bytes of operands", in_length);
     FILE *results = fopen(argv[3], "wb");
     struct program p = program_load(text);
+    unsigned char blob[64]; /* what kernels with a third parameter get: byte i is 7 i + 129 */
+    for (unsigned i = 0; i < sizeof blob; i++) blob[i] = (unsigned char)(7 * i + 129);
     uint64_t in = device_alloc(in_bytes), out = device_alloc(out_bytes);
     for (unsigned k = 0; k < kernels; k++) {
         char name[16];
         snprintf(name, sizeof name, "k%u", k);
         memcpy(host_of(in), operands + k * in_bytes, in_bytes);
         memset(host_of(out), 0xa5, out_bytes);
-        LAUNCH(&p, name, D3(vectors / 48, 1, 1), D3(48, 1, 1), 0, &in, &out);
+        LAUNCH(&p, name, D3(vectors / 48, 1, 1), D3(48, 1, 1), 256, &in, &out, blob);
         if (fwrite(host_of(out), 1, out_bytes, results) != out_bytes) die("results cannot be written");
     }
     fclose(results);
