@@ -173,7 +173,7 @@ static s64 operate(const struct video *v, s64 a, s64 b) {
         case V_MIN: return a < b ? a : b;
         case V_MAX: return a > b ? a : b;
         case V_AVRG: return (a + b + (a + b >= 0)) >> 1;
-        case V_SHL: return (s64)((u64)a << b);
+        case V_SHL: return b == 32 && a >= (s64)1 << 31 ? INT64_MAX & ~(s64)0xffffffff : (s64)((u64)a << b); /* too large is not negative */
         case V_SHR: return a >> b;
         case V_SET: return compared(v->compare, a, b);
         default: return 0;

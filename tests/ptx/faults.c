@@ -93,6 +93,9 @@ int main(int argc, char **argv) {
     p = program_load(KERNEL("mov.u64 %d1, 4096;\n{ .param .b64 x; call %d1, (), proto; }\nproto: .callprototype ()_();"));
     expect_fault("k", 32, PTX_FAULT_CALL, "no function", ARGS(&a));
     program_free(&p);
+    p = program_load(KERNEL("brkpt;"));
+    expect_fault("k", 32, PTX_FAULT_TRAP, "trap", ARGS(&a));
+    program_free(&p);
     p = program_load(KERNEL("t: .branchtargets L, L;\nmov.u32 %r1, %tid.x;\nbrx.idx %r1, t;\nL:"));
     expect_fault("k", 32, PTX_FAULT_BRANCH, "beyond its table", ARGS(&a));
     program_free(&p);
@@ -117,8 +120,6 @@ int main(int argc, char **argv) {
     refused(KERNEL("@%r1 bra X;\nX:"), PTX_INVALID, "no declared predicate");
     refused(KERNEL("ld.global.u32 %r1, [nothing];"), PTX_INVALID, "'nothing' is not declared");
     refused(KERNEL("ld.param.u32 %r1, [a+8];"), PTX_INVALID, "beyond");
-    refused(KERNEL("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%r0,%r1,%r2,%r3}, {%r4,%r5}, {%f0,%f1,%f2,%f3};"), PTX_UNSUPPORTED, "line 6: not supported: instruction 'mma.sync");
-    refused(KERNEL("tex.2d.v4.f32.s32 {%f0,%f1,%f2,%f3}, [%d1, {%r1,%r2}];"), PTX_UNSUPPORTED, "textures");
     refused(HEAD ".extern .func (.param .b32 r) missing(.param .b32 x);\n.visible .entry k() {\n.param .b32 x; .param .b32 r;\ncall (r), missing, (x);\nret;\n}", PTX_UNRESOLVED, "'missing', used by 'k', is defined nowhere");
     refused(HEAD ".visible .entry k() { ret; }\n.visible .entry k() { ret; }", PTX_INVALID, "'k' is defined twice");
     refused(HEAD ".visible .entry k() {\nret;\n", PTX_INVALID, "ends inside 'k'");

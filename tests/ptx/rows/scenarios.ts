@@ -1,7 +1,8 @@
 // Instructions that do more than compute: memory, atomics, what lanes tell each other, barriers, addresses, control flow.
 // A scenario is a kernel of 48 threads (a warp and half of one) with what each thread must have written. coverage.c says
 // afterwards which spellings were executed.
-import { mask, signed } from './exact.ts'
+import { F32, mask, signed } from './exact.ts'
+import { flush } from './float.ts'
 import { choices, instruction, isSigned, widthOf, type Instruction, type Row } from './instruction.ts'
 import { edges, operand, Random } from './operands.ts'
 import { lastType, referenceOf, types, type Want } from './reference.ts'
@@ -66,7 +67,7 @@ function loads(row: Row): Scenario[] {
       for (const vector of ['', ...(row.parts[vectorPart]?.words ?? [])]) {
         const count = vector ? Number(vector.slice(1)) : 1
         const bytes = widthOf(type) / 8
-        if (count * bytes > 32 || space === 'param::func') continue // a function's parameters: programs and the calls below
+        if (count * bytes > 32 || type === 'b128' || space === 'param::func') continue // a function's parameters: programs and the calls below
         const n = list.length
         const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
         const name = `ld${row.index}_${n}`
@@ -97,7 +98,7 @@ function stores(row: Row): Scenario[] {
       for (const vector of ['', ...(row.parts[vectorPart]?.words ?? [])]) {
         const count = vector ? Number(vector.slice(1)) : 1
         const bytes = widthOf(type) / 8
-        if (count * bytes > 32 || space.startsWith('param')) continue
+        if (count * bytes > 32 || type === 'b128' || space.startsWith('param')) continue
         const n = list.length
         const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
         const where = place(space, `st${row.index}_${n}`)
@@ -122,14 +123,18 @@ ${i.spelling} [%d20], ${count > 1 ? `{${registers.join(',')}}` : registers[0]}${
 function atomicResult(i: Instruction, row: Row, old: bigint, b: bigint, c: bigint): Want {
   const type = lastType(i)
   const has = (word: string): boolean => i.words.has(word)
-  const as = (name: string, t = type): Want => {
+  const as = (name: string, t = type, x = old, y = b): Want => {
     const like = { ...i, name, spelling: `${name}.${t}`, words: new Set([t]), groups: [t], operands: [], row: { ...row, kind: 'ALU', section: '' } }
-    return referenceOf(like)?.(like, [old, b])[0] ?? 0n
+    return referenceOf(like)?.(like, [x, y])[0] ?? 0n
   }
   if (has('exch')) return b
   if (has('cas')) return old === b ? c : old
   if (has('inc')) return old >= b ? 0n : old + 1n
   if (has('dec')) return old === 0n || old > b ? b : old - 1n
+  if (has('add') && type === 'f32' && ![...i.words].some((word) => word.startsWith('shared'))) {
+    // In global memory it flushes subnormals, in shared memory it does not.
+    return flush(F32, as('add', type, flush(F32, old), flush(F32, b)) as bigint)
+  }
   for (const op of ['and', 'or', 'xor', 'add', 'min', 'max']) if (has(op)) return as(op)
   throw new Error(`no reference for ${i.spelling}`)
 }
