@@ -84,6 +84,11 @@ export const HANDLES: Record<string, string> = {
   CUlibrary: 'library',
   CUkernel: 'kernel',
   CUlinkState: 'linkState',
+  CUtexref: 'texref',
+  CUsurfref: 'surfref',
+  // The numbers themselves are the driver's, because kernels get them; a row of the handle table counts each against the zone.
+  CUtexObject: 'texObject',
+  CUsurfObject: 'surfObject',
 }
 
 /** Scalars by C type: wire width in bytes and whether signed or floating. Enumerations are u32. */
@@ -102,6 +107,9 @@ const SCALARS: Record<string, Field['kind']> = {
   CUfunc_cache: 'u32',
   CUsharedconfig: 'u32',
   CUstreamAttrID: 'u32',
+  CUaddress_mode: 'u32',
+  CUfilter_mode: 'u32',
+  CUarray_format: 'u32',
 }
 
 /** Structures that a generated call carries by value: sizeof, checked by a static assertion in the generated C. */

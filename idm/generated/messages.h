@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xe62b6b8bu
+#define RF_TABLE_HASH 0x2e8b0cbdu
 
 enum rf_message {
     RF_PING = 1,
@@ -84,37 +84,66 @@ enum rf_message {
     RF_LINK_DESTROY = 74,
     RF_PRINT_READ = 75,
     RF_LAUNCH = 76,
-    RF_cuCtxSetLimit = 77,
-    RF_cuCtxGetLimit = 78,
-    RF_cuCtxGetCacheConfig = 79,
-    RF_cuCtxSetCacheConfig = 80,
-    RF_cuCtxGetStreamPriorityRange = 81,
-    RF_cuCtxResetPersistingL2Cache = 82,
-    RF_cuCtxRecordEvent = 83,
-    RF_cuCtxWaitEvent = 84,
-    RF_cuCtxGetSharedMemConfig = 85,
-    RF_cuCtxSetSharedMemConfig = 86,
-    RF_cuStreamCreate = 87,
-    RF_cuStreamCreateWithPriority = 88,
-    RF_cuStreamGetPriority = 89,
-    RF_cuStreamGetFlags = 90,
-    RF_cuStreamGetId = 91,
-    RF_cuStreamWaitEvent = 92,
-    RF_cuStreamQuery = 93,
-    RF_cuStreamCopyAttributes = 94,
-    RF_cuStreamGetAttribute = 95,
-    RF_cuStreamSetAttribute = 96,
-    RF_cuStreamWaitValue32_v2 = 97,
-    RF_cuStreamWaitValue64_v2 = 98,
-    RF_cuStreamWriteValue32_v2 = 99,
-    RF_cuStreamWriteValue64_v2 = 100,
-    RF_cuEventCreate = 101,
-    RF_cuEventRecord = 102,
-    RF_cuEventRecordWithFlags = 103,
-    RF_cuEventQuery = 104,
-    RF_cuEventElapsedTime = 105,
-    RF_cuEventElapsedTime_v2 = 106,
-    RF_MESSAGES = 107
+    RF_TEXTURE_CREATE = 77,
+    RF_TEXTURE_DESTROY = 78,
+    RF_TEXTURE_DESCRIBE = 79,
+    RF_MODULE_REF = 80,
+    RF_TEXREF_CREATE = 81,
+    RF_TEXREF_DESTROY = 82,
+    RF_TEXREF_BIND = 83,
+    RF_TEXREF_BOUND = 84,
+    RF_TEXREF_BORDER = 85,
+    RF_TEXREF_FORMAT = 86,
+    RF_cuCtxSetLimit = 87,
+    RF_cuCtxGetLimit = 88,
+    RF_cuCtxGetCacheConfig = 89,
+    RF_cuCtxSetCacheConfig = 90,
+    RF_cuCtxGetStreamPriorityRange = 91,
+    RF_cuCtxResetPersistingL2Cache = 92,
+    RF_cuCtxRecordEvent = 93,
+    RF_cuCtxWaitEvent = 94,
+    RF_cuCtxGetSharedMemConfig = 95,
+    RF_cuCtxSetSharedMemConfig = 96,
+    RF_cuStreamCreate = 97,
+    RF_cuStreamCreateWithPriority = 98,
+    RF_cuStreamGetPriority = 99,
+    RF_cuStreamGetFlags = 100,
+    RF_cuStreamGetId = 101,
+    RF_cuStreamWaitEvent = 102,
+    RF_cuStreamQuery = 103,
+    RF_cuStreamCopyAttributes = 104,
+    RF_cuStreamGetAttribute = 105,
+    RF_cuStreamSetAttribute = 106,
+    RF_cuStreamWaitValue32_v2 = 107,
+    RF_cuStreamWaitValue64_v2 = 108,
+    RF_cuStreamWriteValue32_v2 = 109,
+    RF_cuStreamWriteValue64_v2 = 110,
+    RF_cuEventCreate = 111,
+    RF_cuEventRecord = 112,
+    RF_cuEventRecordWithFlags = 113,
+    RF_cuEventQuery = 114,
+    RF_cuEventElapsedTime = 115,
+    RF_cuEventElapsedTime_v2 = 116,
+    RF_cuTexRefSetArray = 117,
+    RF_cuTexRefSetMipmappedArray = 118,
+    RF_cuTexRefSetFormat = 119,
+    RF_cuTexRefSetAddressMode = 120,
+    RF_cuTexRefSetFilterMode = 121,
+    RF_cuTexRefSetMipmapFilterMode = 122,
+    RF_cuTexRefSetMipmapLevelBias = 123,
+    RF_cuTexRefSetMipmapLevelClamp = 124,
+    RF_cuTexRefSetMaxAnisotropy = 125,
+    RF_cuTexRefSetFlags = 126,
+    RF_cuTexRefGetAddress_v2 = 127,
+    RF_cuTexRefGetAddressMode = 128,
+    RF_cuTexRefGetFilterMode = 129,
+    RF_cuTexRefGetMipmapFilterMode = 130,
+    RF_cuTexRefGetMipmapLevelBias = 131,
+    RF_cuTexRefGetMipmapLevelClamp = 132,
+    RF_cuTexRefGetMaxAnisotropy = 133,
+    RF_cuTexRefGetFlags = 134,
+    RF_cuSurfRefSetArray = 135,
+    RF_MESSAGES = 136
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -987,6 +1016,126 @@ struct rf_LAUNCH {
 };
 _Static_assert(sizeof(struct rf_LAUNCH) == 64, "rf_LAUNCH");
 
+/* TEXTURE_CREATE: a texture or surface object; the object is the driver's own number. The descriptors follow as in cuda.h, arrays in them ours: resource (144 bytes), texture (104), view (112) */
+struct rf_TEXTURE_CREATE {
+    uint32_t surface;
+    uint32_t view;
+};
+_Static_assert(sizeof(struct rf_TEXTURE_CREATE) == 8, "rf_TEXTURE_CREATE");
+
+struct rf_TEXTURE_CREATE_reply {
+    uint64_t object;
+};
+_Static_assert(sizeof(struct rf_TEXTURE_CREATE_reply) == 8, "rf_TEXTURE_CREATE_reply");
+
+struct rf_TEXTURE_DESTROY {
+    uint64_t object;
+    uint32_t surface;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TEXTURE_DESTROY) == 16, "rf_TEXTURE_DESTROY");
+
+/* TEXTURE_DESCRIBE: what 0: resource, 1: texture, 2: view; the descriptor follows */
+struct rf_TEXTURE_DESCRIBE {
+    uint64_t object;
+    uint32_t surface;
+    uint32_t what;
+};
+_Static_assert(sizeof(struct rf_TEXTURE_DESCRIBE) == 16, "rf_TEXTURE_DESCRIBE");
+
+struct rf_TEXTURE_DESCRIBE_reply {
+    uint32_t bytes;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TEXTURE_DESCRIBE_reply) == 8, "rf_TEXTURE_DESCRIBE_reply");
+
+/* MODULE_REF: a texture or surface reference by name; the name follows, with its NUL */
+struct rf_MODULE_REF {
+    uint64_t module;
+    uint32_t surface;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_MODULE_REF) == 16, "rf_MODULE_REF");
+
+struct rf_MODULE_REF_reply {
+    uint64_t ref;
+};
+_Static_assert(sizeof(struct rf_MODULE_REF_reply) == 8, "rf_MODULE_REF_reply");
+
+struct rf_TEXREF_CREATE_reply {
+    uint64_t ref;
+};
+_Static_assert(sizeof(struct rf_TEXREF_CREATE_reply) == 8, "rf_TEXREF_CREATE_reply");
+
+struct rf_TEXREF_DESTROY {
+    uint64_t ref;
+};
+_Static_assert(sizeof(struct rf_TEXREF_DESTROY) == 8, "rf_TEXREF_DESTROY");
+
+/* TEXREF_BIND: binds linear memory (pitched 0: `bytes`) or rows of it */
+struct rf_TEXREF_BIND {
+    uint64_t ref;
+    uint64_t address;
+    uint64_t bytes;
+    uint64_t width;
+    uint64_t height;
+    uint64_t pitch;
+    uint32_t format;
+    uint32_t channels;
+    uint32_t pitched;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BIND) == 64, "rf_TEXREF_BIND");
+
+struct rf_TEXREF_BIND_reply {
+    uint64_t offset;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BIND_reply) == 8, "rf_TEXREF_BIND_reply");
+
+/* TEXREF_BOUND: the array that is bound; what 0: to a texture reference, 1: a mipmapped one, 2: to a surface reference */
+struct rf_TEXREF_BOUND {
+    uint64_t ref;
+    uint32_t what;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BOUND) == 16, "rf_TEXREF_BOUND");
+
+struct rf_TEXREF_BOUND_reply {
+    uint64_t array;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BOUND_reply) == 8, "rf_TEXREF_BOUND_reply");
+
+/* TEXREF_BORDER: set 0: asks */
+struct rf_TEXREF_BORDER {
+    uint64_t ref;
+    float r;
+    float g;
+    float b;
+    float a;
+    uint32_t set;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BORDER) == 32, "rf_TEXREF_BORDER");
+
+struct rf_TEXREF_BORDER_reply {
+    float r;
+    float g;
+    float b;
+    float a;
+};
+_Static_assert(sizeof(struct rf_TEXREF_BORDER_reply) == 16, "rf_TEXREF_BORDER_reply");
+
+struct rf_TEXREF_FORMAT {
+    uint64_t ref;
+};
+_Static_assert(sizeof(struct rf_TEXREF_FORMAT) == 8, "rf_TEXREF_FORMAT");
+
+struct rf_TEXREF_FORMAT_reply {
+    uint32_t format;
+    uint32_t channels;
+};
+_Static_assert(sizeof(struct rf_TEXREF_FORMAT_reply) == 8, "rf_TEXREF_FORMAT_reply");
+
 struct rf_cuCtxSetLimit {
     uint32_t limit;
     uint8_t padding0[4];
@@ -1227,5 +1376,174 @@ struct rf_cuEventElapsedTime_v2_reply {
     uint8_t padding0[4];
 };
 _Static_assert(sizeof(struct rf_cuEventElapsedTime_v2_reply) == 8, "rf_cuEventElapsedTime_v2_reply");
+
+struct rf_cuTexRefSetArray {
+    uint64_t hTexRef;
+    uint64_t hArray;
+    uint32_t Flags;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetArray) == 24, "rf_cuTexRefSetArray");
+
+struct rf_cuTexRefSetMipmappedArray {
+    uint64_t hTexRef;
+    uint64_t hMipmappedArray;
+    uint32_t Flags;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetMipmappedArray) == 24, "rf_cuTexRefSetMipmappedArray");
+
+struct rf_cuTexRefSetFormat {
+    uint64_t hTexRef;
+    uint32_t fmt;
+    int32_t NumPackedComponents;
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetFormat) == 16, "rf_cuTexRefSetFormat");
+
+struct rf_cuTexRefSetAddressMode {
+    uint64_t hTexRef;
+    int32_t dim;
+    uint32_t am;
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetAddressMode) == 16, "rf_cuTexRefSetAddressMode");
+
+struct rf_cuTexRefSetFilterMode {
+    uint64_t hTexRef;
+    uint32_t fm;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetFilterMode) == 16, "rf_cuTexRefSetFilterMode");
+
+struct rf_cuTexRefSetMipmapFilterMode {
+    uint64_t hTexRef;
+    uint32_t fm;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetMipmapFilterMode) == 16, "rf_cuTexRefSetMipmapFilterMode");
+
+struct rf_cuTexRefSetMipmapLevelBias {
+    uint64_t hTexRef;
+    float bias;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetMipmapLevelBias) == 16, "rf_cuTexRefSetMipmapLevelBias");
+
+struct rf_cuTexRefSetMipmapLevelClamp {
+    uint64_t hTexRef;
+    float minMipmapLevelClamp;
+    float maxMipmapLevelClamp;
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetMipmapLevelClamp) == 16, "rf_cuTexRefSetMipmapLevelClamp");
+
+struct rf_cuTexRefSetMaxAnisotropy {
+    uint64_t hTexRef;
+    uint32_t maxAniso;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetMaxAnisotropy) == 16, "rf_cuTexRefSetMaxAnisotropy");
+
+struct rf_cuTexRefSetFlags {
+    uint64_t hTexRef;
+    uint32_t Flags;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefSetFlags) == 16, "rf_cuTexRefSetFlags");
+
+struct rf_cuTexRefGetAddress_v2 {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetAddress_v2) == 8, "rf_cuTexRefGetAddress_v2");
+
+struct rf_cuTexRefGetAddress_v2_reply {
+    uint64_t pdptr;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetAddress_v2_reply) == 8, "rf_cuTexRefGetAddress_v2_reply");
+
+struct rf_cuTexRefGetAddressMode {
+    uint64_t hTexRef;
+    int32_t dim;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetAddressMode) == 16, "rf_cuTexRefGetAddressMode");
+
+struct rf_cuTexRefGetAddressMode_reply {
+    uint32_t pam;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetAddressMode_reply) == 8, "rf_cuTexRefGetAddressMode_reply");
+
+struct rf_cuTexRefGetFilterMode {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetFilterMode) == 8, "rf_cuTexRefGetFilterMode");
+
+struct rf_cuTexRefGetFilterMode_reply {
+    uint32_t pfm;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetFilterMode_reply) == 8, "rf_cuTexRefGetFilterMode_reply");
+
+struct rf_cuTexRefGetMipmapFilterMode {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapFilterMode) == 8, "rf_cuTexRefGetMipmapFilterMode");
+
+struct rf_cuTexRefGetMipmapFilterMode_reply {
+    uint32_t pfm;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapFilterMode_reply) == 8, "rf_cuTexRefGetMipmapFilterMode_reply");
+
+struct rf_cuTexRefGetMipmapLevelBias {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapLevelBias) == 8, "rf_cuTexRefGetMipmapLevelBias");
+
+struct rf_cuTexRefGetMipmapLevelBias_reply {
+    float pbias;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapLevelBias_reply) == 8, "rf_cuTexRefGetMipmapLevelBias_reply");
+
+struct rf_cuTexRefGetMipmapLevelClamp {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapLevelClamp) == 8, "rf_cuTexRefGetMipmapLevelClamp");
+
+struct rf_cuTexRefGetMipmapLevelClamp_reply {
+    float pminMipmapLevelClamp;
+    float pmaxMipmapLevelClamp;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMipmapLevelClamp_reply) == 8, "rf_cuTexRefGetMipmapLevelClamp_reply");
+
+struct rf_cuTexRefGetMaxAnisotropy {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMaxAnisotropy) == 8, "rf_cuTexRefGetMaxAnisotropy");
+
+struct rf_cuTexRefGetMaxAnisotropy_reply {
+    int32_t pmaxAniso;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetMaxAnisotropy_reply) == 8, "rf_cuTexRefGetMaxAnisotropy_reply");
+
+struct rf_cuTexRefGetFlags {
+    uint64_t hTexRef;
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetFlags) == 8, "rf_cuTexRefGetFlags");
+
+struct rf_cuTexRefGetFlags_reply {
+    uint32_t pFlags;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuTexRefGetFlags_reply) == 8, "rf_cuTexRefGetFlags_reply");
+
+struct rf_cuSurfRefSetArray {
+    uint64_t hSurfRef;
+    uint64_t hArray;
+    uint32_t Flags;
+    uint8_t padding0[4];
+};
+_Static_assert(sizeof(struct rf_cuSurfRefSetArray) == 24, "rf_cuSurfRefSetArray");
 
 #endif

@@ -396,6 +396,255 @@ static CUresult call_cuEventElapsedTime_v2(unsigned abi, float *pMilliseconds, C
     return CUDA_SUCCESS;
 }
 
+static CUresult call_cuTexRefSetArray(unsigned abi, CUtexref hTexRef, CUarray hArray, unsigned int Flags)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetArray, sizeof(struct rf_cuTexRefSetArray), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetArray *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->hArray = (uint64_t)(uintptr_t)hArray;
+    request->Flags = (uint32_t)Flags;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetMipmappedArray(unsigned abi, CUtexref hTexRef, CUmipmappedArray hMipmappedArray, unsigned int Flags)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetMipmappedArray, sizeof(struct rf_cuTexRefSetMipmappedArray), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetMipmappedArray *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->hMipmappedArray = (uint64_t)(uintptr_t)hMipmappedArray;
+    request->Flags = (uint32_t)Flags;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetFormat(unsigned abi, CUtexref hTexRef, CUarray_format fmt, int NumPackedComponents)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetFormat, sizeof(struct rf_cuTexRefSetFormat), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetFormat *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->fmt = (uint32_t)fmt;
+    request->NumPackedComponents = (int32_t)NumPackedComponents;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetAddressMode(unsigned abi, CUtexref hTexRef, int dim, CUaddress_mode am)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetAddressMode, sizeof(struct rf_cuTexRefSetAddressMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetAddressMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->dim = (int32_t)dim;
+    request->am = (uint32_t)am;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetFilterMode(unsigned abi, CUtexref hTexRef, CUfilter_mode fm)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetFilterMode, sizeof(struct rf_cuTexRefSetFilterMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetFilterMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->fm = (uint32_t)fm;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetMipmapFilterMode(unsigned abi, CUtexref hTexRef, CUfilter_mode fm)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetMipmapFilterMode, sizeof(struct rf_cuTexRefSetMipmapFilterMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetMipmapFilterMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->fm = (uint32_t)fm;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetMipmapLevelBias(unsigned abi, CUtexref hTexRef, float bias)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetMipmapLevelBias, sizeof(struct rf_cuTexRefSetMipmapLevelBias), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetMipmapLevelBias *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->bias = (float)bias;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetMipmapLevelClamp(unsigned abi, CUtexref hTexRef, float minMipmapLevelClamp, float maxMipmapLevelClamp)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetMipmapLevelClamp, sizeof(struct rf_cuTexRefSetMipmapLevelClamp), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetMipmapLevelClamp *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->minMipmapLevelClamp = (float)minMipmapLevelClamp;
+    request->maxMipmapLevelClamp = (float)maxMipmapLevelClamp;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetMaxAnisotropy(unsigned abi, CUtexref hTexRef, unsigned int maxAniso)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetMaxAnisotropy, sizeof(struct rf_cuTexRefSetMaxAnisotropy), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetMaxAnisotropy *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->maxAniso = (uint32_t)maxAniso;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefSetFlags(unsigned abi, CUtexref hTexRef, unsigned int Flags)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefSetFlags, sizeof(struct rf_cuTexRefSetFlags), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefSetFlags *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->Flags = (uint32_t)Flags;
+    return vgpu_wait(&call, NULL, 0);
+}
+
+static CUresult call_cuTexRefGetAddress_v2(unsigned abi, CUdeviceptr *pdptr, CUtexref hTexRef)
+{
+    if (!pdptr) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetAddress_v2, sizeof(struct rf_cuTexRefGetAddress_v2), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetAddress_v2 *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetAddress_v2_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pdptr = (CUdeviceptr)reply.pdptr;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetAddressMode(unsigned abi, CUaddress_mode *pam, CUtexref hTexRef, int dim)
+{
+    if (!pam) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetAddressMode, sizeof(struct rf_cuTexRefGetAddressMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetAddressMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    request->dim = (int32_t)dim;
+    struct rf_cuTexRefGetAddressMode_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pam = (CUaddress_mode)reply.pam;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetFilterMode(unsigned abi, CUfilter_mode *pfm, CUtexref hTexRef)
+{
+    if (!pfm) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetFilterMode, sizeof(struct rf_cuTexRefGetFilterMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetFilterMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetFilterMode_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pfm = (CUfilter_mode)reply.pfm;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetMipmapFilterMode(unsigned abi, CUfilter_mode *pfm, CUtexref hTexRef)
+{
+    if (!pfm) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetMipmapFilterMode, sizeof(struct rf_cuTexRefGetMipmapFilterMode), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetMipmapFilterMode *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetMipmapFilterMode_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pfm = (CUfilter_mode)reply.pfm;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetMipmapLevelBias(unsigned abi, float *pbias, CUtexref hTexRef)
+{
+    if (!pbias) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetMipmapLevelBias, sizeof(struct rf_cuTexRefGetMipmapLevelBias), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetMipmapLevelBias *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetMipmapLevelBias_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pbias = (float)reply.pbias;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetMipmapLevelClamp(unsigned abi, float *pminMipmapLevelClamp, float *pmaxMipmapLevelClamp, CUtexref hTexRef)
+{
+    if (!pminMipmapLevelClamp || !pmaxMipmapLevelClamp) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetMipmapLevelClamp, sizeof(struct rf_cuTexRefGetMipmapLevelClamp), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetMipmapLevelClamp *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetMipmapLevelClamp_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pminMipmapLevelClamp = (float)reply.pminMipmapLevelClamp;
+    *pmaxMipmapLevelClamp = (float)reply.pmaxMipmapLevelClamp;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetMaxAnisotropy(unsigned abi, int *pmaxAniso, CUtexref hTexRef)
+{
+    if (!pmaxAniso) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetMaxAnisotropy, sizeof(struct rf_cuTexRefGetMaxAnisotropy), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetMaxAnisotropy *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetMaxAnisotropy_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pmaxAniso = (int)reply.pmaxAniso;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuTexRefGetFlags(unsigned abi, unsigned int *pFlags, CUtexref hTexRef)
+{
+    if (!pFlags) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuTexRefGetFlags, sizeof(struct rf_cuTexRefGetFlags), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuTexRefGetFlags *request = call.payload;
+    request->hTexRef = (uint64_t)(uintptr_t)hTexRef;
+    struct rf_cuTexRefGetFlags_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    *pFlags = (unsigned int)reply.pFlags;
+    return CUDA_SUCCESS;
+}
+
+static CUresult call_cuSurfRefSetArray(unsigned abi, CUsurfref hSurfRef, CUarray hArray, unsigned int Flags)
+{
+    struct vgpu_call call;
+    CUresult error = vgpu_begin(&call, RF_cuSurfRefSetArray, sizeof(struct rf_cuSurfRefSetArray), VGPU_WAITED, abi);
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_cuSurfRefSetArray *request = call.payload;
+    request->hSurfRef = (uint64_t)(uintptr_t)hSurfRef;
+    request->hArray = (uint64_t)(uintptr_t)hArray;
+    request->Flags = (uint32_t)Flags;
+    return vgpu_wait(&call, NULL, 0);
+}
+
 EXPORT CUresult CUDAAPI cuGetErrorString(CUresult error, const char **pStr)
 {
     return vgpu_cuGetErrorString(error, pStr);
@@ -3267,18 +3516,16 @@ EXPORT CUresult CUDAAPI cuLinkDestroy(CUlinkState state)
 
 EXPORT CUresult CUDAAPI cuModuleGetTexRef(CUtexref *pTexRef, CUmodule hmod, const char *name)
 {
-    (void)pTexRef;
-    (void)hmod;
-    (void)name;
-    return vgpu_refuse("cuModuleGetTexRef", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleGetTexRef(pTexRef, hmod, name);
 }
 
 EXPORT CUresult CUDAAPI cuModuleGetSurfRef(CUsurfref *pSurfRef, CUmodule hmod, const char *name)
 {
-    (void)pSurfRef;
-    (void)hmod;
-    (void)name;
-    return vgpu_refuse("cuModuleGetSurfRef", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuModuleGetSurfRef(pSurfRef, hmod, name);
 }
 
 EXPORT CUresult CUDAAPI cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions, CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions)
@@ -4573,18 +4820,16 @@ EXPORT CUresult CUDAAPI cuGraphInstantiate_v2(CUgraphExec *phGraphExec, CUgraph 
 
 EXPORT CUresult CUDAAPI cuTexRefSetArray(CUtexref hTexRef, CUarray hArray, unsigned int Flags)
 {
-    (void)hTexRef;
-    (void)hArray;
-    (void)Flags;
-    return vgpu_refuse("cuTexRefSetArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetArray(0, hTexRef, hArray, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetMipmappedArray(CUtexref hTexRef, CUmipmappedArray hMipmappedArray, unsigned int Flags)
 {
-    (void)hTexRef;
-    (void)hMipmappedArray;
-    (void)Flags;
-    return vgpu_refuse("cuTexRefSetMipmappedArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetMipmappedArray(0, hTexRef, hMipmappedArray, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddress(unsigned int *ByteOffset, CUtexref hTexRef, CUdeviceptr_v1 dptr, unsigned int bytes)
@@ -4598,11 +4843,9 @@ EXPORT CUresult CUDAAPI cuTexRefSetAddress(unsigned int *ByteOffset, CUtexref hT
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddress_v2(size_t *ByteOffset, CUtexref hTexRef, CUdeviceptr dptr, size_t bytes)
 {
-    (void)ByteOffset;
-    (void)hTexRef;
-    (void)dptr;
-    (void)bytes;
-    return vgpu_refuse("cuTexRefSetAddress_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefSetAddress_v2(ByteOffset, hTexRef, dptr, bytes);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddress2D(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR_v1 *desc, CUdeviceptr_v1 dptr, unsigned int Pitch)
@@ -4616,86 +4859,79 @@ EXPORT CUresult CUDAAPI cuTexRefSetAddress2D(CUtexref hTexRef, const CUDA_ARRAY_
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddress2D_v2(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR *desc, CUdeviceptr dptr, size_t Pitch)
 {
-    (void)hTexRef;
-    (void)desc;
-    (void)dptr;
-    (void)Pitch;
-    return vgpu_refuse("cuTexRefSetAddress2D_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefSetAddress2D_v3(hTexRef, desc, dptr, Pitch);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddress2D_v3(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR *desc, CUdeviceptr dptr, size_t Pitch)
 {
-    (void)hTexRef;
-    (void)desc;
-    (void)dptr;
-    (void)Pitch;
-    return vgpu_refuse("cuTexRefSetAddress2D_v3", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefSetAddress2D_v3(hTexRef, desc, dptr, Pitch);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetFormat(CUtexref hTexRef, CUarray_format fmt, int NumPackedComponents)
 {
-    (void)hTexRef;
-    (void)fmt;
-    (void)NumPackedComponents;
-    return vgpu_refuse("cuTexRefSetFormat", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetFormat(0, hTexRef, fmt, NumPackedComponents);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetAddressMode(CUtexref hTexRef, int dim, CUaddress_mode am)
 {
-    (void)hTexRef;
-    (void)dim;
-    (void)am;
-    return vgpu_refuse("cuTexRefSetAddressMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetAddressMode(0, hTexRef, dim, am);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetFilterMode(CUtexref hTexRef, CUfilter_mode fm)
 {
-    (void)hTexRef;
-    (void)fm;
-    return vgpu_refuse("cuTexRefSetFilterMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetFilterMode(0, hTexRef, fm);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetMipmapFilterMode(CUtexref hTexRef, CUfilter_mode fm)
 {
-    (void)hTexRef;
-    (void)fm;
-    return vgpu_refuse("cuTexRefSetMipmapFilterMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetMipmapFilterMode(0, hTexRef, fm);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetMipmapLevelBias(CUtexref hTexRef, float bias)
 {
-    (void)hTexRef;
-    (void)bias;
-    return vgpu_refuse("cuTexRefSetMipmapLevelBias", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetMipmapLevelBias(0, hTexRef, bias);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetMipmapLevelClamp(CUtexref hTexRef, float minMipmapLevelClamp, float maxMipmapLevelClamp)
 {
-    (void)hTexRef;
-    (void)minMipmapLevelClamp;
-    (void)maxMipmapLevelClamp;
-    return vgpu_refuse("cuTexRefSetMipmapLevelClamp", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetMipmapLevelClamp(0, hTexRef, minMipmapLevelClamp, maxMipmapLevelClamp);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetMaxAnisotropy(CUtexref hTexRef, unsigned int maxAniso)
 {
-    (void)hTexRef;
-    (void)maxAniso;
-    return vgpu_refuse("cuTexRefSetMaxAnisotropy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetMaxAnisotropy(0, hTexRef, maxAniso);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetBorderColor(CUtexref hTexRef, float *pBorderColor)
 {
-    (void)hTexRef;
-    (void)pBorderColor;
-    return vgpu_refuse("cuTexRefSetBorderColor", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefSetBorderColor(hTexRef, pBorderColor);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetFlags(CUtexref hTexRef, unsigned int Flags)
 {
-    (void)hTexRef;
-    (void)Flags;
-    return vgpu_refuse("cuTexRefSetFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefSetFlags(0, hTexRef, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetAddress(CUdeviceptr_v1 *pdptr, CUtexref hTexRef)
@@ -4707,172 +4943,170 @@ EXPORT CUresult CUDAAPI cuTexRefGetAddress(CUdeviceptr_v1 *pdptr, CUtexref hTexR
 
 EXPORT CUresult CUDAAPI cuTexRefGetAddress_v2(CUdeviceptr *pdptr, CUtexref hTexRef)
 {
-    (void)pdptr;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetAddress_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetAddress_v2(0, pdptr, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetArray(CUarray *phArray, CUtexref hTexRef)
 {
-    (void)phArray;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefGetArray(phArray, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetMipmappedArray(CUmipmappedArray *phMipmappedArray, CUtexref hTexRef)
 {
-    (void)phMipmappedArray;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetMipmappedArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefGetMipmappedArray(phMipmappedArray, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetAddressMode(CUaddress_mode *pam, CUtexref hTexRef, int dim)
 {
-    (void)pam;
-    (void)hTexRef;
-    (void)dim;
-    return vgpu_refuse("cuTexRefGetAddressMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetAddressMode(0, pam, hTexRef, dim);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetFilterMode(CUfilter_mode *pfm, CUtexref hTexRef)
 {
-    (void)pfm;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetFilterMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetFilterMode(0, pfm, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetFormat(CUarray_format *pFormat, int *pNumChannels, CUtexref hTexRef)
 {
-    (void)pFormat;
-    (void)pNumChannels;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetFormat", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefGetFormat(pFormat, pNumChannels, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetMipmapFilterMode(CUfilter_mode *pfm, CUtexref hTexRef)
 {
-    (void)pfm;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetMipmapFilterMode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetMipmapFilterMode(0, pfm, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetMipmapLevelBias(float *pbias, CUtexref hTexRef)
 {
-    (void)pbias;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetMipmapLevelBias", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetMipmapLevelBias(0, pbias, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetMipmapLevelClamp(float *pminMipmapLevelClamp, float *pmaxMipmapLevelClamp, CUtexref hTexRef)
 {
-    (void)pminMipmapLevelClamp;
-    (void)pmaxMipmapLevelClamp;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetMipmapLevelClamp", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetMipmapLevelClamp(0, pminMipmapLevelClamp, pmaxMipmapLevelClamp, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetMaxAnisotropy(int *pmaxAniso, CUtexref hTexRef)
 {
-    (void)pmaxAniso;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetMaxAnisotropy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetMaxAnisotropy(0, pmaxAniso, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetBorderColor(float *pBorderColor, CUtexref hTexRef)
 {
-    (void)pBorderColor;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetBorderColor", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefGetBorderColor(pBorderColor, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefGetFlags(unsigned int *pFlags, CUtexref hTexRef)
 {
-    (void)pFlags;
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefGetFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuTexRefGetFlags(0, pFlags, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefCreate(CUtexref *pTexRef)
 {
-    (void)pTexRef;
-    return vgpu_refuse("cuTexRefCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefCreate(pTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefDestroy(CUtexref hTexRef)
 {
-    (void)hTexRef;
-    return vgpu_refuse("cuTexRefDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexRefDestroy(hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuSurfRefSetArray(CUsurfref hSurfRef, CUarray hArray, unsigned int Flags)
 {
-    (void)hSurfRef;
-    (void)hArray;
-    (void)Flags;
-    return vgpu_refuse("cuSurfRefSetArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return call_cuSurfRefSetArray(0, hSurfRef, hArray, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuSurfRefGetArray(CUarray *phArray, CUsurfref hSurfRef)
 {
-    (void)phArray;
-    (void)hSurfRef;
-    return vgpu_refuse("cuSurfRefGetArray", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuSurfRefGetArray(phArray, hSurfRef);
 }
 
 EXPORT CUresult CUDAAPI cuTexObjectCreate(CUtexObject *pTexObject, const CUDA_RESOURCE_DESC *pResDesc, const CUDA_TEXTURE_DESC *pTexDesc, const CUDA_RESOURCE_VIEW_DESC *pResViewDesc)
 {
-    (void)pTexObject;
-    (void)pResDesc;
-    (void)pTexDesc;
-    (void)pResViewDesc;
-    return vgpu_refuse("cuTexObjectCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexObjectCreate(pTexObject, pResDesc, pTexDesc, pResViewDesc);
 }
 
 EXPORT CUresult CUDAAPI cuTexObjectDestroy(CUtexObject texObject)
 {
-    (void)texObject;
-    return vgpu_refuse("cuTexObjectDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexObjectDestroy(texObject);
 }
 
 EXPORT CUresult CUDAAPI cuTexObjectGetResourceDesc(CUDA_RESOURCE_DESC *pResDesc, CUtexObject texObject)
 {
-    (void)pResDesc;
-    (void)texObject;
-    return vgpu_refuse("cuTexObjectGetResourceDesc", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexObjectGetResourceDesc(pResDesc, texObject);
 }
 
 EXPORT CUresult CUDAAPI cuTexObjectGetTextureDesc(CUDA_TEXTURE_DESC *pTexDesc, CUtexObject texObject)
 {
-    (void)pTexDesc;
-    (void)texObject;
-    return vgpu_refuse("cuTexObjectGetTextureDesc", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexObjectGetTextureDesc(pTexDesc, texObject);
 }
 
 EXPORT CUresult CUDAAPI cuTexObjectGetResourceViewDesc(CUDA_RESOURCE_VIEW_DESC *pResViewDesc, CUtexObject texObject)
 {
-    (void)pResViewDesc;
-    (void)texObject;
-    return vgpu_refuse("cuTexObjectGetResourceViewDesc", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuTexObjectGetResourceViewDesc(pResViewDesc, texObject);
 }
 
 EXPORT CUresult CUDAAPI cuSurfObjectCreate(CUsurfObject *pSurfObject, const CUDA_RESOURCE_DESC *pResDesc)
 {
-    (void)pSurfObject;
-    (void)pResDesc;
-    return vgpu_refuse("cuSurfObjectCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuSurfObjectCreate(pSurfObject, pResDesc);
 }
 
 EXPORT CUresult CUDAAPI cuSurfObjectDestroy(CUsurfObject surfObject)
 {
-    (void)surfObject;
-    return vgpu_refuse("cuSurfObjectDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuSurfObjectDestroy(surfObject);
 }
 
 EXPORT CUresult CUDAAPI cuSurfObjectGetResourceDesc(CUDA_RESOURCE_DESC *pResDesc, CUsurfObject surfObject)
 {
-    (void)pResDesc;
-    (void)surfObject;
-    return vgpu_refuse("cuSurfObjectGetResourceDesc", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuSurfObjectGetResourceDesc(pResDesc, surfObject);
 }
 
 EXPORT CUresult CUDAAPI cuTensorMapEncodeTiled(CUtensorMap *tensorMap, CUtensorMapDataType tensorDataType, cuuint32_t tensorRank, void *globalAddress, const cuuint64_t *globalDim, const cuuint64_t *globalStrides, const cuuint32_t *boxDim, const cuuint32_t *elementStrides, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion l2Promotion, CUtensorMapFloatOOBfill oobFill)

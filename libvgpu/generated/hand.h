@@ -217,6 +217,8 @@ CUresult vgpu_cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *dat
 CUresult vgpu_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path, unsigned int numOptions, CUjit_option *options, void **optionValues);
 CUresult vgpu_cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut);
 CUresult vgpu_cuLinkDestroy(CUlinkState state);
+CUresult vgpu_cuModuleGetTexRef(CUtexref *pTexRef, CUmodule hmod, const char *name);
+CUresult vgpu_cuModuleGetSurfRef(CUsurfref *pSurfRef, CUmodule hmod, const char *name);
 CUresult vgpu_cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions, CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions);
 CUresult vgpu_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions, CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions);
 CUresult vgpu_cuLibraryUnload(CUlibrary library);
@@ -268,5 +270,23 @@ CUresult vgpu_cuStreamIsCapturing(unsigned abi, CUstream hStream, CUstreamCaptur
 CUresult vgpu_cuStreamGetCaptureInfo(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out);
 CUresult vgpu_cuStreamGetCaptureInfo_v2(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out);
 CUresult vgpu_cuStreamGetCaptureInfo_v3(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out);
+CUresult vgpu_cuTexRefSetAddress_v2(size_t *ByteOffset, CUtexref hTexRef, CUdeviceptr dptr, size_t bytes);
+CUresult vgpu_cuTexRefSetAddress2D_v3(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR *desc, CUdeviceptr dptr, size_t Pitch);
+CUresult vgpu_cuTexRefSetBorderColor(CUtexref hTexRef, float *pBorderColor);
+CUresult vgpu_cuTexRefGetArray(CUarray *phArray, CUtexref hTexRef);
+CUresult vgpu_cuTexRefGetMipmappedArray(CUmipmappedArray *phMipmappedArray, CUtexref hTexRef);
+CUresult vgpu_cuTexRefGetFormat(CUarray_format *pFormat, int *pNumChannels, CUtexref hTexRef);
+CUresult vgpu_cuTexRefGetBorderColor(float *pBorderColor, CUtexref hTexRef);
+CUresult vgpu_cuTexRefCreate(CUtexref *pTexRef);
+CUresult vgpu_cuTexRefDestroy(CUtexref hTexRef);
+CUresult vgpu_cuSurfRefGetArray(CUarray *phArray, CUsurfref hSurfRef);
+CUresult vgpu_cuTexObjectCreate(CUtexObject *pTexObject, const CUDA_RESOURCE_DESC *pResDesc, const CUDA_TEXTURE_DESC *pTexDesc, const CUDA_RESOURCE_VIEW_DESC *pResViewDesc);
+CUresult vgpu_cuTexObjectDestroy(CUtexObject texObject);
+CUresult vgpu_cuTexObjectGetResourceDesc(CUDA_RESOURCE_DESC *pResDesc, CUtexObject texObject);
+CUresult vgpu_cuTexObjectGetTextureDesc(CUDA_TEXTURE_DESC *pTexDesc, CUtexObject texObject);
+CUresult vgpu_cuTexObjectGetResourceViewDesc(CUDA_RESOURCE_VIEW_DESC *pResViewDesc, CUtexObject texObject);
+CUresult vgpu_cuSurfObjectCreate(CUsurfObject *pSurfObject, const CUDA_RESOURCE_DESC *pResDesc);
+CUresult vgpu_cuSurfObjectDestroy(CUsurfObject surfObject);
+CUresult vgpu_cuSurfObjectGetResourceDesc(CUDA_RESOURCE_DESC *pResDesc, CUsurfObject surfObject);
 
 #endif

@@ -4,6 +4,8 @@
 import { PACKAGE_BYTES, Region, Slot, SLOT_SIZE } from '../../idm/region.ts';
 import { RingReader, wordAt } from '../../idm/ring.ts';
 import { ClientCode } from './code/objects.ts';
+import { ClientTextures } from './textures/objects.ts';
+import type { Reference } from './textures/references.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Wait } from './handlers/waits.ts';
@@ -53,6 +55,9 @@ export class Client implements MemoryClient {
 
   /** Modules, libraries, images. */
   readonly code = new ClientCode();
+  readonly textures = new ClientTextures();
+  /** Texture references that the client has made itself. */
+  readonly references = new Set<Reference>();
 
   /** Its code may print: outputs are looked for. */
   printing = false;

@@ -221,4 +221,141 @@ export const generatedHandlers: Record<string, Handler> = {
     v.replyBytes(0, 0, 4)
     return status
   },
+  cuTexRefSetArray: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const hArray = v.handle(HandleType.array, 2)
+    if (hArray < 0) return v.invalid(HandleType.array)
+    const status = v.driver.cuTexRefSetArray(hTexRef, hArray, v.u32(4))
+    return status
+  },
+  cuTexRefSetMipmappedArray: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const hMipmappedArray = v.handle(HandleType.mipmappedArray, 2)
+    if (hMipmappedArray < 0) return v.invalid(HandleType.mipmappedArray)
+    const status = v.driver.cuTexRefSetMipmappedArray(hTexRef, hMipmappedArray, v.u32(4))
+    return status
+  },
+  cuTexRefSetFormat: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetFormat(hTexRef, v.u32(2), v.i32(3))
+    return status
+  },
+  cuTexRefSetAddressMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetAddressMode(hTexRef, v.i32(2), v.u32(3))
+    return status
+  },
+  cuTexRefSetFilterMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetFilterMode(hTexRef, v.u32(2))
+    return status
+  },
+  cuTexRefSetMipmapFilterMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetMipmapFilterMode(hTexRef, v.u32(2))
+    return status
+  },
+  cuTexRefSetMipmapLevelBias: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetMipmapLevelBias(hTexRef, v.f32(2))
+    return status
+  },
+  cuTexRefSetMipmapLevelClamp: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetMipmapLevelClamp(hTexRef, v.f32(2), v.f32(3))
+    return status
+  },
+  cuTexRefSetMaxAnisotropy: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetMaxAnisotropy(hTexRef, v.u32(2))
+    return status
+  },
+  cuTexRefSetFlags: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefSetFlags(hTexRef, v.u32(2))
+    return status
+  },
+  cuTexRefGetAddress_v2: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetAddress_v2(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 8)
+    return status
+  },
+  cuTexRefGetAddressMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetAddressMode(v.scratch + 0, hTexRef, v.i32(2))
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuTexRefGetFilterMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetFilterMode(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuTexRefGetMipmapFilterMode: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetMipmapFilterMode(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuTexRefGetMipmapLevelBias: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetMipmapLevelBias(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuTexRefGetMipmapLevelClamp: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetMipmapLevelClamp(v.scratch + 0, v.scratch + 8, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    v.replyBytes(1, 8, 4)
+    return status
+  },
+  cuTexRefGetMaxAnisotropy: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetMaxAnisotropy(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuTexRefGetFlags: (v) => {
+    const hTexRef = v.handle(HandleType.texref, 0)
+    if (hTexRef < 0) return v.invalid(HandleType.texref)
+    const status = v.driver.cuTexRefGetFlags(v.scratch + 0, hTexRef)
+    if (status !== 0) return status
+    v.replyBytes(0, 0, 4)
+    return status
+  },
+  cuSurfRefSetArray: (v) => {
+    const hSurfRef = v.handle(HandleType.surfref, 0)
+    if (hSurfRef < 0) return v.invalid(HandleType.surfref)
+    const hArray = v.handle(HandleType.array, 2)
+    if (hArray < 0) return v.invalid(HandleType.array)
+    const status = v.driver.cuSurfRefSetArray(hSurfRef, hArray, v.u32(4))
+    return status
+  },
 }

@@ -19,6 +19,7 @@ import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { OneClient } from '../memory/client.ts';
 import { prints } from '../printed.ts';
 import { textAt } from '../system.ts';
+import { moduleReferencesGone } from '../textures/references.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
 import { forgetImages, type Image, imageAt } from './images.ts';
 import { readOptions } from './jit.ts';
@@ -121,6 +122,7 @@ function libraryLoad(v: Invocation): number {
 function dropModule(executor: Executor, client: Client, module: Module): void {
   for (const callable of module.functions) executor.unregister(callable.row);
   module.functions.clear();
+  moduleReferencesGone(executor, module);
   executor.unregister(module.row);
   client.code.modules.get(module.context)?.delete(module);
   module.library?.modules.delete(module.context);

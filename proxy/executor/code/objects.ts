@@ -6,12 +6,15 @@
  *   Callable  a function of a module, or a kernel of a library: what can be launched
  */
 import type { Context } from '../context.ts';
+import type { Reference } from '../textures/references.ts';
 import { type Image, LoadReport } from './images.ts';
 import type { JitOptions } from './jit.ts';
 
 export class Module {
   row = -1;
   readonly functions = new Set<Callable>();
+  /** Its texture and surface variables that the client has asked for. */
+  readonly references = new Set<Reference>();
 
   /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds. */
   constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number) {}

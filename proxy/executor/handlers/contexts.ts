@@ -6,6 +6,7 @@
 import { CUresult } from '../../driver/errors.ts';
 import { CtxCreate, CuCtxSetLimit, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
 import { contextCodeGone } from '../code/handlers.ts';
+import { contextReferencesGone } from '../textures/references.ts';
 import { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
@@ -81,6 +82,8 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.perThread.clear();
   context.legacy = null;
   contextCodeGone(executor, client, context);
+  client.textures.contextGone(executor, context);
+  contextReferencesGone(executor, client.references, context);
   context.posted = 0;
   client.forgetContext();
   executor.afterWork(client, context, () => {

@@ -8,6 +8,8 @@ import { registerFunctions } from '../code/functions.ts';
 import { registerImages } from '../code/images.ts';
 import { registerLaunch } from '../code/launch.ts';
 import { registerLinks } from '../code/links.ts';
+import { registerReferences } from '../textures/references.ts';
+import { registerTextures } from '../textures/objects.ts';
 import { registerContexts } from './contexts.ts';
 import { registerCopies } from './copies.ts';
 import { registerEvents } from './events.ts';
@@ -41,6 +43,8 @@ export function makeHandlers(registerMemory: (table: HandlerTable) => void): Han
   registerFunctions(table);
   registerLinks(table);
   registerLaunch(table);
+  registerTextures(table);
+  registerReferences(table);
   registerMemory(table);
   return table;
 }
