@@ -394,7 +394,7 @@ static bool wait(const struct graph_stream *stream, CUevent event, bool external
       return true;
     }
     struct graph_stream joining = *stream;
-    *result = graph_env_blocking(stream, &joining.blocking);
+    *result = graph_env_member(&joining);
     if (!*result) *result = join(capture, &joining, &member);
     if (*result) return true;
   }
@@ -455,7 +455,7 @@ static CUresult begin_in(const struct graph_stream *stream, CUstreamCaptureMode 
   if (stream->legacy) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   if (member_of(stream->key)) return CUDA_ERROR_ILLEGAL_STATE;
   struct graph_stream own = *stream;
-  GRAPH_TRY(graph_env_blocking(stream, &own.blocking));
+  GRAPH_TRY(graph_env_member(&own));
   struct capture *const capture = calloc(1, sizeof *capture);
   struct graph *const graph = into ? into : graph_new();
   if (!capture || !graph) {

@@ -6,8 +6,8 @@
 
 /* A stream argument. Errors: the call's own. */
 CUresult graph_env_stream(CUstream handle, unsigned abi, struct graph_stream *stream);
-/* Whether it synchronises with the legacy stream: asked once, when it joins a capture. */
-CUresult graph_env_blocking(const struct graph_stream *stream, bool *blocking);
+/* Completes what is known of a stream that joins a capture: its context, whether it synchronises with the legacy stream. */
+CUresult graph_env_member(struct graph_stream *stream);
 /* A context argument; NULL: the current one. *handle gets which, *key its number among streams' contexts. */
 CUresult graph_env_context(CUcontext given, CUcontext *handle, uint64_t *key, CUdevice *device);
 CUresult graph_env_event(CUevent event);
@@ -30,6 +30,9 @@ void graph_env_condition_release(uint64_t number);
 CUresult graph_env_instantiate(struct graph_exec *exec, struct graph_node **error);
 /* Parameters of these nodes changed, or whether they are enabled: what is launched from now on sees it. */
 CUresult graph_env_update(struct graph_exec *exec, struct graph_node *const *nodes, size_t count);
+/* Called before an executable graph's nodes are changed or it goes: returns when no launch of it is being put together. May let
+ * go of the lock meanwhile, so that the executable graph may be gone afterwards. */
+void graph_env_settle(struct graph_exec *exec);
 CUresult graph_env_launch(struct graph_exec *exec, CUstream stream, unsigned abi);
 CUresult graph_env_upload(struct graph_exec *exec, CUstream stream, unsigned abi);
 /* The executable graph goes; what is launched still runs. The host calls graph_free(exec->graph) when nothing needs it. */

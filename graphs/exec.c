@@ -79,6 +79,14 @@ static CUresult sort_memory(struct graph_exec *exec) {
   return CUDA_SUCCESS;
 }
 
+/* The executable graph of a handle, while nobody is launching it. */
+static struct graph_exec *settled(CUgraphExec handle) {
+  struct graph_exec *const exec = GRAPH_FIND(GRAPH_KIND_EXEC, handle);
+  if (!exec) return NULL;
+  graph_env_settle(exec);
+  return GRAPH_FIND(GRAPH_KIND_EXEC, handle);
+}
+
 /* ---- making and ending --------------------------------------------------------------------------------------------------------- */
 
 /* All of them, so that a graph that is destroyed leaves those that were made of it. */
@@ -226,7 +234,7 @@ CUresult GRAPH_CALL(cuGraphExecGetFlags)(CUgraphExec hGraphExec, cuuint64_t *fla
 CUresult GRAPH_CALL(cuGraphExecDestroy)(CUgraphExec hGraphExec) {
   GRAPH_ENTER();
   graph_lock();
-  struct graph_exec *const exec = GRAPH_FIND(GRAPH_KIND_EXEC, hGraphExec);
+  struct graph_exec *const exec = settled(hGraphExec);
   if (exec) {
     graph_plan_free(&exec->plan); /* before the nodes that it names */
     graph_env_destroy(exec);      /* takes exec->graph */
@@ -244,7 +252,7 @@ static CUresult launch(unsigned abi, CUgraphExec handle, CUstream stream_handle)
   CUresult result = CUDA_SUCCESS;
   struct graph_stream stream;
   graph_lock();
-  struct graph_exec *const exec = GRAPH_FIND(GRAPH_KIND_EXEC, handle);
+  struct graph_exec *const exec = settled(handle);
   result = exec ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
   if (!result && graph_capturing()) {
     result = graph_env_stream(stream_handle, abi, &stream);
@@ -366,7 +374,7 @@ static CUresult compare(struct graph *mine, const struct graph *theirs, struct c
 
 static CUresult update(CUgraphExec exec_handle, CUgraph graph_handle, CUgraphExecUpdateResultInfo *info) {
   *info = (CUgraphExecUpdateResultInfo){.result = CU_GRAPH_EXEC_UPDATE_ERROR};
-  struct graph_exec *const exec = GRAPH_FIND(GRAPH_KIND_EXEC, exec_handle);
+  struct graph_exec *const exec = settled(exec_handle);
   const struct graph *const graph = GRAPH_FIND(GRAPH_KIND_GRAPH, graph_handle);
   if (!exec || !graph || graph->owner) return CUDA_ERROR_INVALID_VALUE;
   struct changes changes = {0};
@@ -402,7 +410,7 @@ CUresult GRAPH_CALL(cuGraphExecUpdate)(CUgraphExec hGraphExec, CUgraph hGraph, C
 }
 
 static CUresult find_node(CUgraphExec exec_handle, CUgraphNode node_handle, struct graph_exec **exec, struct graph_node **node) {
-  *exec = GRAPH_FIND(GRAPH_KIND_EXEC, exec_handle);
+  *exec = settled(exec_handle);
   if (!*exec || !GRAPH_FIND(GRAPH_KIND_NODE, node_handle)) return CUDA_ERROR_INVALID_VALUE;
   *node = mapped(*exec, (uint64_t)(uintptr_t)node_handle);
   return *node ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;

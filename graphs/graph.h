@@ -25,6 +25,9 @@
 
 void graph_lock(void);
 void graph_unlock(void);
+/* Lets go of the lock until somebody calls graph_wake. */
+void graph_sleep(void);
+void graph_wake(void);
 
 /* ---- handles (table.c): numbers, checked, never pointers ----------------------------------------------------------- */
 

@@ -27,6 +27,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 void graph_lock(void) { pthread_mutex_lock(&lock); }
 void graph_unlock(void) { pthread_mutex_unlock(&lock); }
 
+static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
+void graph_sleep(void) { pthread_cond_wait(&woken, &lock); }
+void graph_wake(void) { pthread_cond_broadcast(&woken); }
+
 static struct slot *slot_at(struct table *table, uint32_t index) { return &table->chunks[index / CHUNK][index % CHUNK]; }
 
 uint64_t graph_handle_new(enum graph_kind kind, void *object) {

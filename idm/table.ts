@@ -25,7 +25,7 @@ export type Range = readonly [bytes: string, access: 'read' | 'write']
 
 export type Serve =
   | { how: 'local' }
-  | { how: 'generated'; cost: 'posted' | 'waited'; range: Record<string, Range> }
+  | { how: 'generated'; cost: 'posted' | 'waited'; range: Record<string, Range>; capture: boolean }
   | { how: 'hand'; cost: 'posted' | 'waited'; messages: string[] }
   | { how: 'refused'; error: string }
 
@@ -45,9 +45,15 @@ export interface Call {
   procOnly: boolean
 }
 
+/** `capture`: libvgpu's vgpu_captured_<symbol> is asked first while streams capture; it may answer the call. */
+interface Generated {
+  range?: Record<string, Range>
+  capture?: boolean
+}
+
 export const local = (): Serve => ({ how: 'local' })
-export const waited = (o: { range?: Record<string, Range> } = {}): Serve => ({ how: 'generated', cost: 'waited', range: o.range ?? {} })
-export const posted = (o: { range?: Record<string, Range> } = {}): Serve => ({ how: 'generated', cost: 'posted', range: o.range ?? {} })
+export const waited = (o: Generated = {}): Serve => ({ how: 'generated', cost: 'waited', range: o.range ?? {}, capture: o.capture ?? false })
+export const posted = (o: Generated = {}): Serve => ({ how: 'generated', cost: 'posted', range: o.range ?? {}, capture: o.capture ?? false })
 export const hand = (cost: 'posted' | 'waited', ...messages: string[]): Serve => ({ how: 'hand', cost, messages })
 export const refused = (error = 'CUDA_ERROR_NOT_SUPPORTED'): Serve => ({ how: 'refused', error })
 export const ptds = (since: number): Twin => ({ suffix: 'ptds', since })

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "capture.h"
 #include "hand.h"
 #include "last.h"
 #include "thread.h"
@@ -99,6 +100,11 @@ void vgpu_callback_due(uint64_t cookie, CUresult status)
 static CUresult launch(unsigned abi, CUstream stream, CUhostFn function, CUstreamCallback callback, void *data)
 {
     static uint64_t cookies = 1;
+    if (graph_capturing()) {
+        const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_HOST, .host = {function, data}};
+        CUresult taken = callback ? vgpu_capture_refuse(stream, abi, 0) : CUDA_SUCCESS;
+        if (taken != CUDA_SUCCESS || (function && vgpu_capture(stream, abi, &given, &taken))) return taken;
+    }
     struct host_call *host = malloc(sizeof *host);
     if (!host) return CUDA_ERROR_OUT_OF_MEMORY;
     *host = (struct host_call){.function = function, .callback = callback, .stream = stream, .data = data};

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "capture.h"
 #include "cudart_tables.h"
 #include "device.h"
 #include "hand.h"
@@ -370,6 +371,7 @@ CUresult vgpu_cuCtxSynchronize_v2(CUcontext ctx)
     struct vgpu_context *context;
     CUresult error = known(ctx, &context);
     if (error != CUDA_SUCCESS) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : error;
+    if (graph_capturing() && graph_capture_context(context->id, &error)) return error;
     struct vgpu_call call;
     error = vgpu_begin(&call, RF_GPU_SYNC, sizeof(struct rf_GPU_SYNC), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;

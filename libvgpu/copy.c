@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "globals.h"
 #include "happens.h"
 #include "hostmem.h"
@@ -379,10 +380,32 @@ static CUresult run_line(struct vgpu_box *box)
     return CUDA_SUCCESS;
 }
 
+static CUmemorytype type_of(const struct vgpu_side *side)
+{
+    return side->kind == VGPU_SIDE_DEVICE ? CU_MEMORYTYPE_DEVICE : side->kind == VGPU_SIDE_ARRAY ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_HOST;
+}
+
+#define DESCRIBE(name, side)                                                                                                                  \
+    .name##XInBytes = (side).x, .name##Y = (side).y, .name##Z = (side).z, .name##LOD = (side).lod, .name##MemoryType = type_of(&(side)),        \
+    .name##Host = type_of(&(side)) == CU_MEMORYTYPE_HOST ? (void *)(uintptr_t)(side).base : NULL,                                              \
+    .name##Device = type_of(&(side)) == CU_MEMORYTYPE_DEVICE ? (side).base : 0,                                                                \
+    .name##Array = type_of(&(side)) == CU_MEMORYTYPE_ARRAY ? (CUarray)(uintptr_t)(side).base : NULL, .name##Pitch = (side).pitch, .name##Height = (side).height
+
+/* While its stream captures, a copy is a node; one that waits cannot be. */
+static __attribute__((noinline)) int captured(const struct vgpu_box *box, CUresult *result)
+{
+    if (!box->async) return (*result = vgpu_capture_refuse(box->stream, box->abi, 1)) != CUDA_SUCCESS;
+    const CUDA_MEMCPY3D described = {.WidthInBytes = box->width, .Height = box->rows, .Depth = box->depth, DESCRIBE(src, box->src), DESCRIBE(dst, box->dst)};
+    const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEMCPY, .memcpy = {.copyParams = described}};
+    return vgpu_capture(box->stream, box->abi, &given, result);
+}
+
 CUresult vgpu_copy(struct vgpu_box *box)
 {
     if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
     if (box->width == 0 || box->rows == 0 || box->depth == 0) return CUDA_SUCCESS;
+    CUresult taken = CUDA_SUCCESS;
+    if (graph_capturing() && captured(box, &taken)) return taken;
     uint64_t area, volume;
     if (__builtin_mul_overflow(box->width, box->rows, &area) || __builtin_mul_overflow(area, box->depth, &volume)) return CUDA_ERROR_INVALID_VALUE;
     for (int i = 0; i < 2; i++) {

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "capture.h"
 #include "context.h"
 #include "hand.h"
 #include "objects.h"
@@ -76,6 +77,8 @@ int vgpu_hostmem_is_gpus(uint64_t address)
 
 CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 {
+    CUresult unsafe = vgpu_capture_unsafe();
+    if (unsafe != CUDA_SUCCESS) return unsafe;
     const unsigned all = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
     if (!pp || bytesize == 0 || bytesize > SIZE_MAX / 2 || (Flags & ~all)) return CUDA_ERROR_INVALID_VALUE;
     struct rf_HOST_ALLOC_reply object;
@@ -105,6 +108,8 @@ CUresult vgpu_cuMemAllocHost(void **pp, unsigned int bytesize) { return vgpu_cuM
 
 CUresult vgpu_cuMemFreeHost(void *p)
 {
+    CUresult unsafe = vgpu_capture_unsafe();
+    if (unsafe != CUDA_SUCCESS) return unsafe;
     struct vgpu_host_range range;
     if (!p || !vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || range.registered || range.managed) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_INVALID_VALUE; /* another thread was first */
@@ -159,6 +164,8 @@ static int make_private(uintptr_t start, uintptr_t end)
 
 CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 {
+    CUresult unsafe = vgpu_capture_unsafe();
+    if (unsafe != CUDA_SUCCESS) return unsafe;
     const unsigned all = CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY | CU_MEMHOSTREGISTER_READ_ONLY;
     uintptr_t start = (uintptr_t)p;
     if (!p || bytesize == 0 || start + bytesize < start || (Flags & ~all)) return CUDA_ERROR_INVALID_VALUE;
@@ -198,6 +205,8 @@ CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 
 CUresult vgpu_cuMemHostUnregister(void *p)
 {
+    CUresult unsafe = vgpu_capture_unsafe();
+    if (unsafe != CUDA_SUCCESS) return unsafe;
     struct vgpu_host_range range;
     if (!p) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || !range.registered) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;

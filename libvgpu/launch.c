@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "device.h"
 #include "hand.h"
 #include "happens.h"
@@ -93,6 +94,23 @@ static __attribute__((noinline)) CUresult launch_specially(unsigned abi, const s
     return waits ? vgpu_wait(&call, NULL, 0) : vgpu_post(&call);
 }
 
+int vgpu_launch_fits(const struct vgpu_order *order)
+{
+    return shape_fits(order) && (shared_fits(order) || (vgpu_function_refresh(order->function) == CUDA_SUCCESS && shared_fits(order)));
+}
+
+/* While its stream captures, a launch is a kernel node. */
+static __attribute__((noinline)) int captured(unsigned abi, CUfunction f, const struct vgpu_order *order, CUresult *result)
+{
+    CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_KERNEL};
+    size_t bytes = order->function->param_bytes;
+    void *packed[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)(uintptr_t)order->packed, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
+    given.kernel = (CUDA_KERNEL_NODE_PARAMS){.func = f, .gridDimX = order->grid[0], .gridDimY = order->grid[1], .gridDimZ = order->grid[2], .blockDimX = order->block[0],
+                                             .blockDimY = order->block[1], .blockDimZ = order->block[2], .sharedMemBytes = order->shared, .kernelParams = order->params,
+                                             .extra = order->packed ? packed : order->extra};
+    return vgpu_capture_launch(order->stream, abi, &given, order->attributes, order->attribute_count, order->cooperative, result);
+}
+
 CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
 {
     struct vgpu_call call;
@@ -105,6 +123,8 @@ CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
     if (__builtin_expect(!shape_fits(order), 0)) return refused(CUDA_ERROR_INVALID_VALUE);
     /* A function may have its limit from its kernel: ask before refusing. */
     if (__builtin_expect(!shared_fits(order), 0) && (vgpu_function_refresh(order->function) != CUDA_SUCCESS || !shared_fits(order))) return refused(CUDA_ERROR_INVALID_VALUE);
+    CUresult taken = CUDA_SUCCESS;
+    if (graph_capturing() && captured(abi, f, order, &taken)) return taken;
     int waits = order->cooperative;
     if (__builtin_expect(order->attribute_count != 0, 0)) {
         CUresult error = vgpu_launch_attributes(order->attributes, order->attribute_count, &waits);

@@ -24,6 +24,9 @@ struct vgpu_order {
  * driver's word (not for the GPU). Errors: INVALID_HANDLE, INVALID_VALUE, INVALID_CONTEXT, and of those that wait the driver's. */
 CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order);
 
+/* Whether a launch of order->function may have this shape. */
+int vgpu_launch_fits(const struct vgpu_order *order);
+
 /* How attributes travel: as in cuda.h. Errors: INVALID_VALUE for one that is none, NOT_SUPPORTED. `waits` (may be NULL) is set when
  * one of them can be refused by the driver. */
 CUresult vgpu_launch_attributes(const CUlaunchAttribute *attributes, uint32_t count, int *waits);

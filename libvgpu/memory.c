@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "context.h"
 #include "copy.h"
 #include "device.h"
@@ -19,7 +20,8 @@
 static CUresult allocate(const struct rf_GPU_ALLOC *what, unsigned abi, struct rf_GPU_ALLOC_reply *reply)
 {
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_GPU_ALLOC, sizeof *what, VGPU_WAITED, abi);
+    CUresult error = what->kind == RF_ALLOC_ASYNC ? CUDA_SUCCESS : vgpu_capture_unsafe();
+    if (error == CUDA_SUCCESS) error = vgpu_begin(&call, RF_GPU_ALLOC, sizeof *what, VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
     memcpy(call.payload, what, sizeof *what);
     return vgpu_wait(&call, reply, sizeof *reply);
@@ -68,6 +70,12 @@ static CUresult allocate_async(unsigned abi, CUdeviceptr *dptr, size_t bytesize,
         *dptr = 0;
         return CUDA_SUCCESS;
     }
+    if (graph_capturing()) {
+        struct graph_stream where;
+        const CUmemPoolProps properties = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = vgpu_thread.top ? vgpu_thread.top->device : 0}};
+        CUresult taken = graph_env_stream(stream, abi, &where);
+        if (taken == CUDA_SUCCESS && graph_capture_allocate(&where, NULL, &properties, bytesize, dptr, &taken)) return taken;
+    }
     struct rf_GPU_ALLOC what = {.kind = RF_ALLOC_ASYNC, .bytes = bytesize, .pool = VGPU_WIRE(pool), .stream = VGPU_WIRE(stream)};
     struct rf_GPU_ALLOC_reply reply;
     CUresult error = allocate(&what, abi, &reply);
@@ -88,6 +96,8 @@ CUresult vgpu_cuMemAllocFromPoolAsync(unsigned abi, CUdeviceptr *dptr, size_t by
 CUresult vgpu_cuMemFree_v2(CUdeviceptr dptr)
 {
     if (dptr == 0) return CUDA_SUCCESS;
+    CUresult taken = vgpu_capture_unsafe();
+    if (taken != CUDA_SUCCESS || graph_memory_free(dptr, &taken)) return taken;
     struct vgpu_host_range range;
     int managed = vgpu_managed_take(dptr, &range);
     struct vgpu_call call;
@@ -104,6 +114,10 @@ CUresult vgpu_cuMemFree(CUdeviceptr_v1 dptr) { return vgpu_cuMemFree_v2(dptr); }
 CUresult vgpu_cuMemFreeAsync(unsigned abi, CUdeviceptr dptr, CUstream hStream)
 {
     if (dptr == 0) return CUDA_SUCCESS;
+    const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEM_FREE, .free = {dptr}};
+    CUresult taken = CUDA_SUCCESS;
+    if (graph_capturing() && vgpu_capture(hStream, abi, &given, &taken)) return taken;
+    if (graph_memory_free(dptr, &taken)) return taken;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;

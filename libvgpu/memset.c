@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "copy.h"
 #include "hand.h"
 #include "hostmem.h"
@@ -50,6 +51,11 @@ static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
     if (set.width == 0 || set.rows == 0) return CUDA_SUCCESS;
     if (set.rows > 1 && (set.pitch < bytes || set.pitch % set.element)) return CUDA_ERROR_INVALID_VALUE;
     if (set.rows == 1) set.pitch = bytes;
+    if (graph_capturing()) {
+        const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEMSET, .memset = {set.address, set.pitch, set.value, set.element, set.width, set.rows, NULL}};
+        CUresult taken = async ? CUDA_SUCCESS : vgpu_capture_refuse(stream, abi, 1);
+        if (taken != CUDA_SUCCESS || (async && vgpu_capture(stream, abi, &given, &taken))) return taken;
+    }
     struct vgpu_host_range range;
     int outside;
     if (set.address - vgpu.info.window_base >= vgpu.info.window_size && vgpu_hostmem_find((uintptr_t)set.address, &range) &&

@@ -3,13 +3,18 @@
 #include <stddef.h>
 
 #include "call.h"
+#include "capture.h"
 #include "context.h"
 #include "copy.h"
 #include "hand.h"
 #include "stream.h"
 #include "thread.h"
 
-CUresult vgpu_cuStreamSynchronize(unsigned abi, CUstream hStream) { return vgpu_sync_stream(hStream, abi); }
+CUresult vgpu_cuStreamSynchronize(unsigned abi, CUstream hStream)
+{
+    CUresult refused = graph_capturing() ? vgpu_capture_refuse(hStream, abi, 1) : CUDA_SUCCESS;
+    return refused ? refused : vgpu_sync_stream(hStream, abi);
+}
 
 CUresult vgpu_cuStreamDestroy_v2(CUstream hStream)
 {
@@ -18,7 +23,9 @@ CUresult vgpu_cuStreamDestroy_v2(CUstream hStream)
     CUresult error = vgpu_begin(&call, RF_STREAM_DESTROY, sizeof(struct rf_STREAM_DESTROY), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_STREAM_DESTROY *)call.payload)->stream = VGPU_WIRE(hStream);
-    return vgpu_wait(&call, NULL, 0);
+    error = vgpu_wait(&call, NULL, 0);
+    if (error == CUDA_SUCCESS) graph_capture_stream_gone(VGPU_WIRE(hStream));
+    return error;
 }
 
 /* ---- whose ---- */
@@ -106,6 +113,9 @@ CUresult vgpu_cuStreamBatchMemOp_v2(unsigned abi, CUstream stream, unsigned int 
     /* All or nothing, as far as it can be told here. */
     for (unsigned i = 0; i < count; i++)
         if (!known_operation(paramArray[i].operation)) return CUDA_ERROR_INVALID_VALUE;
+    const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, .memOp = {.count = count, .paramArray = paramArray}};
+    CUresult taken = CUDA_SUCCESS;
+    if (graph_capturing() && vgpu_capture(stream, abi, &given, &taken)) return taken;
     for (unsigned i = 0; i < count; i++) {
         const CUstreamBatchMemOpParams *p = &paramArray[i];
         CUresult error = CUDA_SUCCESS;
@@ -119,44 +129,4 @@ CUresult vgpu_cuStreamBatchMemOp_v2(unsigned abi, CUstream stream, unsigned int 
         if (error != CUDA_SUCCESS) return error;
     }
     return CUDA_SUCCESS;
-}
-
-/* ---- capture: no stream can be capturing while graphs are not served ---- */
-
-CUresult vgpu_cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
-{
-    if (!mode || (int)*mode < CU_STREAM_CAPTURE_MODE_GLOBAL || (int)*mode > CU_STREAM_CAPTURE_MODE_RELAXED) return CUDA_ERROR_INVALID_VALUE;
-    uint32_t before = vgpu_thread.capture_mode;
-    vgpu_thread.capture_mode = (uint32_t)*mode;
-    *mode = (CUstreamCaptureMode)before;
-    return CUDA_SUCCESS;
-}
-
-CUresult vgpu_cuStreamIsCapturing(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus)
-{
-    (void)abi;
-    (void)hStream;
-    if (!captureStatus) return CUDA_ERROR_INVALID_VALUE;
-    *captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;
-    return CUDA_SUCCESS;
-}
-
-CUresult vgpu_cuStreamGetCaptureInfo(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out)
-{
-    (void)id_out; /* set only while capturing, as documented; so are the outputs below */
-    return vgpu_cuStreamIsCapturing(abi, hStream, captureStatus_out);
-}
-
-CUresult vgpu_cuStreamGetCaptureInfo_v2(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out)
-{
-    (void)graph_out;
-    (void)dependencies_out;
-    (void)numDependencies_out;
-    return vgpu_cuStreamGetCaptureInfo(abi, hStream, captureStatus_out, id_out);
-}
-
-CUresult vgpu_cuStreamGetCaptureInfo_v3(unsigned abi, CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out)
-{
-    (void)edgeData_out;
-    return vgpu_cuStreamGetCaptureInfo_v2(abi, hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out);
 }

@@ -66,6 +66,7 @@ function body(c: Call): string {
   const lines: string[] = []
   const needed = ps.filter((x) => x.pointer).map((x) => `!${x.p.name}`)
   if (needed.length) lines.push(`    if (${needed.join(' || ')}) return CUDA_ERROR_INVALID_VALUE;`)
+  if (serve.capture) lines.push('    CUresult captured;', `    if (vgpu_may_capture() && vgpu_captured_${c.symbol}(${names(c, 'abi')}, &captured)) return captured;`)
   lines.push('    struct vgpu_call call;')
   lines.push(`    CUresult error = vgpu_begin(&call, RF_${c.symbol}, ${ins.length ? `sizeof(struct rf_${c.symbol})` : '0'}, ${waits ? 'VGPU_WAITED' : 'VGPU_POSTED'}, abi);`)
   lines.push('    if (error != CUDA_SUCCESS) return error;')
@@ -98,6 +99,9 @@ export function handHeader(): string {
   for (const c of CALLS)
     if ((c.serve.how === 'local' || c.serve.how === 'hand') && implementation(c) === c)
       out.push(`CUresult vgpu_${c.symbol}(${parameters(c, c.twin ? 'unsigned abi' : '')});`)
+  out.push('', '/* Asked before a generated call while streams capture: whether they have answered it, with *result. */')
+  for (const c of CALLS)
+    if (c.serve.how === 'generated' && c.serve.capture && implementation(c) === c) out.push(`int vgpu_captured_${c.symbol}(${parameters(c, 'unsigned abi')}, CUresult *result);`)
   out.push('', '#endif', '')
   return out.join('\n')
 }
@@ -105,7 +109,7 @@ export function handHeader(): string {
 export function entries(): string {
   const out = [
     `/* ${BANNER}\n * libcuda.so.1's entry points: every symbol that CUDA 13.0's driver exports. */`,
-    '#include <string.h>', '', '#include "call.h"', '#include "hand.h"', '#include "messages.h"', '',
+    '#include <string.h>', '', '#include "call.h"', '#include "capture.h"', '#include "hand.h"', '#include "messages.h"', '',
     '#define EXPORT __attribute__((visibility("default")))', '',
     ...Object.entries(STRUCTS).map(([t, n]) => `_Static_assert(sizeof(${t}) == ${n}, "${t}");`), '',
   ]

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "hand.h"
 #include "messages.h"
 
@@ -204,6 +205,8 @@ static CUresult call_cuStreamGetId(unsigned abi, CUstream hStream, unsigned long
 
 static CUresult call_cuStreamWaitEvent(unsigned abi, CUstream hStream, CUevent hEvent, unsigned int Flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamWaitEvent(abi, hStream, hEvent, Flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamWaitEvent, sizeof(struct rf_cuStreamWaitEvent), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -216,6 +219,8 @@ static CUresult call_cuStreamWaitEvent(unsigned abi, CUstream hStream, CUevent h
 
 static CUresult call_cuStreamQuery(unsigned abi, CUstream hStream)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamQuery(abi, hStream, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamQuery, sizeof(struct rf_cuStreamQuery), VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -266,6 +271,8 @@ static CUresult call_cuStreamSetAttribute(unsigned abi, CUstream hStream, CUstre
 
 static CUresult call_cuStreamWaitValue32_v2(unsigned abi, CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamWaitValue32_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue32_v2, sizeof(struct rf_cuStreamWaitValue32_v2), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -279,6 +286,8 @@ static CUresult call_cuStreamWaitValue32_v2(unsigned abi, CUstream stream, CUdev
 
 static CUresult call_cuStreamWaitValue64_v2(unsigned abi, CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamWaitValue64_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue64_v2, sizeof(struct rf_cuStreamWaitValue64_v2), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -292,6 +301,8 @@ static CUresult call_cuStreamWaitValue64_v2(unsigned abi, CUstream stream, CUdev
 
 static CUresult call_cuStreamWriteValue32_v2(unsigned abi, CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamWriteValue32_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue32_v2, sizeof(struct rf_cuStreamWriteValue32_v2), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -305,6 +316,8 @@ static CUresult call_cuStreamWriteValue32_v2(unsigned abi, CUstream stream, CUde
 
 static CUresult call_cuStreamWriteValue64_v2(unsigned abi, CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuStreamWriteValue64_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue64_v2, sizeof(struct rf_cuStreamWriteValue64_v2), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -333,6 +346,8 @@ static CUresult call_cuEventCreate(unsigned abi, CUevent *phEvent, unsigned int 
 
 static CUresult call_cuEventRecord(unsigned abi, CUevent hEvent, CUstream hStream)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuEventRecord(abi, hEvent, hStream, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuEventRecord, sizeof(struct rf_cuEventRecord), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -344,6 +359,8 @@ static CUresult call_cuEventRecord(unsigned abi, CUevent hEvent, CUstream hStrea
 
 static CUresult call_cuEventRecordWithFlags(unsigned abi, CUevent hEvent, CUstream hStream, unsigned int flags)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuEventRecordWithFlags(abi, hEvent, hStream, flags, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuEventRecordWithFlags, sizeof(struct rf_cuEventRecordWithFlags), VGPU_POSTED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -356,6 +373,8 @@ static CUresult call_cuEventRecordWithFlags(unsigned abi, CUevent hEvent, CUstre
 
 static CUresult call_cuEventQuery(unsigned abi, CUevent hEvent)
 {
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuEventQuery(abi, hEvent, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuEventQuery, sizeof(struct rf_cuEventQuery), VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -367,6 +386,8 @@ static CUresult call_cuEventQuery(unsigned abi, CUevent hEvent)
 static CUresult call_cuEventElapsedTime(unsigned abi, float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
     if (!pMilliseconds) return CUDA_ERROR_INVALID_VALUE;
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuEventElapsedTime(abi, pMilliseconds, hStart, hEnd, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuEventElapsedTime, sizeof(struct rf_cuEventElapsedTime), VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -383,6 +404,8 @@ static CUresult call_cuEventElapsedTime(unsigned abi, float *pMilliseconds, CUev
 static CUresult call_cuEventElapsedTime_v2(unsigned abi, float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
     if (!pMilliseconds) return CUDA_ERROR_INVALID_VALUE;
+    CUresult captured;
+    if (vgpu_may_capture() && vgpu_captured_cuEventElapsedTime_v2(abi, pMilliseconds, hStart, hEnd, &captured)) return captured;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuEventElapsedTime_v2, sizeof(struct rf_cuEventElapsedTime_v2), VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
@@ -962,24 +985,23 @@ EXPORT CUresult CUDAAPI cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice de
 
 EXPORT CUresult CUDAAPI cuDeviceGraphMemTrim(CUdevice device)
 {
-    (void)device;
-    return vgpu_refuse("cuDeviceGraphMemTrim", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuDeviceGraphMemTrim(device);
 }
 
 EXPORT CUresult CUDAAPI cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void *value)
 {
-    (void)device;
-    (void)attr;
-    (void)value;
-    return vgpu_refuse("cuDeviceGetGraphMemAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuDeviceGetGraphMemAttribute(device, attr, value);
 }
 
 EXPORT CUresult CUDAAPI cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void *value)
 {
-    (void)device;
-    (void)attr;
-    (void)value;
-    return vgpu_refuse("cuDeviceSetGraphMemAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuDeviceSetGraphMemAttribute(device, attr, value);
 }
 
 EXPORT CUresult CUDAAPI cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev)
@@ -3881,50 +3903,44 @@ EXPORT CUresult CUDAAPI cuOccupancyMaxActiveClusters(int *numClusters, CUfunctio
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture(CUstream hStream)
 {
-    (void)hStream;
-    return vgpu_refuse("cuStreamBeginCapture", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCapture(0, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_ptsz(CUstream hStream)
 {
-    (void)hStream;
-    return vgpu_refuse("cuStreamBeginCapture_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCapture(RF_FLAG_PER_THREAD, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
 {
-    (void)hStream;
-    (void)mode;
-    return vgpu_refuse("cuStreamBeginCapture_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCapture_v2(0, hStream, mode);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_v2_ptsz(CUstream hStream, CUstreamCaptureMode mode)
 {
-    (void)hStream;
-    (void)mode;
-    return vgpu_refuse("cuStreamBeginCapture_v2_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCapture_v2(RF_FLAG_PER_THREAD, hStream, mode);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode)
 {
-    (void)hStream;
-    (void)hGraph;
-    (void)dependencies;
-    (void)dependencyData;
-    (void)numDependencies;
-    (void)mode;
-    return vgpu_refuse("cuStreamBeginCaptureToGraph", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCaptureToGraph(0, hStream, hGraph, dependencies, dependencyData, numDependencies, mode);
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCaptureToGraph_ptsz(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode)
 {
-    (void)hStream;
-    (void)hGraph;
-    (void)dependencies;
-    (void)dependencyData;
-    (void)numDependencies;
-    (void)mode;
-    return vgpu_refuse("cuStreamBeginCaptureToGraph_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamBeginCaptureToGraph(RF_FLAG_PER_THREAD, hStream, hGraph, dependencies, dependencyData, numDependencies, mode);
 }
 
 EXPORT CUresult CUDAAPI cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
@@ -3936,16 +3952,16 @@ EXPORT CUresult CUDAAPI cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *m
 
 EXPORT CUresult CUDAAPI cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 {
-    (void)hStream;
-    (void)phGraph;
-    return vgpu_refuse("cuStreamEndCapture", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamEndCapture(0, hStream, phGraph);
 }
 
 EXPORT CUresult CUDAAPI cuStreamEndCapture_ptsz(CUstream hStream, CUgraph *phGraph)
 {
-    (void)hStream;
-    (void)phGraph;
-    return vgpu_refuse("cuStreamEndCapture_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamEndCapture(RF_FLAG_PER_THREAD, hStream, phGraph);
 }
 
 EXPORT CUresult CUDAAPI cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
@@ -4006,243 +4022,205 @@ EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_v3_ptsz(CUstream hStream, CUstrea
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies(CUstream hStream, CUgraphNode *dependencies, size_t numDependencies, unsigned int flags)
 {
-    (void)hStream;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)flags;
-    return vgpu_refuse("cuStreamUpdateCaptureDependencies", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamUpdateCaptureDependencies(0, hStream, dependencies, numDependencies, flags);
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_ptsz(CUstream hStream, CUgraphNode *dependencies, size_t numDependencies, unsigned int flags)
 {
-    (void)hStream;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)flags;
-    return vgpu_refuse("cuStreamUpdateCaptureDependencies_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamUpdateCaptureDependencies(RF_FLAG_PER_THREAD, hStream, dependencies, numDependencies, flags);
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2(CUstream hStream, CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, unsigned int flags)
 {
-    (void)hStream;
-    (void)dependencies;
-    (void)dependencyData;
-    (void)numDependencies;
-    (void)flags;
-    return vgpu_refuse("cuStreamUpdateCaptureDependencies_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamUpdateCaptureDependencies_v2(0, hStream, dependencies, dependencyData, numDependencies, flags);
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2_ptsz(CUstream hStream, CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, unsigned int flags)
 {
-    (void)hStream;
-    (void)dependencies;
-    (void)dependencyData;
-    (void)numDependencies;
-    (void)flags;
-    return vgpu_refuse("cuStreamUpdateCaptureDependencies_v2_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuStreamUpdateCaptureDependencies_v2(RF_FLAG_PER_THREAD, hStream, dependencies, dependencyData, numDependencies, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphCreate(CUgraph *phGraph, unsigned int flags)
 {
-    (void)phGraph;
-    (void)flags;
-    return vgpu_refuse("cuGraphCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphCreate(phGraph, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddKernelNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddKernelNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddKernelNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddKernelNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddKernelNode_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddKernelNode_v2(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeGetParams(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphKernelNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeGetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeGetParams_v2(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphKernelNodeGetParams_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeGetParams_v2(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphKernelNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeSetParams_v2(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphKernelNodeSetParams_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeSetParams_v2(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_MEMCPY3D *copyParams, CUcontext ctx)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)copyParams;
-    (void)ctx;
-    return vgpu_refuse("cuGraphAddMemcpyNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddMemcpyNode(phGraphNode, hGraph, dependencies, numDependencies, copyParams, ctx);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemcpyNodeGetParams(CUgraphNode hNode, CUDA_MEMCPY3D *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphMemcpyNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemcpyNodeGetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemcpyNodeSetParams(CUgraphNode hNode, const CUDA_MEMCPY3D *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphMemcpyNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemcpyNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext ctx)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)memsetParams;
-    (void)ctx;
-    return vgpu_refuse("cuGraphAddMemsetNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddMemsetNode(phGraphNode, hGraph, dependencies, numDependencies, memsetParams, ctx);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemsetNodeGetParams(CUgraphNode hNode, CUDA_MEMSET_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphMemsetNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemsetNodeGetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemsetNodeSetParams(CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphMemsetNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemsetNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddHostNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddHostNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddHostNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphHostNodeGetParams(CUgraphNode hNode, CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphHostNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphHostNodeGetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphHostNodeSetParams(CUgraphNode hNode, const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphHostNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphHostNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUgraph childGraph)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)childGraph;
-    return vgpu_refuse("cuGraphAddChildGraphNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddChildGraphNode(phGraphNode, hGraph, dependencies, numDependencies, childGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphChildGraphNodeGetGraph(CUgraphNode hNode, CUgraph *phGraph)
 {
-    (void)hNode;
-    (void)phGraph;
-    return vgpu_refuse("cuGraphChildGraphNodeGetGraph", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphChildGraphNodeGetGraph(hNode, phGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddEmptyNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphAddEmptyNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddEmptyNode(phGraphNode, hGraph, dependencies, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddEventRecordNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUevent event)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)event;
-    return vgpu_refuse("cuGraphAddEventRecordNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddEventRecordNode(phGraphNode, hGraph, dependencies, numDependencies, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphEventRecordNodeGetEvent(CUgraphNode hNode, CUevent *event_out)
 {
-    (void)hNode;
-    (void)event_out;
-    return vgpu_refuse("cuGraphEventRecordNodeGetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphEventRecordNodeGetEvent(hNode, event_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphEventRecordNodeSetEvent(CUgraphNode hNode, CUevent event)
 {
-    (void)hNode;
-    (void)event;
-    return vgpu_refuse("cuGraphEventRecordNodeSetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphEventRecordNodeSetEvent(hNode, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddEventWaitNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUevent event)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)event;
-    return vgpu_refuse("cuGraphAddEventWaitNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddEventWaitNode(phGraphNode, hGraph, dependencies, numDependencies, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphEventWaitNodeGetEvent(CUgraphNode hNode, CUevent *event_out)
 {
-    (void)hNode;
-    (void)event_out;
-    return vgpu_refuse("cuGraphEventWaitNodeGetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphEventWaitNodeGetEvent(hNode, event_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphEventWaitNodeSetEvent(CUgraphNode hNode, CUevent event)
 {
-    (void)hNode;
-    (void)event;
-    return vgpu_refuse("cuGraphEventWaitNodeSetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphEventWaitNodeSetEvent(hNode, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddExternalSemaphoresSignalNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *nodeParams)
@@ -4295,300 +4273,254 @@ EXPORT CUresult CUDAAPI cuGraphExternalSemaphoresWaitNodeSetParams(CUgraphNode h
 
 EXPORT CUresult CUDAAPI cuGraphAddBatchMemOpNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddBatchMemOpNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddBatchMemOpNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphBatchMemOpNodeGetParams(CUgraphNode hNode, CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams_out)
 {
-    (void)hNode;
-    (void)nodeParams_out;
-    return vgpu_refuse("cuGraphBatchMemOpNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphBatchMemOpNodeGetParams(hNode, nodeParams_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphBatchMemOpNodeSetParams(CUgraphNode hNode, const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphBatchMemOpNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphBatchMemOpNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecBatchMemOpNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphExecBatchMemOpNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecBatchMemOpNodeSetParams(hGraphExec, hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddMemAllocNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUDA_MEM_ALLOC_NODE_PARAMS *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddMemAllocNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemAllocNodeGetParams(CUgraphNode hNode, CUDA_MEM_ALLOC_NODE_PARAMS *params_out)
 {
-    (void)hNode;
-    (void)params_out;
-    return vgpu_refuse("cuGraphMemAllocNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemAllocNodeGetParams(hNode, params_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddMemFreeNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUdeviceptr dptr)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)dptr;
-    return vgpu_refuse("cuGraphAddMemFreeNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddMemFreeNode(phGraphNode, hGraph, dependencies, numDependencies, dptr);
 }
 
 EXPORT CUresult CUDAAPI cuGraphMemFreeNodeGetParams(CUgraphNode hNode, CUdeviceptr *dptr_out)
 {
-    (void)hNode;
-    (void)dptr_out;
-    return vgpu_refuse("cuGraphMemFreeNodeGetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphMemFreeNodeGetParams(hNode, dptr_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphClone(CUgraph *phGraphClone, CUgraph originalGraph)
 {
-    (void)phGraphClone;
-    (void)originalGraph;
-    return vgpu_refuse("cuGraphClone", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphClone(phGraphClone, originalGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeFindInClone(CUgraphNode *phNode, CUgraphNode hOriginalNode, CUgraph hClonedGraph)
 {
-    (void)phNode;
-    (void)hOriginalNode;
-    (void)hClonedGraph;
-    return vgpu_refuse("cuGraphNodeFindInClone", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeFindInClone(phNode, hOriginalNode, hClonedGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetType(CUgraphNode hNode, CUgraphNodeType *type)
 {
-    (void)hNode;
-    (void)type;
-    return vgpu_refuse("cuGraphNodeGetType", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetType(hNode, type);
 }
 
 EXPORT CUresult CUDAAPI cuGraphGetNodes(CUgraph hGraph, CUgraphNode *nodes, size_t *numNodes)
 {
-    (void)hGraph;
-    (void)nodes;
-    (void)numNodes;
-    return vgpu_refuse("cuGraphGetNodes", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphGetNodes(hGraph, nodes, numNodes);
 }
 
 EXPORT CUresult CUDAAPI cuGraphGetRootNodes(CUgraph hGraph, CUgraphNode *rootNodes, size_t *numRootNodes)
 {
-    (void)hGraph;
-    (void)rootNodes;
-    (void)numRootNodes;
-    return vgpu_refuse("cuGraphGetRootNodes", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphGetRootNodes(hGraph, rootNodes, numRootNodes);
 }
 
 EXPORT CUresult CUDAAPI cuGraphGetEdges(CUgraph hGraph, CUgraphNode *from, CUgraphNode *to, size_t *numEdges)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)numEdges;
-    return vgpu_refuse("cuGraphGetEdges", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphGetEdges(hGraph, from, to, numEdges);
 }
 
 EXPORT CUresult CUDAAPI cuGraphGetEdges_v2(CUgraph hGraph, CUgraphNode *from, CUgraphNode *to, CUgraphEdgeData *edgeData, size_t *numEdges)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)edgeData;
-    (void)numEdges;
-    return vgpu_refuse("cuGraphGetEdges_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphGetEdges_v2(hGraph, from, to, edgeData, numEdges);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetDependencies(CUgraphNode hNode, CUgraphNode *dependencies, size_t *numDependencies)
 {
-    (void)hNode;
-    (void)dependencies;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphNodeGetDependencies", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetDependencies(hNode, dependencies, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetDependencies_v2(CUgraphNode hNode, CUgraphNode *dependencies, CUgraphEdgeData *edgeData, size_t *numDependencies)
 {
-    (void)hNode;
-    (void)dependencies;
-    (void)edgeData;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphNodeGetDependencies_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetDependencies_v2(hNode, dependencies, edgeData, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetDependentNodes(CUgraphNode hNode, CUgraphNode *dependentNodes, size_t *numDependentNodes)
 {
-    (void)hNode;
-    (void)dependentNodes;
-    (void)numDependentNodes;
-    return vgpu_refuse("cuGraphNodeGetDependentNodes", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetDependentNodes(hNode, dependentNodes, numDependentNodes);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetDependentNodes_v2(CUgraphNode hNode, CUgraphNode *dependentNodes, CUgraphEdgeData *edgeData, size_t *numDependentNodes)
 {
-    (void)hNode;
-    (void)dependentNodes;
-    (void)edgeData;
-    (void)numDependentNodes;
-    return vgpu_refuse("cuGraphNodeGetDependentNodes_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetDependentNodes_v2(hNode, dependentNodes, edgeData, numDependentNodes);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddDependencies(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to, size_t numDependencies)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphAddDependencies", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddDependencies(hGraph, from, to, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddDependencies_v2(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to, const CUgraphEdgeData *edgeData, size_t numDependencies)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)edgeData;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphAddDependencies_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddDependencies_v2(hGraph, from, to, edgeData, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphRemoveDependencies(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to, size_t numDependencies)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphRemoveDependencies", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphRemoveDependencies(hGraph, from, to, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphRemoveDependencies_v2(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to, const CUgraphEdgeData *edgeData, size_t numDependencies)
 {
-    (void)hGraph;
-    (void)from;
-    (void)to;
-    (void)edgeData;
-    (void)numDependencies;
-    return vgpu_refuse("cuGraphRemoveDependencies_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphRemoveDependencies_v2(hGraph, from, to, edgeData, numDependencies);
 }
 
 EXPORT CUresult CUDAAPI cuGraphDestroyNode(CUgraphNode hNode)
 {
-    (void)hNode;
-    return vgpu_refuse("cuGraphDestroyNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphDestroyNode(hNode);
 }
 
 EXPORT CUresult CUDAAPI cuGraphInstantiateWithFlags(CUgraphExec *phGraphExec, CUgraph hGraph, unsigned long long flags)
 {
-    (void)phGraphExec;
-    (void)hGraph;
-    (void)flags;
-    return vgpu_refuse("cuGraphInstantiateWithFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphInstantiateWithFlags(phGraphExec, hGraph, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphInstantiateWithParams(CUgraphExec *phGraphExec, CUgraph hGraph, CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams)
 {
-    (void)phGraphExec;
-    (void)hGraph;
-    (void)instantiateParams;
-    return vgpu_refuse("cuGraphInstantiateWithParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphInstantiateWithParams(0, phGraphExec, hGraph, instantiateParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphInstantiateWithParams_ptsz(CUgraphExec *phGraphExec, CUgraph hGraph, CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams)
 {
-    (void)phGraphExec;
-    (void)hGraph;
-    (void)instantiateParams;
-    return vgpu_refuse("cuGraphInstantiateWithParams_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphInstantiateWithParams(RF_FLAG_PER_THREAD, phGraphExec, hGraph, instantiateParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecGetFlags(CUgraphExec hGraphExec, cuuint64_t *flags)
 {
-    (void)hGraphExec;
-    (void)flags;
-    return vgpu_refuse("cuGraphExecGetFlags", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecGetFlags(hGraphExec, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphExecKernelNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecKernelNodeSetParams(hGraphExec, hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecKernelNodeSetParams_v2(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphExecKernelNodeSetParams_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecKernelNodeSetParams_v2(hGraphExec, hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMCPY3D *copyParams, CUcontext ctx)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)copyParams;
-    (void)ctx;
-    return vgpu_refuse("cuGraphExecMemcpyNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecMemcpyNodeSetParams(hGraphExec, hNode, copyParams, ctx);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext ctx)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)memsetParams;
-    (void)ctx;
-    return vgpu_refuse("cuGraphExecMemsetNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecMemsetNodeSetParams(hGraphExec, hNode, memsetParams, ctx);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecHostNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphExecHostNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecHostNodeSetParams(hGraphExec, hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecChildGraphNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraph childGraph)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)childGraph;
-    return vgpu_refuse("cuGraphExecChildGraphNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecChildGraphNodeSetParams(hGraphExec, hNode, childGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecEventRecordNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode, CUevent event)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)event;
-    return vgpu_refuse("cuGraphExecEventRecordNodeSetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecEventRecordNodeSetEvent(hGraphExec, hNode, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecEventWaitNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode, CUevent event)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)event;
-    return vgpu_refuse("cuGraphExecEventWaitNodeSetEvent", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecEventWaitNodeSetEvent(hGraphExec, hNode, event);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecExternalSemaphoresSignalNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_EXT_SEM_SIGNAL_NODE_PARAMS *nodeParams)
@@ -4609,213 +4541,184 @@ EXPORT CUresult CUDAAPI cuGraphExecExternalSemaphoresWaitNodeSetParams(CUgraphEx
 
 EXPORT CUresult CUDAAPI cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)isEnabled;
-    return vgpu_refuse("cuGraphNodeSetEnabled", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeSetEnabled(hGraphExec, hNode, isEnabled);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeGetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int *isEnabled)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)isEnabled;
-    return vgpu_refuse("cuGraphNodeGetEnabled", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeGetEnabled(hGraphExec, hNode, isEnabled);
 }
 
 EXPORT CUresult CUDAAPI cuGraphUpload(CUgraphExec hGraph, CUstream hStream)
 {
-    (void)hGraph;
-    (void)hStream;
-    return vgpu_refuse("cuGraphUpload", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphUpload(0, hGraph, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuGraphUpload_ptsz(CUgraphExec hGraph, CUstream hStream)
 {
-    (void)hGraph;
-    (void)hStream;
-    return vgpu_refuse("cuGraphUpload_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphUpload(RF_FLAG_PER_THREAD, hGraph, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuGraphLaunch(CUgraphExec hGraph, CUstream hStream)
 {
-    (void)hGraph;
-    (void)hStream;
-    return vgpu_refuse("cuGraphLaunch", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphLaunch(0, hGraph, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuGraphLaunch_ptsz(CUgraphExec hGraph, CUstream hStream)
 {
-    (void)hGraph;
-    (void)hStream;
-    return vgpu_refuse("cuGraphLaunch_ptsz", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphLaunch(RF_FLAG_PER_THREAD, hGraph, hStream);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec hGraphExec)
 {
-    (void)hGraphExec;
-    return vgpu_refuse("cuGraphExecDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecDestroy(hGraphExec);
 }
 
 EXPORT CUresult CUDAAPI cuGraphDestroy(CUgraph hGraph)
 {
-    (void)hGraph;
-    return vgpu_refuse("cuGraphDestroy", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphDestroy(hGraph);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecUpdate(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphNode *hErrorNode_out, CUgraphExecUpdateResult *updateResult_out)
 {
-    (void)hGraphExec;
-    (void)hGraph;
-    (void)hErrorNode_out;
-    (void)updateResult_out;
-    return vgpu_refuse("cuGraphExecUpdate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecUpdate(hGraphExec, hGraph, hErrorNode_out, updateResult_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphExecUpdateResultInfo *resultInfo)
 {
-    (void)hGraphExec;
-    (void)hGraph;
-    (void)resultInfo;
-    return vgpu_refuse("cuGraphExecUpdate_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecUpdate_v2(hGraphExec, hGraph, resultInfo);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeCopyAttributes(CUgraphNode dst, CUgraphNode src)
 {
-    (void)dst;
-    (void)src;
-    return vgpu_refuse("cuGraphKernelNodeCopyAttributes", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeCopyAttributes(dst, src);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeGetAttribute(CUgraphNode hNode, CUkernelNodeAttrID attr, CUkernelNodeAttrValue *value_out)
 {
-    (void)hNode;
-    (void)attr;
-    (void)value_out;
-    return vgpu_refuse("cuGraphKernelNodeGetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeGetAttribute(hNode, attr, value_out);
 }
 
 EXPORT CUresult CUDAAPI cuGraphKernelNodeSetAttribute(CUgraphNode hNode, CUkernelNodeAttrID attr, const CUkernelNodeAttrValue *value)
 {
-    (void)hNode;
-    (void)attr;
-    (void)value;
-    return vgpu_refuse("cuGraphKernelNodeSetAttribute", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphKernelNodeSetAttribute(hNode, attr, value);
 }
 
 EXPORT CUresult CUDAAPI cuGraphDebugDotPrint(CUgraph hGraph, const char *path, unsigned int flags)
 {
-    (void)hGraph;
-    (void)path;
-    (void)flags;
-    return vgpu_refuse("cuGraphDebugDotPrint", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphDebugDotPrint(hGraph, path, flags);
 }
 
 EXPORT CUresult CUDAAPI cuUserObjectCreate(CUuserObject *object_out, void *ptr, CUhostFn destroy, unsigned int initialRefcount, unsigned int flags)
 {
-    (void)object_out;
-    (void)ptr;
-    (void)destroy;
-    (void)initialRefcount;
-    (void)flags;
-    return vgpu_refuse("cuUserObjectCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuUserObjectCreate(object_out, ptr, destroy, initialRefcount, flags);
 }
 
 EXPORT CUresult CUDAAPI cuUserObjectRetain(CUuserObject object, unsigned int count)
 {
-    (void)object;
-    (void)count;
-    return vgpu_refuse("cuUserObjectRetain", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuUserObjectRetain(object, count);
 }
 
 EXPORT CUresult CUDAAPI cuUserObjectRelease(CUuserObject object, unsigned int count)
 {
-    (void)object;
-    (void)count;
-    return vgpu_refuse("cuUserObjectRelease", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuUserObjectRelease(object, count);
 }
 
 EXPORT CUresult CUDAAPI cuGraphRetainUserObject(CUgraph graph, CUuserObject object, unsigned int count, unsigned int flags)
 {
-    (void)graph;
-    (void)object;
-    (void)count;
-    (void)flags;
-    return vgpu_refuse("cuGraphRetainUserObject", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphRetainUserObject(graph, object, count, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphReleaseUserObject(CUgraph graph, CUuserObject object, unsigned int count)
 {
-    (void)graph;
-    (void)object;
-    (void)count;
-    return vgpu_refuse("cuGraphReleaseUserObject", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphReleaseUserObject(graph, object, count);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies, CUgraphNodeParams *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddNode", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, CUgraphNodeParams *nodeParams)
 {
-    (void)phGraphNode;
-    (void)hGraph;
-    (void)dependencies;
-    (void)dependencyData;
-    (void)numDependencies;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphAddNode_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphAddNode_v2(phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphNodeSetParams(CUgraphNode hNode, CUgraphNodeParams *nodeParams)
 {
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphNodeSetParams(hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeParams *nodeParams)
 {
-    (void)hGraphExec;
-    (void)hNode;
-    (void)nodeParams;
-    return vgpu_refuse("cuGraphExecNodeSetParams", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphExecNodeSetParams(hGraphExec, hNode, nodeParams);
 }
 
 EXPORT CUresult CUDAAPI cuGraphConditionalHandleCreate(CUgraphConditionalHandle *pHandle_out, CUgraph hGraph, CUcontext ctx, unsigned int defaultLaunchValue, unsigned int flags)
 {
-    (void)pHandle_out;
-    (void)hGraph;
-    (void)ctx;
-    (void)defaultLaunchValue;
-    (void)flags;
-    return vgpu_refuse("cuGraphConditionalHandleCreate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphConditionalHandleCreate(pHandle_out, hGraph, ctx, defaultLaunchValue, flags);
 }
 
 EXPORT CUresult CUDAAPI cuGraphInstantiate(CUgraphExec *phGraphExec, CUgraph hGraph, CUgraphNode *phErrorNode, char *logBuffer, size_t bufferSize)
 {
-    (void)phGraphExec;
-    (void)hGraph;
-    (void)phErrorNode;
-    (void)logBuffer;
-    (void)bufferSize;
-    return vgpu_refuse("cuGraphInstantiate", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphInstantiate_v2(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize);
 }
 
 EXPORT CUresult CUDAAPI cuGraphInstantiate_v2(CUgraphExec *phGraphExec, CUgraph hGraph, CUgraphNode *phErrorNode, char *logBuffer, size_t bufferSize)
 {
-    (void)phGraphExec;
-    (void)hGraph;
-    (void)phErrorNode;
-    (void)logBuffer;
-    (void)bufferSize;
-    return vgpu_refuse("cuGraphInstantiate_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuGraphInstantiate_v2(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize);
 }
 
 EXPORT CUresult CUDAAPI cuTexRefSetArray(CUtexref hTexRef, CUarray hArray, unsigned int Flags)
