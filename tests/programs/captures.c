@@ -1,6 +1,6 @@
 /* Stream capture: what becomes a node, forks and joins, the modes, and each error.
  *
- *   captures work | forks | modes | errors | info */
+ *   captures work | forks | modes | errors | info | body */
 #include <pthread.h>
 #include <string.h>
 
@@ -478,9 +478,19 @@ static void info(void)
     TRUE_OR_DIE(count == 5);
     run(graph);
     TRUE_OR_DIE(word(2) == 6);
-    /* into a conditional's body */
+    CU(cuGraphDestroy(graph));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuStreamBeginCaptureToGraph(stream, graph, NULL, NULL, 0, CU_STREAM_CAPTURE_MODE_GLOBAL));
+}
+
+/* ---- into a conditional's body ---- */
+
+static void body(void)
+{
+    CUgraph graph, told;
     CUgraphConditionalHandle handle;
     CUgraphNode node;
+    size_t count;
+    CU(cuGraphCreate(&graph, 0));
     CU(cuGraphConditionalHandleCreate(&handle, graph, context, 1, CU_GRAPH_COND_ASSIGN_DEFAULT));
     CUgraphNodeParams p = {.type = CU_GRAPH_NODE_TYPE_CONDITIONAL, .conditional = {.handle = handle, .type = CU_GRAPH_COND_TYPE_IF, .size = 1, .ctx = context}};
     CU(cuGraphAddNode_v2(&node, graph, NULL, NULL, 0, &p));
@@ -491,7 +501,6 @@ static void info(void)
     run(graph);
     TRUE_OR_DIE(word(3) == 66);
     CU(cuGraphDestroy(graph));
-    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuStreamBeginCaptureToGraph(stream, graph, NULL, NULL, 0, CU_STREAM_CAPTURE_MODE_GLOBAL));
 }
 
 int main(int argc, char **argv)
@@ -503,6 +512,7 @@ int main(int argc, char **argv)
     else if (!strcmp(what, "modes")) modes();
     else if (!strcmp(what, "errors")) errors();
     else if (!strcmp(what, "info")) info();
+    else if (!strcmp(what, "body")) body();
     else return 2;
     return 0;
 }

@@ -12,7 +12,7 @@ const sanitizers: Sanitizer[] = ['none', 'address', 'thread']
 
 const parts = {
   graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional'],
-  captures: ['work', 'forks', 'modes', 'errors', 'info'],
+  captures: ['work', 'forks', 'modes', 'errors', 'info', 'body'],
 }
 
 for (const sanitizer of sanitizers)
