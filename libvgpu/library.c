@@ -6,6 +6,7 @@
 #include "function.h"
 #include "globals.h"
 #include "hand.h"
+#include "objects.h"
 #include "module.h"
 
 #define OPTIONS_MAX 16u
@@ -109,7 +110,8 @@ static CUresult get_global(CUlibrary library, const char *name, uint32_t managed
     if (!name) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_code_named(RF_LIBRARY_GLOBAL, VGPU_WIRE(library), managed, name, &reply, sizeof reply, flags);
     if (error != CUDA_SUCCESS) return error;
-    error = vgpu_globals_add(reply.address, reply.size, VGPU_WIRE(library));
+    if (reply.object) error = vgpu_object_map_at(reply.object, reply.object_base, reply.object_size);
+    if (error == CUDA_SUCCESS) error = vgpu_globals_add(reply.address, reply.size, VGPU_WIRE(library));
     if (error != CUDA_SUCCESS) return error;
     if (address) *address = reply.address;
     if (bytes) *bytes = reply.size;

@@ -12,8 +12,10 @@
 #include "call.h"
 #include "context.h"
 #include "device.h"
+#include "globals.h"
 #include "hand.h"
 #include "objects.h"
+#include "query.h"
 #include "ranges.h"
 #include "stream.h"
 
@@ -69,11 +71,22 @@ void vgpu_managed_context_gone(CUcontext context)
 
 /* ---- ranges of it ---- */
 
-/* The managed allocation that holds all of [address, address + count). */
+/* The managed allocation that holds all of [address, address + count), or the managed variable: then *range is made up, and what
+ * is advised about it is not remembered. */
 static CUresult managed(CUdeviceptr address, size_t count, struct vgpu_host_range *range)
 {
-    if (count == 0 || !vgpu_ranges_find((uintptr_t)address, range) || !range->managed || count > range->end - address) return CUDA_ERROR_INVALID_VALUE;
-    return CUDA_SUCCESS;
+    if (count == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (!vgpu_ranges_find((uintptr_t)address, range)) {
+        struct rf_POINTER_QUERY_reply there;
+        if (!vgpu_globals_has(address) || vgpu_query(address, &there) != CUDA_SUCCESS || there.kind != RF_ALLOC_MANAGED) return CUDA_ERROR_INVALID_VALUE;
+        *range = (struct vgpu_host_range){.start = there.base, .end = there.base + there.size, .managed = 1};
+    }
+    return range->managed && count <= range->end - address ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+static CUresult remember(const struct vgpu_host_range *range)
+{
+    return range->buffer_id == 0 || vgpu_ranges_update(range) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 static CUmemLocation location_of(CUdevice device)
@@ -127,7 +140,7 @@ CUresult vgpu_cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advi
     case CU_MEM_ADVISE_SET_ACCESSED_BY: range.advice.accessed_by |= bit; break;
     default: range.advice.accessed_by &= ~bit; break;
     }
-    return vgpu_ranges_update(&range) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    return remember(&range);
 }
 
 CUresult vgpu_cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUdevice device)
@@ -148,7 +161,7 @@ CUresult vgpu_cuMemPrefetchAsync_v2(unsigned abi, CUdeviceptr devPtr, size_t cou
     if (error == CUDA_SUCCESS) error = check_location(location, 1);
     if (error != CUDA_SUCCESS) return error;
     range.advice.prefetched = location;
-    return vgpu_ranges_update(&range) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    return remember(&range);
 }
 
 CUresult vgpu_cuMemPrefetchAsync(unsigned abi, CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream)
@@ -175,7 +188,7 @@ static CUresult batch(CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLoca
         while (at + 1 < place_count && starts[at + 1] <= i) at++;
         if (managed(dptrs[i], sizes[i], &range) != CUDA_SUCCESS) continue; /* another thread has freed it */
         range.advice.prefetched = places[at];
-        vgpu_ranges_update(&range);
+        remember(&range);
     }
     return CUDA_SUCCESS;
 }

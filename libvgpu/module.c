@@ -8,6 +8,7 @@
 #include "function.h"
 #include "globals.h"
 #include "hand.h"
+#include "objects.h"
 #include "thread.h"
 
 /* ---- loading ---- */
@@ -177,7 +178,8 @@ CUresult vgpu_cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hm
     if (!name) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_code_named(RF_MODULE_GLOBAL, VGPU_WIRE(hmod), 0, name, &reply, sizeof reply, 0);
     if (error != CUDA_SUCCESS) return error;
-    error = vgpu_globals_add(reply.address, reply.size, VGPU_WIRE(hmod));
+    if (reply.object) error = vgpu_object_map_at(reply.object, reply.object_base, reply.object_size);
+    if (error == CUDA_SUCCESS) error = vgpu_globals_add(reply.address, reply.size, VGPU_WIRE(hmod));
     if (error != CUDA_SUCCESS) return error;
     if (dptr) *dptr = reply.address;
     if (bytes) *bytes = reply.size;

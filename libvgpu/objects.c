@@ -14,6 +14,10 @@
 
 #include "call.h"
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 #define GRANULE ((uint64_t)2 << 20) /* each object begins in one of its own */
 
 struct arrival {
@@ -133,6 +137,53 @@ CUresult vgpu_object_map(uint64_t id, uint64_t bytes, uintptr_t *at)
         if (!error) error = map_arrival(&arrival, bytes, *at) == MAP_FAILED ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
         if (!error) *place = id;
     }
+    pthread_mutex_unlock(&places_lock);
+    return error;
+}
+
+/* Objects at places of the driver's choosing. They stay until another takes the place: what they belong to goes unnoticed. */
+struct elsewhere {
+    struct elsewhere *next;
+    uint64_t id, base, bytes;
+};
+
+CUresult vgpu_object_map_at(uint64_t id, uint64_t base, uint64_t bytes)
+{
+    static struct elsewhere *all;
+    struct arrival arrival = {.descriptor = -1};
+    bytes = vgpu_page_up(bytes);
+    pthread_mutex_lock(&places_lock);
+    for (struct elsewhere *e = all; e; e = e->next) {
+        if (e->id != id) continue;
+        pthread_mutex_unlock(&places_lock);
+        return CUDA_SUCCESS;
+    }
+    CUresult error = take_arrival(id, &arrival);
+    for (struct elsewhere **at = &all; *at && error == CUDA_SUCCESS;) {
+        struct elsewhere *e = *at;
+        if (e->base < base + bytes && base < e->base + e->bytes) {
+            munmap((void *)(uintptr_t)e->base, e->bytes);
+            *at = e->next;
+            free(e);
+        } else {
+            at = &e->next;
+        }
+    }
+    struct elsewhere *made = error == CUDA_SUCCESS ? malloc(sizeof *made) : NULL;
+    if (made) {
+        void *mapped = mmap((void *)(uintptr_t)base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, arrival.descriptor, (off_t)arrival.offset);
+        if (mapped != (void *)(uintptr_t)base) {
+            if (mapped != MAP_FAILED) munmap(mapped, bytes); /* a kernel before 4.17 took the address as a hint */
+            free(made);
+            error = vgpu_refuse("a managed variable at addresses that the program has in use", CUDA_ERROR_NOT_SUPPORTED);
+        } else {
+            *made = (struct elsewhere){.next = all, .id = id, .base = base, .bytes = bytes};
+            all = made;
+        }
+    } else if (error == CUDA_SUCCESS) {
+        error = CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    if (arrival.descriptor >= 0) close(arrival.descriptor);
     pthread_mutex_unlock(&places_lock);
     return error;
 }

@@ -24,6 +24,10 @@ int vgpu_objects_in_place(void);
  * Errors: CUDA_ERROR_OUT_OF_MEMORY (the kernel maps no more), the state's. */
 CUresult vgpu_object_map(uint64_t id, uint64_t bytes, uintptr_t *at);
 
+/* Maps object `id` at just [base, base + bytes), which nobody keeps free. CUDA_ERROR_NOT_SUPPORTED when the program has something
+ * there. Mapped already: success. */
+CUresult vgpu_object_map_at(uint64_t id, uint64_t base, uint64_t bytes);
+
 /* As map, but moved over [fixed, fixed + bytes), whole pages, after what is there has been copied into it. */
 CUresult vgpu_object_move_over(uint64_t id, uint64_t bytes, void *fixed);
 

@@ -42,7 +42,8 @@ static CUresult find(CUdeviceptr ptr, struct facts *facts)
     if (error != CUDA_SUCCESS) return error;
     *facts = (struct facts){.known = 1, .type = CU_MEMORYTYPE_DEVICE, .base = reply.base, .size = reply.size, .context = reply.context, .pool = reply.pool,
                             .id = reply.id, .device_pointer = ptr, .device = vgpu_device_from_wire(reply.device),
-                            .mapping = reply.kind == RF_ALLOC_MAPPING};
+                            .managed = reply.kind == RF_ALLOC_MANAGED, .mapping = reply.kind == RF_ALLOC_MAPPING};
+    if (facts->managed) facts->host_pointer = ptr; /* a variable: of allocations the table knows */
     return CUDA_SUCCESS;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "host.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -132,15 +133,43 @@ CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flag
   return CUDA_SUCCESS;
 }
 
+/* Variables lie where another process most likely has nothing, for it must map them at the same place: below the area that the
+ * kernel gives addresses from, above where brokers keep their own. */
+#define VARIABLES_BASE 0x7ec000000000u
+#define VARIABLES_SIZE 0x002000000000u
+
+void *rf_managed_map(size_t size, int *descriptor) {
+  static _Atomic uint64_t next;
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size + page - 1) / page * page;
+  void *const hint = (void *)(uintptr_t)(VARIABLES_BASE + atomic_fetch_add(&next, bytes + page) % VARIABLES_SIZE);
+  *descriptor = 0;
+  const int fd = memfd_create("ringfence-managed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return map(size);
+  if (ftruncate(fd, (off_t)bytes) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+    void *const memory = mmap(hint, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory != MAP_FAILED) {
+      *descriptor = fd + 1;
+      return memory;
+    }
+  }
+  close(fd);
+  return map(size);
+}
+
+static void unmap(const struct rf_range *was) {
+  munmap((void *)(uintptr_t)was->base, was->size);
+  if (was->descriptor) close(was->descriptor - 1);
+}
+
 bool rf_managed_free(CUdeviceptr address) {
   struct rf_range was;
   if (!rf_range_remove(address, KIND(RF_RANGE_MANAGED), &was)) return false;
-  munmap((void *)(uintptr_t)was.base, was.size);
+  unmap(&was);
   return true;
 }
 
 void rf_host_free_context(uint64_t epoch) {
   struct rf_range was;
   while (rf_range_remove_of_context(epoch, &was))
-    if (was.kind != RF_RANGE_REGISTERED) munmap((void *)(uintptr_t)was.base, was.size);
+    if (was.kind != RF_RANGE_REGISTERED) unmap(&was);
 }

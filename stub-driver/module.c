@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "context.h"
 #include "host.h"
@@ -22,13 +23,15 @@ void rf_modules_unlock(void) { pthread_mutex_unlock(&modules_lock); }
 
 CUresult rf_managed_make(int device, uint64_t epoch, uint64_t size, struct module_global *global) {
   size = size ? size : 1;
-  void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
+  int descriptor = 0;
+  void *const memory = rf_managed_map(size, &descriptor);
+  if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
   const struct rf_range range = {.base = (uint64_t)(uintptr_t)memory, .size = size, .kind = RF_RANGE_MANAGED, .flags = CU_MEM_ATTACH_GLOBAL,
-                                 .device = device, .context = epoch, .of_module = true};
+                                 .device = device, .context = epoch, .of_module = true, .descriptor = descriptor};
   const CUresult result = rf_range_add(&range);
   if (result) {
     munmap(memory, size);
+    if (descriptor) close(descriptor - 1);
     return result;
   }
   *global = (struct module_global){.address = range.base, .id = 1};

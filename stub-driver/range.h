@@ -17,6 +17,7 @@ struct rf_range {
   uint64_t context; /* handle; host memory dies with its context */
   uint64_t id;
   bool sync_memops;
+  int descriptor;   /* 1 + that of the memfd that holds a managed variable; 0: none */
   bool of_module;   /* a managed variable: cuMemFree does not free it */
   bool read_mostly; /* managed: what cuMemAdvise said */
   CUmemLocation preferred, prefetched;

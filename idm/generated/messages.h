@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x2e8b0cbdu
+#define RF_TABLE_HASH 0xc3c08c50u
 
 enum rf_message {
     RF_PING = 1,
@@ -677,7 +677,7 @@ struct rf_MODULE_FUNCTIONS_reply {
 };
 _Static_assert(sizeof(struct rf_MODULE_FUNCTIONS_reply) == 8, "rf_MODULE_FUNCTIONS_reply");
 
-/* MODULE_GLOBAL: by name; the name follows, with its NUL */
+/* MODULE_GLOBAL: by name; the name follows, with its NUL; of a managed variable also the pages that hold it, as in GPU_ALLOC (object 0: none) */
 struct rf_MODULE_GLOBAL {
     uint64_t module;
 };
@@ -686,8 +686,11 @@ _Static_assert(sizeof(struct rf_MODULE_GLOBAL) == 8, "rf_MODULE_GLOBAL");
 struct rf_MODULE_GLOBAL_reply {
     uint64_t address;
     uint64_t size;
+    uint64_t object;
+    uint64_t object_base;
+    uint64_t object_size;
 };
-_Static_assert(sizeof(struct rf_MODULE_GLOBAL_reply) == 16, "rf_MODULE_GLOBAL_reply");
+_Static_assert(sizeof(struct rf_MODULE_GLOBAL_reply) == 40, "rf_MODULE_GLOBAL_reply");
 
 /* LIBRARY_LOAD: both kinds of options follow: pairs of u64 */
 struct rf_LIBRARY_LOAD {
@@ -739,7 +742,7 @@ struct rf_LIBRARY_KERNELS_reply {
 };
 _Static_assert(sizeof(struct rf_LIBRARY_KERNELS_reply) == 8, "rf_LIBRARY_KERNELS_reply");
 
-/* LIBRARY_GLOBAL: by name; the name follows, with its NUL */
+/* LIBRARY_GLOBAL: as MODULE_GLOBAL */
 struct rf_LIBRARY_GLOBAL {
     uint64_t library;
     uint32_t managed;
@@ -750,8 +753,11 @@ _Static_assert(sizeof(struct rf_LIBRARY_GLOBAL) == 16, "rf_LIBRARY_GLOBAL");
 struct rf_LIBRARY_GLOBAL_reply {
     uint64_t address;
     uint64_t size;
+    uint64_t object;
+    uint64_t object_base;
+    uint64_t object_size;
 };
-_Static_assert(sizeof(struct rf_LIBRARY_GLOBAL_reply) == 16, "rf_LIBRARY_GLOBAL_reply");
+_Static_assert(sizeof(struct rf_LIBRARY_GLOBAL_reply) == 40, "rf_LIBRARY_GLOBAL_reply");
 
 /* LIBRARY_MODULE: the library's module in the current context */
 struct rf_LIBRARY_MODULE {

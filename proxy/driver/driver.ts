@@ -20,8 +20,12 @@ const SOFTWARE_MARK = 'ringfence_software_gpu';
 /** A driver call that runs on one of libuv's threads, where no context is current; `done` gets the CUresult. */
 export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, status: number) => void]) => void;
 
+/** The software GPU's own call for sharing a managed variable's pages with another process: a descriptor, or -1; writes their
+ *  address and size as two 64-bit numbers at `place`. */
+export type ManagedDescriptor = (address: number, place: number) => number;
+
 /** A loaded driver: the functions that it exports, plus where it came from, and whether it is the software GPU. */
-export type Driver = DriverCalls & { readonly path: string; readonly software: boolean };
+export type Driver = DriverCalls & { readonly path: string; readonly software: boolean; readonly managedDescriptor: ManagedDescriptor | null };
 
 /** The driver cannot be used; the message is a sentence. */
 export class DriverError extends Error {
@@ -43,7 +47,13 @@ export function loadDriver(path: string): Driver {
   } catch {
     software = false;
   }
-  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software } }) as Driver;
+  let managedDescriptor: ManagedDescriptor | null = null;
+  try {
+    managedDescriptor = library.func('int ringfence_managed_descriptor(uint64_t address, uintptr_t place)') as unknown as ManagedDescriptor;
+  } catch {
+    // A real driver: its managed variables are its own.
+  }
+  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }

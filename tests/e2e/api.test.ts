@@ -13,6 +13,7 @@ const PROGRAMS: [string, ...string[]][] = [
   ['contexts'],
   ['memory'],
   ['managed'],
+  ['mapped'],
   ['streams'],
   ['copies', '1'],
   ['copies', '20261121'],

@@ -4,6 +4,7 @@
  * A handle's native value goes to the driver only while the object is registered: a module's functions go with it, modules with
  * their context, kernels with their library. A driver that is given a stale one does not answer, it crashes.
  */
+import { NoticeType } from '../../../idm/hello.ts';
 import { CUresult } from '../../driver/errors.ts';
 import {
   FunctionInfo, FunctionModule, FunctionModuleReply, FunctionName, FunctionNameReply, FunctionParams, FunctionParamsReply, HandleType, KernelFunction,
@@ -17,8 +18,9 @@ import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { OneClient } from '../memory/client.ts';
+import type { SharedPages } from '../memory/foreign.ts';
 import { prints } from '../printed.ts';
-import { textAt } from '../system.ts';
+import { close, textAt } from '../system.ts';
 import { moduleReferencesGone } from '../textures/references.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
 import { forgetImages, type Image, imageAt } from './images.ts';
@@ -401,15 +403,34 @@ function libraryGlobal(v: Invocation): number {
   return global(v, v.driver.cuLibraryGetGlobal(v.scratch, v.scratch + 8, library.native, name), module);
 }
 
+/** Sends the client the pages of a managed variable; null: it is no such variable, or the driver cannot share it. */
+function sharePages(v: Invocation, address: number): SharedPages | null {
+  const fd = v.driver.managedDescriptor === null ? -1 : v.driver.managedDescriptor(address, v.scratch + 16);
+  if (fd < 0) return null;
+  const memory = memoryOf(v.client);
+  const shared = { id: memory.zone.nextId++, base: v.scratch64(16), bytes: v.scratch64(24) };
+  const sent = v.client.sendNotice(NoticeType.pinned, 0, shared.id, 0, shared.bytes, fd);
+  close(fd);
+  return sent ? shared : null;
+}
+
 /** Replies the variable that the scratch names, whose memory the client may use from now on, for as long as `holder` lives. */
 function global(v: Invocation, status: number, holder: Module | Library): number {
   if (status !== 0) return status;
   const address = v.scratch64(0);
   const size = v.scratch64(8);
   const memory = memoryOf(v.client);
-  memory.foreign.add({ start: address, bytes: size, holder, context: holder instanceof Module ? holder.context.native : 0, id: memory.zone.nextId++, managed: holder instanceof Library });
+  const known = memory.foreign.find(address);
+  const shared = known !== null && known.holder === holder ? known.shared : sharePages(v, address);
+  // The program's own code is about to dereference it.
+  if (shared === null && holder instanceof Library) return CUresult.NOT_SUPPORTED;
+  const context = holder instanceof Module ? holder.context.native : 0;
+  memory.foreign.add({ start: address, bytes: size, holder, context, id: memory.zone.nextId++, managed: holder instanceof Library || shared !== null, shared });
   v.replyU64(ModuleGlobalReply.address, address);
   v.replyU64(ModuleGlobalReply.size, size);
+  v.replyU64(ModuleGlobalReply.object, shared === null ? 0 : shared.id);
+  v.replyU64(ModuleGlobalReply.object_base, shared === null ? 0 : shared.base);
+  v.replyU64(ModuleGlobalReply.object_size, shared === null ? 0 : shared.bytes);
   return CUresult.SUCCESS;
 }
 

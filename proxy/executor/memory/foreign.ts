@@ -4,6 +4,14 @@
  *
  * Sorted by address, and searched by halving: checks come here only when the window has said no.
  */
+/** Pages of the driver's that a client maps at the same address. */
+export interface SharedPages {
+  /** The notice that brought the descriptor has it as its cookie. */
+  readonly id: number;
+  readonly base: number;
+  readonly bytes: number;
+}
+
 export interface ForeignRange {
   readonly start: number;
   readonly bytes: number;
@@ -13,6 +21,8 @@ export interface ForeignRange {
   readonly context: number;
   readonly id: number;
   readonly managed: boolean;
+  /** Managed: the pages that client and driver share. */
+  readonly shared: SharedPages | null;
 }
 
 export class Foreign {
