@@ -17,6 +17,36 @@
 #define MOST_OF_A_FRAME (RF_FRAME_SIZE / 2)
 #define STAGED_BYTES ((uint64_t)64 << 10) /* pageable sources up to this are read into a buffer of the operation */
 
+/* Host memory to the card, as a card does it: its copy engine writes memory and leaves the processor's caches alone. Streaming stores spare
+ * reading the lines that are overwritten, which is a third of what crosses the memory's bus, and keep the source in the caches: a
+ * chunk that another process fills again and again comes over half again as fast. Small copies are plain: who sets them up is
+ * likely to look at them soon. */
+#define STREAMED_BYTES ((uint64_t)128 << 10)
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+
+static void write_streaming(char *to, const char *from, uint64_t length) {
+  const uint64_t before = -(uintptr_t)to & 63, lines = (length - before) / 64;
+  memcpy(to, from, before);
+  to += before;
+  from += before;
+  for (uint64_t i = 0; i < lines; i++, to += 64, from += 64) {
+    const __m128i *const source = (const __m128i *)(const void *)from;
+    const __m128i a = _mm_loadu_si128(source), b = _mm_loadu_si128(source + 1), c = _mm_loadu_si128(source + 2), d = _mm_loadu_si128(source + 3);
+    __m128i *const target = (__m128i *)(void *)to;
+    _mm_stream_si128(target, a);
+    _mm_stream_si128(target + 1, b);
+    _mm_stream_si128(target + 2, c);
+    _mm_stream_si128(target + 3, d);
+  }
+  _mm_sfence(); /* before anybody is told that the copy is done */
+  memcpy(to, from, length - before - lines * 64);
+}
+#else
+static void write_streaming(char *to, const char *from, uint64_t length) { memcpy(to, from, length); }
+#endif
+
 /* ---- execution ---------------------------------------------------------------------------------------------------- */
 
 /* Where `address` of an end is, and how many bytes follow it there. NULL: no memory. */
@@ -43,7 +73,10 @@ static CUresult copy_row(const struct rf_copy *copy, uint64_t source, uint64_t t
       if (copy->source.device) rf_card_populate(from);
       if (copy->target.device) rf_card_populate(to);
     }
-    memmove(to, from, length);
+    if (length >= STREAMED_BYTES && copy->target.device && !copy->source.device)
+      write_streaming(to, from, length);
+    else
+      memmove(to, from, length);
     source += length;
     target += length;
     bytes -= length;
