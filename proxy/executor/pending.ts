@@ -33,6 +33,10 @@ export class Batch {
   /** The stream that it was recorded on, and how much that had been given by then. */
   stream: Stream | null = null;
   given = 0;
+  /** Bytes of a large copy to or from the host, and when it was given to the driver (ms): how long it takes can be foretold. */
+  bytes = 0;
+  toDevice = false;
+  began = 0;
   first: Step | null = null;
   last: Step | null = null;
 

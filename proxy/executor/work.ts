@@ -2,6 +2,7 @@
  * Work given to the driver: batches are opened during a turn, closed by one event each at its end, and polled until done.
  * See pending.ts for the shape. Also the executor's list of things to poll (`poll`) for the zone's memory.
  */
+import { performance } from 'node:perf_hooks';
 import type { Driver } from '../driver/driver.ts';
 import { CUresult } from '../driver/errors.ts';
 import type { Client } from './client.ts';
@@ -10,6 +11,8 @@ import { Batch, Queue, Step, StepKind } from './pending.ts';
 
 const EVENT_DISABLE_TIMING = 2;
 const SPARE_EVENTS_MAX = 64;
+/** How far a new rate of copying moves the one that is known. */
+const RATE_WEIGHT = 0.25;
 
 /** What finishing a step needs of the executor. */
 export interface WorkHost {
@@ -29,12 +32,29 @@ export class Work {
   private polls: (() => boolean)[] = [];
   private readonly spareBatches: Batch[] = [];
   private readonly spareSteps: Step[] = [];
+  /** Bytes a millisecond of large copies to the device and from it, as lately seen; 0: not seen yet. */
+  private readonly rates = new Float64Array(2);
 
   constructor(private readonly host: WorkHost) {}
 
   /** Whether anything is under way that only polling can end. */
   get pending(): boolean {
     return this.queues.length !== 0 || this.polls.length !== 0;
+  }
+
+  /** When the only thing under way, a large copy, will probably be done (ms, performance.now); 0: nobody knows. */
+  due(): number {
+    if (this.queues.length !== 1 || this.polls.length !== 0) return 0;
+    const batch = this.queues[0].first!;
+    const rate = this.rates[batch.toDevice ? 1 : 0];
+    return batch.bytes === 0 || rate === 0 ? 0 : batch.began + batch.bytes / rate;
+  }
+
+  private learn(batch: Batch): void {
+    const at = batch.toDevice ? 1 : 0;
+    const rate = batch.bytes / Math.max(0.001, performance.now() - batch.began);
+    this.rates[at] = this.rates[at] === 0 ? rate : this.rates[at] + (rate - this.rates[at]) * RATE_WEIGHT;
+    batch.bytes = 0;
   }
 
   /** The batch of this turn for a stream: what is added is done when everything given to the stream in this turn is. */
@@ -107,6 +127,9 @@ export class Work {
       if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
       if (status !== 0) this.withoutEvent(stream, batch, status);
       else {
+        if (batch.bytes !== 0) batch.began = performance.now();
+        // Behind other work its own time is not to be told.
+        if (queue.first !== null) batch.bytes = 0;
         queue.push(batch);
         if (queue.at < 0) this.watch(queue);
       }
@@ -209,6 +232,7 @@ export class Work {
       if (context.spareEvents.length < SPARE_EVENTS_MAX) context.spareEvents.push(batch.event);
       else host.driver.cuEventDestroy_v2(batch.event);
     }
+    if (batch.bytes !== 0) this.learn(batch);
     if (batch.stream !== null) batch.stream.done = batch.given;
     batch.stream = null;
     let step = batch.first;

@@ -57,6 +57,9 @@ const MEMORY_UNIFIED = 4;
 /** From here on a copy takes longer than ending a turn. */
 const BULK_BYTES = 32768;
 
+/** From here on it is worth knowing when a copy will be done. */
+const FORETOLD_BYTES = 1 << 20;
+
 /** Pinned slot of an inline end in this copy; -1: none. */
 let slot = -1;
 
@@ -78,6 +81,10 @@ function copy(v: Invocation): number {
   if (count === 0 && slot < 0 && v.posted) return status;
   v.bulky = count !== 0 || source.span >= BULK_BYTES;
   const batch = work.open(v.found!);
+  if (source.span >= FORETOLD_BYTES && !source.array && !target.array && source.device !== target.device) {
+    batch.bytes += source.span;
+    batch.toDevice = target.device;
+  }
   if (count !== 0) batch.add(work.step(StepKind.chunks, v.client, v.current ?? v.found!.context, first, count));
   if (!v.posted) {
     const reply = work.step(StepKind.reply, v.client, v.current, v.slot, v.ticket);
