@@ -1,7 +1,7 @@
 // How a program runs on each side. The zone is one of a daemon that the harness starts for itself (daemon.ts); the direct
 // side loads that same software GPU with the same size and settings.
 import { spawn } from 'node:child_process'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Daemon, driver } from './daemon.ts'
 import type { Command, Sample, Side } from './model.ts'
 import { executable, root } from './programs.ts'
@@ -26,8 +26,13 @@ export async function measure(command: Command, side: Side, daemon: Daemon | nul
 
 /** The same in an environment of the caller's. */
 export async function runOnce(command: Command, environment: Record<string, string>): Promise<Sample> {
-  const { status, stdout, stderr } = await run(executable(command.program), command.arguments ?? [], environment)
-  const name = `${command.program} ${command.arguments?.join(' ') ?? ''}`.trim()
+  return runHere(executable(command.program), command.arguments ?? [], environment)
+}
+
+/** The same of any program that prints as ours do. */
+export async function runHere(program: string, args: string[], environment: Record<string, string>): Promise<Sample> {
+  const { status, stdout, stderr } = await run(program, args, environment)
+  const name = `${basename(program)} ${args.join(' ')}`.trim()
   if (status !== 0) throw new Error(`${name}: ${stderr.trim() || `left with ${status}`}`)
   const sample: Sample = {}
   for (const line of stdout.split('\n').filter(Boolean)) {

@@ -6,6 +6,7 @@ import { connect } from './connect.ts'
 import { copies } from './copy.ts'
 import { idle } from './idle.ts'
 import { live } from './live.ts'
+import { message } from './message.ts'
 import { mix } from './mix.ts'
 import { launch, record, set } from './posted.ts'
 import { rest } from './rest.ts'
@@ -14,4 +15,4 @@ import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]
+export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]

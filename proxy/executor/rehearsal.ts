@@ -17,7 +17,7 @@ import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, Message, MESSAGES, Place
 import type { ZoneRecord } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Executor } from './executor.ts';
-import { makeHandlers } from './handlers/table.ts';
+import { type HandlerTable, makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
@@ -42,22 +42,27 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 
-type Fields = readonly (readonly [word: number, value: number])[];
+export type Fields = readonly (readonly [word: number, value: number])[];
+
+export type Play = (call: Caller, stage: Rehearsal) => Promise<void>;
 
 /** One rehearsal. Ends by itself, or when told to. */
 export class Rehearsal {
-  private readonly executor: Executor;
-  private readonly zone: Zone;
+  readonly executor: Executor;
+  readonly zone: Zone;
   private readonly fd: number;
   private readonly began = performance.now();
   private told = false;
+  readonly handlers: HandlerTable;
 
-  /** `over` is called, later, when nothing of it is left. Throws when the driver refuses what it needs. */
-  constructor(driver: Driver, device: Device, version: number, private readonly over: () => void) {
+  /** `over` is called, later, when nothing of it is left; `play`: what the client does (the harness has another one, perf/inside.ts).
+   *  Throws when the driver refuses what it needs. */
+  constructor(driver: Driver, device: Device, version: number, private readonly over: () => void, private readonly play: Play = rehearse) {
+    this.handlers = makeHandlers(registerMemoryHandlers);
     this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
     this.executor.memory = createZoneMemory(this.executor, RECORD.limits);
-    this.zone = new Zone(RECORD, this.executor, makeHandlers(registerMemoryHandlers), device, version, {
+    this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => undefined,
       deserted: () => undefined,
     });
@@ -90,51 +95,20 @@ export class Rehearsal {
     const call = new Caller(client, this.zone, this.fd, () => this.turn());
     await call.waited(Message.CTX_PRIMARY_RETAIN);
     call.context = [this.executor.handles.lowOf(client.primary.row), this.executor.handles.highOf(client.primary.row)];
-    await call.waited(Message.cuCtxGetStreamPriorityRange);
-    await call.waited(Message.cuStreamCreate, [[0, 1]]);
-    const stream = call.reply();
-    const onStream = (word: number): Fields => [[word, stream[0]], [word + 1, stream[1]]];
-    await call.waited(Message.cuEventCreate, [[0, 2]]);
-    const event = call.reply();
-    if (!this.cardIsFree()) return;
-    const alloc: Fields = [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, 4096]];
-    await call.waited(Message.GPU_ALLOC, alloc);
-    const memory = call.reply();
-    const there = (word: number): Fields => [[word, memory[0]], [word + 1, memory[1]]];
-    const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.dst_place, Place.device], ...there(GpuCopy.dst_base)];
-    const small: Fields = [...line, [GpuCopy.src_place, Place.inline], [GpuCopy.width, 64]];
-    const back: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.src_place, Place.device], ...there(GpuCopy.src_base), [GpuCopy.dst_place, Place.inline], [GpuCopy.width, 64]];
-    const staged: Fields = [...line, [GpuCopy.src_place, Place.staging], [GpuCopy.width, 4096]];
-    const set: Fields = [...there(GpuSet.address), [GpuSet.width, 4], [GpuSet.rows, 1], [GpuSet.element, 1], ...onStream(GpuSet.stream)];
-    const sync: Fields = [[GpuSync.scope, SyncScope.stream], ...onStream(GpuSync.target)];
-    const record: Fields = [[0, event[0]], [1, event[1]], ...onStream(2)];
-    for (let round = 0; round < HOT && !this.told; round++) {
-      await call.waited(Message.cuCtxGetStreamPriorityRange);
-      if (round % 4 === 0) {
-        await call.waited(Message.cuStreamQuery, onStream(0));
-        call.posted(Message.cuEventRecord, record);
-        call.posted(Message.GPU_SET, set);
-      }
-      if (round % WARM_EVERY === 0) {
-        await call.waited(Message.GPU_ALLOC, alloc);
-        const [low, high] = call.reply();
-        await call.waited(Message.GPU_FREE, [[0, low], [1, high]]);
-        await call.waited(Message.GPU_COPY, small, 64);
-        await call.waited(Message.GPU_COPY, back);
-        await call.waited(Message.GPU_COPY, staged);
-        await call.waited(Message.GPU_SYNC, sync);
-      }
-      if (round % 200 === 0) await this.turn();
-    }
+    await this.play(call, this);
+  }
+
+  get isTold(): boolean {
+    return this.told;
   }
 
   /** Lets the process do whatever else it has to do. Throws when it has taken too long, or is over. */
-  private async turn(): Promise<void> {
+  async turn(): Promise<void> {
     await new Promise<void>((done) => setImmediate(done));
     if (this.told || performance.now() - this.began > WITHIN_MS) throw new Error('given up');
   }
 
-  private cardIsFree(): boolean {
+  cardIsFree(): boolean {
     const { executor } = this;
     executor.enter(executor.internalContext());
     if (executor.driver.cuMemGetInfo_v2(executor.scratch, executor.scratch + 8) !== 0) return false;
@@ -153,8 +127,48 @@ export class Rehearsal {
   }
 }
 
+/** Every common call, until it is compiled well. */
+async function rehearse(call: Caller, stage: Rehearsal): Promise<void> {
+  await call.waited(Message.cuCtxGetStreamPriorityRange);
+  await call.waited(Message.cuStreamCreate, [[0, 1]]);
+  const stream = call.reply();
+  const onStream = (word: number): Fields => [[word, stream[0]], [word + 1, stream[1]]];
+  await call.waited(Message.cuEventCreate, [[0, 2]]);
+  const event = call.reply();
+  if (!stage.cardIsFree()) return;
+  const alloc: Fields = [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, 4096]];
+  await call.waited(Message.GPU_ALLOC, alloc);
+  const memory = call.reply();
+  const there = (word: number): Fields => [[word, memory[0]], [word + 1, memory[1]]];
+  const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.dst_place, Place.device], ...there(GpuCopy.dst_base)];
+  const small: Fields = [...line, [GpuCopy.src_place, Place.inline], [GpuCopy.width, 64]];
+  const back: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.src_place, Place.device], ...there(GpuCopy.src_base), [GpuCopy.dst_place, Place.inline], [GpuCopy.width, 64]];
+  const staged: Fields = [...line, [GpuCopy.src_place, Place.staging], [GpuCopy.width, 4096]];
+  const set: Fields = [...there(GpuSet.address), [GpuSet.width, 4], [GpuSet.rows, 1], [GpuSet.element, 1], ...onStream(GpuSet.stream)];
+  const sync: Fields = [[GpuSync.scope, SyncScope.stream], ...onStream(GpuSync.target)];
+  const record: Fields = [[0, event[0]], [1, event[1]], ...onStream(2)];
+  for (let round = 0; round < HOT && !stage.isTold; round++) {
+    await call.waited(Message.cuCtxGetStreamPriorityRange);
+    if (round % 4 === 0) {
+      await call.waited(Message.cuStreamQuery, onStream(0));
+      call.posted(Message.cuEventRecord, record);
+      call.posted(Message.GPU_SET, set);
+    }
+    if (round % WARM_EVERY === 0) {
+      await call.waited(Message.GPU_ALLOC, alloc);
+      const [low, high] = call.reply();
+      await call.waited(Message.GPU_FREE, [[0, low], [1, high]]);
+      await call.waited(Message.GPU_COPY, small, 64);
+      await call.waited(Message.GPU_COPY, back);
+      await call.waited(Message.GPU_COPY, staged);
+      await call.waited(Message.GPU_SYNC, sync);
+    }
+    if (round % 200 === 0) await stage.turn();
+  }
+}
+
 /** The client's half, in the same thread: what it writes is served before it looks for the answer. */
-class Caller {
+export class Caller {
   context: readonly [number, number] = [0, 0];
   private readonly writer: RingWriter;
   private readonly words: Int32Array;
@@ -186,7 +200,8 @@ class Caller {
     return [this.words[at], this.words[at + 1]];
   }
 
-  private write(message: Message, fields: Fields, slot: number, tail: number): boolean {
+  /** Commits a record; whether the doorbell should be rung. Waited ones have the last ticket. */
+  write(message: Message, fields: Fields, slot: number, tail: number): boolean {
     const request = MESSAGES[message].request;
     const at = this.writer.claim(RECORD_HEADER + request + tail);
     if (at < 0) throw new Error('the ring is full');
