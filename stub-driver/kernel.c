@@ -242,7 +242,8 @@ void rf_print_flush(struct context *context) {
 static CUresult result_of(enum ptx_fault_kind kind, bool timed_out) {
   switch (kind) {
     case PTX_FAULT_NONE: return CUDA_SUCCESS;
-    case PTX_FAULT_ADDRESS: return CUDA_ERROR_ILLEGAL_ADDRESS;
+    case PTX_FAULT_ADDRESS:
+    case PTX_FAULT_IMAGE: return CUDA_ERROR_ILLEGAL_ADDRESS;
     case PTX_FAULT_MISALIGNED: return CUDA_ERROR_MISALIGNED_ADDRESS;
     case PTX_FAULT_STACK: return CUDA_ERROR_HARDWARE_STACK_ERROR;
     case PTX_FAULT_ASSERT: return CUDA_ERROR_ASSERT;

@@ -181,7 +181,8 @@ enum warp_state warp_run(struct warp *w) {
 
 static const char *kind_word(enum ptx_fault_kind kind) {
     switch (kind) {
-        case PTX_FAULT_ADDRESS: return "illegal address";
+        case PTX_FAULT_ADDRESS:
+        case PTX_FAULT_IMAGE: return "illegal address";
         case PTX_FAULT_MISALIGNED: return "misaligned address";
         case PTX_FAULT_STACK: return "stack overflow";
         case PTX_FAULT_ASSERT: return "assertion failed";

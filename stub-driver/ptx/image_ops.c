@@ -62,7 +62,7 @@ static struct image_slot *find_image(struct worker *worker, uint64_t handle, boo
 static struct image_slot *image_of(struct warp *w, const struct insn *in, uint32_t lane, bool surface) {
     const uint64_t handle = ((const uint64_t *)row(w, in->image->handle))[lane];
     struct image_slot *slot = find_image(w->worker, handle, surface);
-    if (!slot) warp_fault(w, in, PTX_FAULT_ADDRESS, lane, handle, surface ? "access to a surface that does not exist," : "fetch from a texture that does not exist,");
+    if (!slot) warp_fault(w, in, PTX_FAULT_IMAGE, lane, handle, surface ? "access to a surface that does not exist," : "fetch from a texture that does not exist,");
     return slot;
 }
 
@@ -146,7 +146,7 @@ static const struct insn *fetch(struct warp *w, const struct insn *in, bool gath
         const struct ptx_sampler *sampler = &image->sampler;
         if (op->sampler >= 0) {
             const uint64_t handle = ((const uint64_t *)row(w, op->sampler))[i];
-            if (!own_sampler(w, handle, image, &own)) return warp_fault(w, in, PTX_FAULT_ADDRESS, i, handle, "fetch with a sampler that does not exist,");
+            if (!own_sampler(w, handle, image, &own)) return warp_fault(w, in, PTX_FAULT_IMAGE, i, handle, "fetch with a sampler that does not exist,");
             sampler = &own;
         }
         struct texture_query q;
@@ -274,7 +274,7 @@ static enum reach surface_at(struct warp *w, const struct insn *in, uint32_t lan
                         bounded(&z, slices, op->boundary);
     if (!inside || row_bytes < unit) {
         if (op->boundary == BOUNDARY_ZERO) return REACH_NOTHING;
-        warp_fault(w, in, PTX_FAULT_ADDRESS, lane, (uint64_t)at[0], "access outside the surface, x");
+        warp_fault(w, in, PTX_FAULT_IMAGE, lane, (uint64_t)at[0], "access outside the surface, x");
         return REACH_FAULT;
     }
     const uint64_t address = level->address + (uint64_t)(step * unit) + (uint64_t)at[1] * level->pitch + (uint64_t)z * level->slice;
@@ -380,7 +380,7 @@ RUN(sured) {
         struct image_slot *slot = image_of(w, in, i, true);
         if (!slot) return NULL;
         if (op->formatted && image_texel_bytes(&slot->image) != op->bytes)
-            return warp_fault(w, in, PTX_FAULT_ADDRESS, i, 0, "reduction of texels of another size than the operand");
+            return warp_fault(w, in, PTX_FAULT_IMAGE, i, 0, "reduction of texels of another size than the operand");
         unsigned char *p = NULL;
         if (surface_at(w, in, i, slot, op->bytes, &p) == REACH_FAULT) return NULL;
         /* .p takes its type from the surface. */

@@ -107,6 +107,7 @@ void ptx_instance_free(struct ptx_instance *instance);
 enum ptx_fault_kind {
     PTX_FAULT_NONE = 0,
     PTX_FAULT_ADDRESS,     /* outside every allocation, or to the wrong space */
+    PTX_FAULT_IMAGE,       /* no such texture, surface or sampler, or outside of a surface */
     PTX_FAULT_MISALIGNED,
     PTX_FAULT_STACK,       /* local memory exhausted */
     PTX_FAULT_ASSERT,
@@ -124,7 +125,7 @@ struct ptx_fault {
     uint32_t block[3], thread[3];
     uint32_t line;        /* of the PTX text; 0 unknown */
     uint32_t source_line; /* from .loc; 0 unknown */
-    uint64_t address;     /* ADDRESS, MISALIGNED */
+    uint64_t address;     /* ADDRESS, MISALIGNED; IMAGE: the number that names nothing, or x */
     char kernel[128];
     char function[128];
     char source_file[256];

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Daemon } from '../support/daemon.ts'
+import { CASES, chromakey, type Ffmpeg, frames, hasFfmpeg, psnr } from '../support/ffmpeg.ts'
 
 const have = spawnSync('ffmpeg', ['-version']).status === 0
 const source = ['-f', 'lavfi', '-i', 'testsrc2=size=1280x720:rate=25:duration=2']
@@ -36,6 +37,25 @@ it('ffmpeg: a zone too small for its frames refuses them with out of memory, and
   assert.ok(daemon.usage('tiny').refused > 0, 'the refusal is counted')
   const again = daemon.in('wide', 'ffmpeg', ['-v', 'error', ...device, ...source.slice(0, 3), 'testsrc2=size=320x240:rate=5:duration=1', '-vf', 'format=nv12,hwupload_cuda,hwdownload,format=nv12', '-f', 'framemd5', '-'])
   assert.is(again.status, 0, again.stderr)
+})
+
+const filters = hasFfmpeg ? test : test.skip
+const inZone: Ffmpeg = (args) => {
+  const result = spawnSync('ffmpeg', args, { env: { ...process.env, ...daemon.env('wide') }, maxBuffer: 256 << 20 })
+  assert.is(result.status, 0, result.stderr.toString())
+  return result.stdout
+}
+
+for (const one of CASES)
+  filters(`ffmpeg in a zone: ${one.name}: ${one.psnr === Infinity ? 'identical to' : `at least ${one.psnr} dB beside`} the CPU's`, () => {
+    const ratio = psnr(frames(inZone, one.inputs, one.cuda, one.format, true), frames(inZone, one.inputs, one.cpu, one.format, false))
+    assert.ok(ratio >= one.psnr, `${ratio} dB`)
+  })
+
+filters('ffmpeg in a zone: chromakey_cuda: every sample is the mean of four, and the colour is gone', () => {
+  const { luma, transparent, opaque } = chromakey(inZone)
+  assert.ok(luma < 1, `luma differs by ${luma}`)
+  assert.equal([transparent, opaque], [0, 255])
 })
 
 test.run()

@@ -316,7 +316,7 @@ static void whole_texels(void) {
     im->levels[0].address = 0x1000;
     struct ptx_fault fault;
     if (start(&p, "k", 1, &fault, (uint64_t[]){1, data, data}, 3) != PTX_FAULT_ADDRESS || fault.address < 0x1000 || !strstr(fault.message, "texture read")) die("a texture over nothing: %s", fault.message);
-    if (start(&p, "k", 1, &fault, (uint64_t[]){9, data, data}, 3) != PTX_FAULT_ADDRESS || !strstr(fault.message, "texture that does not exist")) die("no texture: %s", fault.message);
+    if (start(&p, "k", 1, &fault, (uint64_t[]){9, data, data}, 3) != PTX_FAULT_IMAGE || !strstr(fault.message, "texture that does not exist")) die("no texture: %s", fault.message);
     program_free(&p);
 }
 
@@ -520,7 +520,7 @@ static void queries_and_variables(void) {
     struct ptx_fault fault;
     uint64_t out = device_alloc(64);
     make_image(&images[0], 2, false, PTX_CHANNEL_U8, 4, 1);
-    if (start(&p, "k", 1, &fault, (uint64_t[]){out, 1}, 2) != PTX_FAULT_ADDRESS) die("a texture variable that nothing is bound to");
+    if (start(&p, "k", 1, &fault, (uint64_t[]){out, 1}, 2) != PTX_FAULT_IMAGE) die("a texture variable that nothing is bound to");
     program_free(&p);
 }
 
@@ -561,9 +561,9 @@ static void surfaces(void) {
     snprintf(clamp, sizeof clamp, load, "clamp");
     snprintf(zero, sizeof zero, load, "zero");
     if (surface_run(trap, 4, 2, PTX_FAULT_NONE) != 0x27262524) die("suld");
-    surface_run(trap, 16, 0, PTX_FAULT_ADDRESS);
-    surface_run(trap, -4, 0, PTX_FAULT_ADDRESS);
-    surface_run(trap, 0, 4, PTX_FAULT_ADDRESS);
+    surface_run(trap, 16, 0, PTX_FAULT_IMAGE);
+    surface_run(trap, -4, 0, PTX_FAULT_IMAGE);
+    surface_run(trap, 0, 4, PTX_FAULT_IMAGE);
     surface_run(trap, 2, 0, PTX_FAULT_MISALIGNED);
     if (surface_run(clamp, 100, 9, PTX_FAULT_NONE) != 0x3f3e3d3c || surface_run(clamp, -100, -1, PTX_FAULT_NONE) != 0x03020100) die("suld.clamp");
     if (surface_run(zero, 16, 0, PTX_FAULT_NONE) != 0 || surface_run(zero, 0, -1, PTX_FAULT_NONE) != 0) die("suld.zero");
@@ -571,7 +571,7 @@ static void surfaces(void) {
     if (storage_bytes[21] != 171 || storage_bytes[20] != 20 || storage_bytes[22] != 22) die("sust.b8");
     surface_run("mov.b64 %d3, 0x1122334455667788; mov.b64 %d4, 0x99aabbccddeeff00; sust.b.2d.v2.b64.trap [%d1, {%r0, %r1}], {%d3, %d4};", 0, 3, PTX_FAULT_NONE);
     if (storage_bytes[48] != 0x88 || storage_bytes[56] != 0x00 || storage_bytes[63] != 0x99) die("sust.v2.b64");
-    surface_run("mov.b32 %r2, 1; sust.b.2d.b32.zero [%d1, {%r0, %r1}], {%r2}; sust.b.2d.b32.trap [%d1, {%r0, %r1}], {%r2};", 16, 0, PTX_FAULT_ADDRESS);
+    surface_run("mov.b32 %r2, 1; sust.b.2d.b32.zero [%d1, {%r0, %r1}], {%r2}; sust.b.2d.b32.trap [%d1, {%r0, %r1}], {%r2};", 16, 0, PTX_FAULT_IMAGE);
     /* Formatted: whole texels, integers saturate. */
     surface_run("mov.b32 %r2, 300; mov.b32 %r3, 4; mov.b32 %r4, 255; mov.b32 %r5, 0; sust.p.2d.v4.b32.trap [%d1, {%r0, %r1}], {%r2, %r3, %r4, %r5};", 2, 0, PTX_FAULT_NONE);
     if (memcmp(storage_bytes + 8, (unsigned char[]){255, 4, 255, 0}, 4)) die("sust.p of bytes");
