@@ -122,7 +122,7 @@ const WIDE_VALUES: readonly Wide[] = [[0, 0], [1, 0], [2, 0], [3, 0], [16, 0], [
 function nonsense(c: TestClient, random: Random, known: Wide[], slot: number): number {
   let id = 1 + random.below(MESSAGE_COUNT - 1)
   // The heavy ones more often than by chance.
-  if (random.below(3) === 0) id = random.pick([Message.GPU_COPY, Message.GPU_SET, Message.GPU_ALLOC, Message.GPU_FREE, Message.HOST_CALL, Message.HOST_DONE, Message.MEM_MAP, Message.cuStreamWaitValue32_v2, Message.ARRAY_CREATE])
+  if (random.below(3) === 0) id = random.pick([Message.GPU_COPY, Message.GPU_SET, Message.GPU_ALLOC, Message.GPU_FREE, Message.HOST_CALL, Message.HOST_DONE, Message.MEM_MAP, Message.cuStreamWaitValue32_v2, Message.ARRAY_CREATE, Message.TEXTURE_CREATE, Message.TEXREF_BIND])
   // Posting what must be waited for ends a client: that is for the mutations to find.
   if (slot === SLOT_POSTED) while (MESSAGES[id].cost === 'waited') id = 1 + random.below(MESSAGE_COUNT - 1)
   const count = MESSAGES[id].request >> 2
