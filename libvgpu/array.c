@@ -144,3 +144,42 @@ CUresult vgpu_cuMipmappedArrayGetLevel(CUarray *pLevelArray, CUmipmappedArray hM
     if (error == CUDA_SUCCESS) *pLevelArray = (CUarray)(uintptr_t)reply.array;
     return error;
 }
+
+/* Sparse properties, memory requirements and planes belong to kinds of arrays that a zone cannot make (sparse, deferred, planar):
+ * of a good handle they are what is documented for an array that is not of the kind, CUDA_ERROR_INVALID_VALUE. */
+static CUresult lacks(CUarray array, const void *out)
+{
+    struct rf_ARRAY_DESCRIBE_reply reply;
+    if (!out) return CUDA_ERROR_INVALID_VALUE;
+    CUresult error = describe(array, &reply);
+    return error != CUDA_SUCCESS ? error : CUDA_ERROR_INVALID_VALUE;
+}
+
+static CUresult mipmap_lacks(CUmipmappedArray mipmap, const void *out)
+{
+    CUarray none;
+    /* No mipmapped array has that level: it answers whether the handle is good. */
+    return out ? vgpu_cuMipmappedArrayGetLevel(&none, mipmap, UINT32_MAX) : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult vgpu_cuArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray array) { return lacks(array, sparseProperties); }
+
+CUresult vgpu_cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUmipmappedArray mipmap) { return mipmap_lacks(mipmap, sparseProperties); }
+
+CUresult vgpu_cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUarray array, CUdevice device)
+{
+    (void)device;
+    return lacks(array, memoryRequirements);
+}
+
+CUresult vgpu_cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUmipmappedArray mipmap, CUdevice device)
+{
+    (void)device;
+    return mipmap_lacks(mipmap, memoryRequirements);
+}
+
+CUresult vgpu_cuArrayGetPlane(CUarray *pPlaneArray, CUarray hArray, unsigned int planeIdx)
+{
+    (void)planeIdx;
+    return lacks(hArray, pPlaneArray);
+}

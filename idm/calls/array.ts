@@ -1,16 +1,16 @@
 // CUDA arrays and mipmapped arrays. The columns are explained in ../table.ts.
-import { hand, refused, row } from '../table.ts'
+import { hand, row } from '../table.ts'
 
 export const array = [
   row('cuArrayCreate', 2000, 'CUarray *pHandle, const CUDA_ARRAY_DESCRIPTOR_v1 *pAllocateArray', hand('waited', 'ARRAY_CREATE')),
   row('cuArrayCreate_v2', 3020, 'CUarray *pHandle, const CUDA_ARRAY_DESCRIPTOR *pAllocateArray', hand('waited', 'ARRAY_CREATE')),
   row('cuArrayGetDescriptor', 2000, 'CUDA_ARRAY_DESCRIPTOR_v1 *pArrayDescriptor, CUarray hArray', hand('waited', 'ARRAY_DESCRIBE')),
   row('cuArrayGetDescriptor_v2', 3020, 'CUDA_ARRAY_DESCRIPTOR *pArrayDescriptor, CUarray hArray', hand('waited', 'ARRAY_DESCRIBE')),
-  row('cuArrayGetSparseProperties', 11010, 'CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray array', refused()),
-  row('cuMipmappedArrayGetSparseProperties', 11010, 'CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUmipmappedArray mipmap', refused()),
-  row('cuArrayGetMemoryRequirements', 11060, 'CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUarray array, CUdevice device', refused()),
-  row('cuMipmappedArrayGetMemoryRequirements', 11060, 'CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUmipmappedArray mipmap, CUdevice device', refused()),
-  row('cuArrayGetPlane', 11020, 'CUarray *pPlaneArray, CUarray hArray, unsigned int planeIdx', refused()),
+  row('cuArrayGetSparseProperties', 11010, 'CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray array', hand('waited', 'ARRAY_DESCRIBE')),
+  row('cuMipmappedArrayGetSparseProperties', 11010, 'CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUmipmappedArray mipmap', hand('waited', 'MIPMAP_LEVEL')),
+  row('cuArrayGetMemoryRequirements', 11060, 'CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUarray array, CUdevice device', hand('waited', 'ARRAY_DESCRIBE')),
+  row('cuMipmappedArrayGetMemoryRequirements', 11060, 'CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUmipmappedArray mipmap, CUdevice device', hand('waited', 'MIPMAP_LEVEL')),
+  row('cuArrayGetPlane', 11020, 'CUarray *pPlaneArray, CUarray hArray, unsigned int planeIdx', hand('waited', 'ARRAY_DESCRIBE')),
   row('cuArrayDestroy', 2000, 'CUarray hArray', hand('waited', 'ARRAY_DESTROY')),
   row('cuArray3DCreate', 2000, 'CUarray *pHandle, const CUDA_ARRAY3D_DESCRIPTOR_v1 *pAllocateArray', hand('waited', 'ARRAY_CREATE')),
   row('cuArray3DCreate_v2', 3020, 'CUarray *pHandle, const CUDA_ARRAY3D_DESCRIPTOR *pAllocateArray', hand('waited', 'ARRAY_CREATE')),

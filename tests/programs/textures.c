@@ -188,6 +188,14 @@ static void arrays(void)
     read_back(got, 4);
     TRUE_OR_DIE(memcmp(got, &values[1][1][2], 4) == 0);
     CU(cuTexObjectDestroy(t));
+    /* What arrays of other kinds have. */
+    CUarray plane;
+    CUDA_ARRAY_SPARSE_PROPERTIES sparse;
+    CUDA_ARRAY_MEMORY_REQUIREMENTS needs;
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuArrayGetPlane(&plane, cube, 0));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuArrayGetSparseProperties(&sparse, cube));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuArrayGetMemoryRequirements(&needs, cube, 0));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuArrayGetPlane(&plane, (CUarray)(uintptr_t)0x1234, 0));
     view.width++;
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuTexObjectCreate(&t, &r, &d, &view));
     view.width--, view.format = (CUresourceViewFormat)(CU_RES_VIEW_FORMAT_UINT_1X32 + 1); /* two channels are twice as large */
@@ -243,7 +251,10 @@ static void mipmaps(void)
     CU(cuTexObjectDestroy(t));
     CUDA_TEXTURE_DESC plain = {0};
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuTexObjectCreate(&t, &r, &plain, NULL)); /* a mipmapped array wants normalised coordinates */
+    CUDA_ARRAY_SPARSE_PROPERTIES sparse;
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuMipmappedArrayGetSparseProperties(&sparse, mipmap));
     CU(cuMipmappedArrayDestroy(mipmap));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuMipmappedArrayGetSparseProperties(&sparse, mipmap));
 }
 
 static void surfaces(int with_faults)
