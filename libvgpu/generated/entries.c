@@ -2856,40 +2856,37 @@ EXPORT CUresult CUDAAPI cuArrayGetDescriptor_v2(CUDA_ARRAY_DESCRIPTOR *pArrayDes
 
 EXPORT CUresult CUDAAPI cuArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray array)
 {
-    (void)sparseProperties;
-    (void)array;
-    return vgpu_refuse("cuArrayGetSparseProperties", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuArrayGetSparseProperties(sparseProperties, array);
 }
 
 EXPORT CUresult CUDAAPI cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUmipmappedArray mipmap)
 {
-    (void)sparseProperties;
-    (void)mipmap;
-    return vgpu_refuse("cuMipmappedArrayGetSparseProperties", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMipmappedArrayGetSparseProperties(sparseProperties, mipmap);
 }
 
 EXPORT CUresult CUDAAPI cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUarray array, CUdevice device)
 {
-    (void)memoryRequirements;
-    (void)array;
-    (void)device;
-    return vgpu_refuse("cuArrayGetMemoryRequirements", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuArrayGetMemoryRequirements(memoryRequirements, array, device);
 }
 
 EXPORT CUresult CUDAAPI cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements, CUmipmappedArray mipmap, CUdevice device)
 {
-    (void)memoryRequirements;
-    (void)mipmap;
-    (void)device;
-    return vgpu_refuse("cuMipmappedArrayGetMemoryRequirements", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMipmappedArrayGetMemoryRequirements(memoryRequirements, mipmap, device);
 }
 
 EXPORT CUresult CUDAAPI cuArrayGetPlane(CUarray *pPlaneArray, CUarray hArray, unsigned int planeIdx)
 {
-    (void)pPlaneArray;
-    (void)hArray;
-    (void)planeIdx;
-    return vgpu_refuse("cuArrayGetPlane", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuArrayGetPlane(pPlaneArray, hArray, planeIdx);
 }
 
 EXPORT CUresult CUDAAPI cuArrayDestroy(CUarray hArray)
