@@ -69,7 +69,7 @@ static CUresult answer(const struct facts *f, CUpointer_attribute attribute, voi
     case CU_POINTER_ATTRIBUTE_BUFFER_ID: PUT(uint64_t, f->id);
     case CU_POINTER_ATTRIBUTE_IS_MANAGED: PUT(uint32_t, f->managed);
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: PUT(int32_t, f->known ? f->device : CU_DEVICE_INVALID);
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: PUT(uint32_t, 0);
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: PUT(uint32_t, f->known && f->type == CU_MEMORYTYPE_DEVICE && !f->managed && !f->mapping && !f->pool);
     case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: PUT(uint64_t, f->base);
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE: PUT(uint64_t, f->size);
     case CU_POINTER_ATTRIBUTE_MAPPED: PUT(uint32_t, f->known);

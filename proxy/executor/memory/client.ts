@@ -11,6 +11,7 @@ import { Arrays } from './arrays.ts';
 import { Foreign } from './foreign.ts';
 import { Heap, SMALL_MAX } from './heap.ts';
 import { type Area, AreaKind, UNIT } from './intervals.ts';
+import { Imports } from './ipc.ts';
 import { ManagedMemory } from './managed.ts';
 import { PinnedMemory } from './pinned.ts';
 import { Pools } from './pools.ts';
@@ -56,7 +57,11 @@ export class OneClient implements ClientMemory {
   readonly pins: PinnedMemory;
   readonly foreign = new Foreign();
   readonly managed: ManagedMemory;
+  /** Memory of others that it has opened. */
+  readonly imports = new Imports();
   closed = false;
+  /** Its work is over, and its memory has gone back. */
+  ended = false;
 
   /** What the ledger counts for this client. */
   private bytes = 0;
@@ -325,6 +330,7 @@ export class OneClient implements ClientMemory {
   private freeBlock(node: number, stream: object | null): void {
     const heap = this.heap;
     const bytes = heap.bytes[node];
+    if (this.zone.ipc.freed(heap.address(node))) return this.leave(this.zone.map.at(heap.address(node))!, node, bytes);
     this.give(bytes);
     if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
     if (stream === null && this.quiet) return this.releaseBlock(node);
@@ -334,6 +340,7 @@ export class OneClient implements ClientMemory {
   }
 
   private freeWhole(area: Area, stream: object | null): void {
+    if (this.zone.ipc.freed(area.start)) return this.leave(area, 0, area.bytes);
     this.give(area.bytes);
     this.pools.gave(area.tag!.pool, area.bytes);
     area.state = NodeState.resting;
@@ -341,6 +348,27 @@ export class OneClient implements ClientMemory {
     if (stream === null && this.quiet) return this.releaseWhole(area);
     this.restBegins(area.bytes);
     this.restOf(stream).addArea(area);
+  }
+
+  /** Others have it open: it is not this client's any more, neither to use nor to pay for. */
+  leave(area: Area, node: number, bytes: number): void {
+    this.bytes -= bytes;
+    this.allocations--;
+    if (node !== 0) return this.heap.rest(node);
+    area.state = NodeState.resting;
+    area.epoch++;
+    this.wholes.delete(area);
+  }
+
+  /** The others have closed it: it goes when this client's own work is done. */
+  adopt(area: Area, node: number): void {
+    if (node === 0) this.wholes.add(area);
+    if (this.closed) return; // contextsGone() takes all
+    this.client.afterWork(() => {
+      if (this.closed) return;
+      if (node === 0) this.dropWhole(area);
+      else this.releaseBlock(node);
+    });
   }
 
   private restOf(stream: object | null): Rest {
@@ -401,6 +429,7 @@ export class OneClient implements ClientMemory {
     for (const area of [...this.wholes]) if (area.state === NodeState.live && area.tag!.context === context) this.freeWhole(area, null);
     this.arrays.contextGone(context);
     this.managed.contextGone(context);
+    this.zone.ipc.contextGone(this, context);
   }
 
   pinned(id: number): { address: number; bytes: number } | undefined {
@@ -410,6 +439,7 @@ export class OneClient implements ClientMemory {
   close(): void {
     if (this.closed) return;
     const { ledger } = this.zone;
+    this.zone.ipc.ending(this);
     ledger.give(this.bytes, this.allocations);
     // The card has it back when this client's work has ended: contextsGone().
     ledger.rest(this.bytes, this.allocations);
@@ -427,10 +457,12 @@ export class OneClient implements ClientMemory {
     this.zone.ending--;
     this.zone.ledger.rested(this.bytes + this.restBytes, this.allocations + this.restCount);
     const stock = this.zone.stock;
-    for (const chunk of this.heap.dropAll()) stock.recycle(chunk);
+    this.zone.ipc.ended(this);
+    for (const chunk of this.heap.dropAll()) if (!this.zone.ipc.holds(chunk)) stock.recycle(chunk);
     for (const area of this.wholes) stock.reclaim(area);
     this.wholes.clear();
     this.cache.length = 0;
+    this.ended = true;
     this.virtual.end();
     this.pins.end();
     this.managed.end();

@@ -95,6 +95,17 @@ function query(v: MemoryInvocation): number {
   const memory = memoryOf(v);
   const { zone } = memory;
   const address = v.u64(PointerQuery.address);
+  const opened = memory.imports.find(address);
+  if (opened !== null) {
+    v.replyU64(PointerQueryReply.base, opened.shared.start);
+    v.replyU64(PointerQueryReply.size, opened.shared.bytes);
+    v.findHandle(PointerQueryReply.context, HandleType.context, opened.context);
+    v.replyU64(PointerQueryReply.pool, 0);
+    v.replyU32(PointerQueryReply.kind, AllocKind.device);
+    v.replyU32(PointerQueryReply.device, 0);
+    v.replyU64(PointerQueryReply.id, opened.shared.id);
+    return 0;
+  }
   const foreign = memory.foreign.find(address);
   if (foreign !== null) {
     v.replyU64(PointerQueryReply.base, foreign.start);
@@ -146,6 +157,9 @@ export function registerMemoryHandlers(table: HandlerTable): void {
   table[Message.GPU_FREE] = free;
   table[Message.MEM_INFO] = info;
   table[Message.POINTER_QUERY] = query;
+  table[Message.IPC_GET] = (v) => memoryOf(v).zone.ipc.get(v, memoryOf(v));
+  table[Message.IPC_OPEN] = (v) => memoryOf(v).zone.ipc.open(v, memoryOf(v));
+  table[Message.IPC_CLOSE] = (v) => memoryOf(v).zone.ipc.close(v, memoryOf(v));
   table[Message.HOST_ALLOC] = (v) => memoryOf(v).pins.alloc(v);
   table[Message.HOST_FREE] = (v) => memoryOf(v).pins.free(v);
   table[Message.ADDRESS_RESERVE] = (v) => memoryOf(v).virtual.reserve(v);

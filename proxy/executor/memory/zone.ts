@@ -5,6 +5,7 @@ import type { ZoneLimits } from '../../supervisor/messages.ts';
 import { OneClient } from './client.ts';
 import { HostWindow } from './host-window.ts';
 import { AddressMap, AreaKind } from './intervals.ts';
+import { Ipc } from './ipc.ts';
 import { Ledger } from './ledger.ts';
 import { Physical } from './physical.ts';
 import { Stock } from './stock.ts';
@@ -21,6 +22,7 @@ export class Zone implements ZoneMemory {
   readonly ledger: Ledger;
   readonly stock: Stock;
   readonly clients = new Set<OneClient>();
+  readonly ipc = new Ipc(this);
   /** Numbers that are used once: buffer ids, pools, allocations. 0 is none. */
   nextId = 1;
   /** Granules of the window that clients have reserved. */
@@ -75,7 +77,7 @@ export class Zone implements ZoneMemory {
 
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean {
     const one = client as OneClient;
-    return this.map.check(one.owner, address, bytes, write) || this.host.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes);
+    return this.map.check(one.owner, address, bytes, write) || this.host.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes) || one.imports.check(address, bytes);
   }
 
   setLimits(limits: ZoneLimits): void {

@@ -1,0 +1,195 @@
+/**
+ * Device memory that one client of the zone lets others use: cuIpcGetMemHandle and its relatives.
+ *
+ * One process serves all clients of a zone, in one GPU address space. So a handle needs no driver: it is a random number that the
+ * zone knows, and opening it gives the other client the right to the very addresses that the exporter uses. Another zone, which is
+ * another process, knows no such number.
+ *
+ * Memory that its owner frees, or leaves behind, while others have it open is charged to the zone and stays where it is until the
+ * last of them has closed it. CUDA leaves that undefined; here nobody's bytes may come under an address that a client still has.
+ */
+import { randomBytes } from 'node:crypto';
+import { CUresult } from '../../driver/errors.ts';
+import { AllocKind, IpcClose, IpcGet, IpcGetReply, IpcOpen, IpcOpenReply } from '../../generated/messages.ts';
+import { DEFERRED, type OneClient } from './client.ts';
+import { type Area, AreaKind } from './intervals.ts';
+import { NodeState } from './tlsf.ts';
+import type { MemoryInvocation } from './types.ts';
+import type { Zone } from './zone.ts';
+
+const TOKEN_BYTES = 32;
+/** The only flag, and it must be given: CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS. */
+const LAZY_ENABLE_PEER_ACCESS = 1;
+
+export interface Shared {
+  readonly token: string;
+  readonly owner: OneClient;
+  readonly area: Area;
+  /** Block of the owner's heap; 0: the whole area. */
+  readonly node: number;
+  readonly start: number;
+  readonly bytes: number;
+  readonly id: number;
+  /** Clients that have it open, or whose work may still touch it. */
+  users: number;
+}
+
+/** One client's opening of it. */
+export interface Import {
+  readonly shared: Shared;
+  readonly context: number;
+  /** cuIpcOpenMemHandle less cuIpcCloseMemHandle. */
+  count: number;
+}
+
+/** What a client has opened. */
+export class Imports {
+  readonly open = new Map<number, Import>();
+  /** Closed, while the client's work may still use it. */
+  readonly closing = new Set<Import>();
+
+  find(address: number): Import | null {
+    if (this.open.size === 0) return null;
+    for (const each of this.open.values()) if (address >= each.shared.start && address < each.shared.start + each.shared.bytes) return each;
+    return null;
+  }
+
+  check(address: number, bytes: number): boolean {
+    const found = this.find(address);
+    return found !== null && bytes <= found.shared.start + found.shared.bytes - address;
+  }
+}
+
+export class Ipc {
+  private readonly byToken = new Map<string, Shared>();
+  private readonly byStart = new Map<number, Shared>();
+  /** What its owner has done with and others have not: charged to nobody but the zone. */
+  private readonly orphans = new Set<Shared>();
+
+  constructor(private readonly zone: Zone) {}
+
+  /** IPC_GET: the handle of the allocation around an address, the same each time. */
+  get(v: MemoryInvocation, owner: OneClient): number {
+    const address = v.u64(IpcGet.address);
+    const area = this.zone.map.at(address);
+    if (area === null || area.owner !== owner.owner) return CUresult.INVALID_VALUE;
+    let node = 0;
+    let kind = 0;
+    let { start, bytes, id } = area;
+    if (area.kind === AreaKind.chunk) {
+      node = this.zone.map.block(area, address);
+      if (node === 0) return CUresult.INVALID_VALUE;
+      const { heap } = owner;
+      start = heap.address(node);
+      bytes = heap.bytes[node];
+      id = heap.id[node];
+      kind = heap.kind[node];
+    } else if (area.kind !== AreaKind.whole || area.state !== NodeState.live || address >= start + bytes) return CUresult.INVALID_VALUE;
+    else kind = area.tag!.kind;
+    if (kind !== AllocKind.device && kind !== AllocKind.pitch) return CUresult.INVALID_VALUE;
+    let shared = this.byStart.get(start);
+    if (shared === undefined) {
+      shared = { token: randomBytes(TOKEN_BYTES).toString('hex'), owner, area, node, start, bytes, id, users: 0 };
+      this.byStart.set(start, shared);
+      this.byToken.set(shared.token, shared);
+    }
+    const token = Buffer.from(shared.token, 'hex');
+    for (let i = 0; i < TOKEN_BYTES / 4; i++) v.replyU32(IpcGetReply.token0 + i, token.readUInt32LE(i * 4));
+    return CUresult.SUCCESS;
+  }
+
+  /** IPC_OPEN */
+  open(v: MemoryInvocation, client: OneClient): number {
+    if (v.context === 0) return CUresult.INVALID_CONTEXT;
+    if (v.u32(IpcOpen.flags) !== LAZY_ENABLE_PEER_ACCESS) return CUresult.INVALID_VALUE;
+    const token = Buffer.allocUnsafe(TOKEN_BYTES);
+    for (let i = 0; i < TOKEN_BYTES / 4; i++) token.writeUInt32LE(v.u32(IpcOpen.token0 + i), i * 4);
+    const shared = this.byToken.get(token.toString('hex'));
+    if (shared === undefined) return CUresult.INVALID_VALUE;
+    if (shared.owner === client) return CUresult.INVALID_CONTEXT; // the driver's answer to the process that exported it
+    let opened = client.imports.open.get(shared.start);
+    if (opened === undefined) {
+      if (!this.zone.takeMapping()) return v.refuse();
+      opened = { shared, context: v.context, count: 0 };
+      client.imports.open.set(shared.start, opened);
+      shared.users++;
+    }
+    opened.count++;
+    v.replyU64(IpcOpenReply.address, shared.start);
+    v.replyU64(IpcOpenReply.size, shared.bytes);
+    return CUresult.SUCCESS;
+  }
+
+  /** IPC_CLOSE: answered when the client's work, which may still use it, is done. */
+  close(v: MemoryInvocation, client: OneClient): number {
+    const opened = client.imports.open.get(v.u64(IpcClose.address));
+    if (opened === undefined) return CUresult.INVALID_VALUE;
+    if (--opened.count > 0) return CUresult.SUCCESS;
+    let later: { finish(status: number): void } | null = null;
+    if (this.forget(client, opened, () => later?.finish(0))) return CUresult.SUCCESS;
+    later = v.later();
+    return DEFERRED;
+  }
+
+  /** The client may not use it any more from now on; the memory is let go when its work is done. Answers whether it is. */
+  private forget(client: OneClient, opened: Import, then: () => void): boolean {
+    client.imports.open.delete(opened.shared.start);
+    this.zone.giveMapping();
+    client.imports.closing.add(opened);
+    return client.client.afterWork(() => {
+      if (!client.imports.closing.delete(opened)) return; // ended() was first
+      this.release(opened.shared);
+      then();
+    });
+  }
+
+  /** A context of the client is gone, and what was opened in it. */
+  contextGone(client: OneClient, context: number): void {
+    for (const each of [...client.imports.open.values()]) if (each.context === context) this.forget(client, each, () => undefined);
+  }
+
+  /** A client has ended, its work too. */
+  ended(client: OneClient): void {
+    for (const each of client.imports.open.values()) {
+      this.zone.giveMapping();
+      this.release(each.shared);
+    }
+    client.imports.open.clear();
+    for (const each of client.imports.closing) this.release(each.shared);
+    client.imports.closing.clear();
+  }
+
+  private release(shared: Shared): void {
+    if (--shared.users > 0 || !this.orphans.delete(shared)) return;
+    const { zone } = this;
+    zone.ledger.give(shared.bytes);
+    if (!shared.owner.ended) shared.owner.adopt(shared.area, shared.node);
+    else if (shared.node === 0) zone.stock.reclaim(shared.area);
+    else if (!this.holds(shared.area)) zone.stock.recycle(shared.area);
+  }
+
+  /** The owner frees the allocation that begins at `start`: its handle is void. Answers whether others have it open: then it stays,
+   *  and its charge is the zone's. */
+  freed(start: number): boolean {
+    const shared = this.byStart.get(start);
+    if (shared === undefined) return false;
+    this.byStart.delete(start);
+    this.byToken.delete(shared.token);
+    if (shared.users === 0) return false;
+    this.orphans.add(shared);
+    return true;
+  }
+
+  /** A client is about to end: what others have open of it stays, as if it had freed it. */
+  ending(owner: OneClient): void {
+    for (const shared of [...this.byStart.values()]) {
+      if (shared.owner === owner && this.freed(shared.start)) owner.leave(shared.area, shared.node, shared.bytes);
+    }
+  }
+
+  /** Whether memory that others have open lies in this chunk, whose owner has gone. */
+  holds(chunk: Area): boolean {
+    for (const each of this.orphans) if (each.node !== 0 && each.area === chunk) return true;
+    return false;
+  }
+}
