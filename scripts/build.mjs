@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Builds everything: the two `libcuda.so.1` (client and software GPU) and the client's `libnvidia-ml.so.1` with `cc`, the three programs with esbuild.
+ * Builds everything: the two `libcuda.so.1` (client and software GPU) and the client's `libnvidia-ml.so.1` and `libnvidia-encode.so.1` with `cc`, the three programs with esbuild.
  *
  *   node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--without-cudart] [--into FOLDER] [--quiet]
  *
@@ -50,6 +50,7 @@ const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
 const libraries = [
   { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated', 'graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
   { name: 'nvml', folders: ['libvgpu/nvml', 'libvgpu/nvml/generated'], shared: ['libvgpu/settings.c'], include: ['libvgpu'], file: 'libnvidia-ml.so.1', out: 'lib' },
+  { name: 'nvenc', folders: ['libvgpu/nvenc'], shared: [], file: 'libnvidia-encode.so.1', out: 'lib' },
   { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx', 'graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
 ];
 
