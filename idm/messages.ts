@@ -123,7 +123,7 @@ export const MESSAGES: Message[] = [
   message('IMAGE_CLOSE', 'posted', 'image:u64', '', 'the client will not name the image again', 'INVALID_VALUE'),
   message('JIT_LOG', 'waited', 'image:u64 which:u32 from:u32', 'total:u32 milliseconds:f32', 'of the last loading of an image: how long it took, and what the compiler said (which 0: information, 1: errors); bytes from `from` on follow', 'INVALID_VALUE'),
   message('MODULE_LOAD', 'waited', 'image:u64 options:u32 pad:u32', 'module:handle(module)', 'options, which follow: pairs of u64, CUjit_option and value', LOAD_ERRORS),
-  message('MODULE_UNLOAD', 'waited', 'module:handle(module)', '', '', 'INVALID_CONTEXT NOT_PERMITTED'),
+  message('MODULE_UNLOAD', 'waited', 'module:handle(module)', '', 'in the module\'s own context, whichever is current', 'NOT_PERMITTED'),
   message('MODULE_FUNCTION', 'waited', 'module:handle(module)', FUNCTION, 'by name; the name follows, with its NUL', FUNCTION_ERRORS),
   message('MODULE_FUNCTIONS', 'waited', 'module:handle(module) first:u32 pad:u32', 'total:u32 count:u32', 'all functions, a reply full of handles (u64) at a time', FUNCTION_ERRORS),
   message('MODULE_GLOBAL', 'waited', 'module:handle(module)', 'address:address size:u64 object:u64 object_base:address object_size:u64', 'by name; the name follows, with its NUL; of a managed variable also the pages that hold it, as in GPU_ALLOC (object 0: none)', 'INVALID_CONTEXT NOT_FOUND INVALID_VALUE'),

@@ -135,7 +135,6 @@ function dropModule(executor: Executor, client: Client, module: Module): void {
 function moduleUnload(v: Invocation): number {
   const row = v.row(HandleType.module, ModuleUnload.module);
   if (row < 0) return v.invalid(HandleType.module);
-  if (v.context === 0) return CUresult.INVALID_CONTEXT;
   const module = v.handles.object[row] as Module;
   if (module.library !== null) return CUresult.NOT_PERMITTED; // it ends with its library
   const { client, executor } = v;

@@ -37,7 +37,7 @@ export const hashcat: Client = {
   run(zone) {
     const source = join(zone.folder, 'nvrtc.c')
     const names = ['nvrtcAddNameExpression', 'nvrtcCompileProgram', 'nvrtcCreateProgram', 'nvrtcDestroyProgram', 'nvrtcGetLoweredName', 'nvrtcGetPTX', 'nvrtcGetPTXSize', 'nvrtcGetProgramLog', 'nvrtcGetProgramLogSize', 'nvrtcGetErrorString']
-    writeFileSync(source, `${names.map((name) => `int ${name}(void) { return 7; }`).join('\n')}\nint nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return 0; }\n`)
+    writeFileSync(source, `${names.map((name) => `__attribute__((visibility("default"))) int ${name}(void) { return 7; }`).join('\n')}\n__attribute__((visibility("default"))) int nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return 0; }\n`)
     compile({ sources: [source], output: join(zone.folder, 'libnvrtc.so'), sanitizer: 'none', shared: true })
     const { output } = zone.run(['hashcat', '-I'], { libraries: zone.folder })
     const block = output.slice(output.indexOf('CUDA Info'))
