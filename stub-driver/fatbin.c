@@ -50,7 +50,8 @@ struct entry {
 
 struct linked {
   uint64_t magic, size; /* of everything */
-  uint64_t count;       /* then per text: u64 length, 64 bytes of name, the text */
+  uint32_t count;       /* then per text: u64 length, 64 bytes of name, the text */
+  uint32_t max_registers;
 };
 
 _Static_assert(sizeof(struct header) == 16 && sizeof(struct entry) == 64, "as nvcc writes them");
@@ -63,7 +64,7 @@ static CUresult refuse(char *log, CUresult result, const char *what) {
 void rf_texts_free(struct rf_texts *texts) {
   for (size_t i = 0; i < texts->count; i++) free(texts->list[i].text);
   free(texts->list);
-  *texts = (struct rf_texts){NULL, 0};
+  *texts = (struct rf_texts){0};
 }
 
 /* Takes `text` over. */
@@ -179,6 +180,7 @@ static CUresult from_linked(const char *data, size_t size, struct rf_texts *text
   if (size && size < sizeof header) return refuse(log, CUDA_ERROR_INVALID_IMAGE, damaged);
   memcpy(&header, data, sizeof header);
   if ((size && header.size > size) || header.size < sizeof header) return refuse(log, CUDA_ERROR_INVALID_IMAGE, damaged);
+  texts->max_registers = header.max_registers;
   const char *at = data + sizeof header;
   uint64_t left = header.size - sizeof header;
   for (uint64_t i = 0; i < header.count; i++) {
@@ -199,7 +201,7 @@ static CUresult from_linked(const char *data, size_t size, struct rf_texts *text
 }
 
 void *rf_texts_pack(const struct rf_texts *texts, size_t *size) {
-  struct linked header = {.magic = LINKED_MAGIC, .size = sizeof header, .count = texts->count};
+  struct linked header = {.magic = LINKED_MAGIC, .size = sizeof header, .count = (uint32_t)texts->count, .max_registers = texts->max_registers};
   for (size_t i = 0; i < texts->count; i++) header.size += sizeof(uint64_t) + sizeof texts->list[i].name + texts->list[i].length;
   char *const packed = malloc(header.size), *at = packed;
   if (!packed) return NULL;
@@ -218,7 +220,7 @@ void *rf_texts_pack(const struct rf_texts *texts, size_t *size) {
 }
 
 CUresult rf_texts_find(const void *data, size_t size, const char *name, struct rf_texts *texts, char *log) {
-  *texts = (struct rf_texts){NULL, 0};
+  *texts = (struct rf_texts){0};
   log[0] = '\0';
   if (!data) return CUDA_ERROR_INVALID_VALUE;
   /* An empty text is a NUL and nothing else: no more bytes may be looked at than are known to be there. */

@@ -11,7 +11,7 @@
 #include "stream.h"
 
 /* CUjit_option by number; those that are not here tune code generation, of which there is none. */
-enum { WALL_TIME = 2, INFO_LOG, INFO_SIZE, ERROR_LOG, ERROR_SIZE, SYMBOL_COUNT = 19 };
+enum { MAX_REGISTERS = 0, WALL_TIME = 2, INFO_LOG, INFO_SIZE, ERROR_LOG, ERROR_SIZE, SYMBOL_COUNT = 19 };
 
 CUresult rf_jit_read(unsigned count, const CUjit_option *options, void **values, struct rf_jit *jit) {
   *jit = (struct rf_jit){.begun_ns = rf_now_ns()};
@@ -20,6 +20,7 @@ CUresult rf_jit_read(unsigned count, const CUjit_option *options, void **values,
     const int option = (int)options[i];
     if (option < 0 || option >= CU_JIT_NUM_OPTIONS) return CUDA_ERROR_INVALID_VALUE;
     switch (option) {
+      case MAX_REGISTERS: jit->max_registers = (uint32_t)(uintptr_t)values[i]; break;
       case WALL_TIME: jit->wall_time = &values[i]; break;
       case INFO_LOG: jit->info = values[i]; break;
       case ERROR_LOG: jit->error = values[i]; break;
@@ -156,9 +157,9 @@ static CUresult compile(const struct rf_texts *texts, struct ptx_module **ptx, c
 
 CUresult rf_image_of(const struct rf_texts *texts, struct image **found, char *log) {
   log[0] = '\0';
-  size_t length = 0;
+  size_t length = sizeof texts->max_registers;
   for (size_t i = 0; i < texts->count; i++) length += texts->list[i].length + 1;
-  char *const joined = malloc(length ? length : 1);
+  char *const joined = malloc(length);
   if (!joined) return CUDA_ERROR_OUT_OF_MEMORY;
   size_t at = 0;
   for (size_t i = 0; i < texts->count; i++) {
@@ -166,6 +167,7 @@ CUresult rf_image_of(const struct rf_texts *texts, struct image **found, char *l
     at += texts->list[i].length;
     joined[at++] = '\0';
   }
+  memcpy(joined + at, &texts->max_registers, sizeof texts->max_registers);
   const uint64_t hash = hash_of(joined, length);
   pthread_mutex_lock(&images_lock);
   struct image *image = find(hash, joined, length);
@@ -185,6 +187,7 @@ CUresult rf_image_of(const struct rf_texts *texts, struct image **found, char *l
     free(joined);
     return result;
   }
+  ptx_module_limit_registers(ptx, texts->max_registers);
   image->ptx = ptx;
   image->hash = hash;
   image->texts = joined;
@@ -211,6 +214,7 @@ CUresult rf_image_load(const void *data, size_t size, const char *name, unsigned
   char log[RF_JIT_LOG] = "";
   RF_TRY(rf_jit_read(count, options, values, &jit));
   CUresult result = rf_texts_find(data, size, name, &texts, log);
+  if (!result && jit.max_registers) texts.max_registers = jit.max_registers;
   if (!result) result = rf_image_of(&texts, image, log);
   rf_texts_free(&texts);
   rf_jit_report(&jit, result ? log : "");

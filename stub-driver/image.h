@@ -13,7 +13,7 @@ struct image {
   _Atomic unsigned references;
   struct ptx_module *ptx;
   uint64_t hash;
-  char *texts;        /* what it was made of, to be compared: the texts one after the other, each with its NUL */
+  char *texts;        /* what it was made of, to be compared: the texts one after the other, each with its NUL, then the limit of registers */
   size_t length;      /* bytes of `texts` */
   int target;         /* of .target sm_80: 80; 0 when the text names none */
   uint64_t constant_bytes;
@@ -29,14 +29,16 @@ struct rf_text {
 struct rf_texts {
   struct rf_text *list;
   size_t count;
+  uint32_t max_registers; /* CU_JIT_MAX_REGISTERS; 0: any number */
 };
 
-/* What the program asked of the compiler: CUjit_option, of which this GPU honours the logs and the time. */
+/* What the program asked of the compiler: CUjit_option, of which this GPU honours the logs, the time and the limit of registers. */
 struct rf_jit {
   char *info, *error;             /* the program's buffers, or NULL */
   size_t info_size, error_size;
   void **info_filled, **error_filled; /* option values that get the bytes written */
   void **wall_time;
+  uint32_t max_registers;
   uint64_t begun_ns;
 };
 

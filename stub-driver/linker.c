@@ -24,7 +24,7 @@ static CUresult create(const char *call, unsigned count, CUjit_option *options, 
   struct linker *const linker = rf_object_new(RF_KIND_LINK, NULL);
   if (!linker) return CUDA_ERROR_OUT_OF_MEMORY;
   linker->jit = jit;
-  linker->texts = (struct rf_texts){NULL, 0};
+  linker->texts = (struct rf_texts){.max_registers = jit.max_registers};
   linker->packed = NULL;
   rf_jit_report(&jit, "");
   *state = (CUlinkState)(uintptr_t)rf_object_publish(RF_KIND_LINK, &linker->object);
@@ -58,7 +58,7 @@ static CUresult refuse_type(CUjitInputType type, const char *name, char *log) {
 
 static CUresult add(struct linker *linker, CUjitInputType type, const void *data, size_t size, const char *name) {
   char log[RF_JIT_LOG] = "";
-  struct rf_texts texts = {NULL, 0};
+  struct rf_texts texts = {0};
   if (linker->packed) return CUDA_ERROR_INVALID_VALUE; /* it is complete */
   CUresult result = type == CU_JIT_INPUT_PTX || type == CU_JIT_INPUT_FATBINARY ? rf_texts_find(data, size, name, &texts, log)
                                                                                : refuse_type(type, name, log);

@@ -138,6 +138,7 @@ struct ptx_module {
     size_t function_count, function_capacity;
     struct ptx_kernel *kernels;
     size_t kernel_count;
+    uint32_t max_registers; /* of a thread, as the program asked; 0: any number */
     struct symbol **globals;
     size_t global_count, global_capacity;
     struct symbol **images; /* .texref, .samplerref, .surfref */

@@ -108,6 +108,8 @@ void ptx_module_free(struct ptx_module *module) {
     free(module);
 }
 
+void ptx_module_limit_registers(struct ptx_module *module, uint32_t most) { module->max_registers = most; }
+
 size_t ptx_kernel_count(const struct ptx_module *module) { return module->kernel_count; }
 const struct ptx_kernel *ptx_kernel_at(const struct ptx_module *module, size_t index) { return index < module->kernel_count ? &module->kernels[index] : NULL; }
 
@@ -121,6 +123,9 @@ void ptx_kernel_info(const struct ptx_kernel *kernel, struct ptx_kernel_info *in
     const struct function *f = kernel->function;
     *info = (struct ptx_kernel_info){.name = f->name, .param_count = (uint32_t)f->param_count, .param_bytes = f->param_bytes, .shared_bytes = f->shared_bytes,
                                      .local_bytes = (uint32_t)f->stack_bytes, .registers = kernel->registers, .max_threads = 1024, .min_blocks = f->min_blocks};
+    const uint32_t limits[] = {f->max_registers, kernel->module->max_registers};
+    for (size_t i = 0; i < 2; i++)
+        if (limits[i] && limits[i] < info->registers) info->registers = limits[i];
     const uint32_t *limit = f->has_req ? f->req_ntid : f->has_max ? f->max_ntid : NULL;
     if (limit) {
         uint64_t threads = (uint64_t)limit[0] * limit[1];

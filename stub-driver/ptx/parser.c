@@ -446,11 +446,14 @@ static bool tuning(struct parser *parser, struct function *f) {
     } else if (at_dot(parser, "minnctapersm")) {
         next(parser);
         f->min_blocks = (uint32_t)parse_integer(parser);
+    } else if (at_dot(parser, "maxnreg")) {
+        next(parser);
+        f->max_registers = (uint32_t)parse_integer(parser);
     } else if (at_dot(parser, "reqnctapercluster")) {
         next(parser);
         three(parser, f->cluster);
         if (f->cluster[0] * f->cluster[1] * f->cluster[2] != 1) fail(parser, PTX_UNSUPPORTED, "clusters of more than one block");
-    } else if (at_dot(parser, "maxnctapersm") || at_dot(parser, "maxnreg") || at_dot(parser, "maxclusterrank") || at_dot(parser, "abi_preserve") ||
+    } else if (at_dot(parser, "maxnctapersm") || at_dot(parser, "maxclusterrank") || at_dot(parser, "abi_preserve") ||
                at_dot(parser, "abi_preserve_control")) {
         next(parser);
         parse_integer(parser);

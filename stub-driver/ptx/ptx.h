@@ -59,12 +59,15 @@ struct ptx_kernel_info {
     uint32_t param_count, param_bytes;
     uint32_t shared_bytes;   /* static shared memory of the kernel and of all that it can call */
     uint32_t local_bytes;    /* per thread, without recursion */
-    uint32_t registers;      /* 32-bit registers that hardware might use: an estimate from live values */
+    uint32_t registers;      /* 32-bit registers that hardware might use: an estimate from live values, no more than .maxnreg or the program's limit */
     uint32_t max_threads;    /* from .maxntid or .reqntid; 1024 when not given */
     uint32_t required[3];    /* .reqntid; zeros when not given */
     uint32_t min_blocks;     /* .minnctapersm; 0 when not given */
     uint32_t cluster[3];     /* .reqnctapercluster; zeros when not given */
 };
+
+/* CU_JIT_MAX_REGISTERS: what ptx_kernel_info says then. The interpreter's registers are memory and never too few. */
+void ptx_module_limit_registers(struct ptx_module *module, uint32_t most);
 
 size_t ptx_kernel_count(const struct ptx_module *module);
 const struct ptx_kernel *ptx_kernel_at(const struct ptx_module *module, size_t index);

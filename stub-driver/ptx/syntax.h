@@ -133,7 +133,7 @@ struct function {
     uint32_t *scope_parent;
     size_t scope_count, scope_capacity;
     struct symbol *variables; /* declared inside */
-    uint32_t max_ntid[3], req_ntid[3], cluster[3], min_blocks;
+    uint32_t max_ntid[3], req_ntid[3], cluster[3], min_blocks, max_registers;
     bool has_max, has_req;
     unsigned unit;
     struct function *next;
