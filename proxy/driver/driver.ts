@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** A symbol that the software GPU alone exports. */
 const SOFTWARE_MARK = 'ringfence_software_gpu';
+const SOFTWARE_MEASURE = 'ringfence_image_memory';
 
 /** A driver call that runs on one of libuv's threads, where no context is current; `done` gets the CUresult. */
 export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, status: number) => void]) => void;
@@ -25,7 +26,13 @@ export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, 
 export type ManagedDescriptor = (address: number, place: number) => number;
 
 /** A loaded driver: the functions that it exports, plus where it came from, and whether it is the software GPU. */
-export type Driver = DriverCalls & { readonly path: string; readonly software: boolean; readonly managedDescriptor: ManagedDescriptor | null };
+export type Driver = DriverCalls & {
+  readonly path: string;
+  readonly software: boolean;
+  /** The software GPU's own (stub-driver/measure.c): bytes that code will take. Answers 500 where there is none. */
+  readonly ringfence_image_memory: (data: number, size: number, variables: number, managed: number) => number;
+  readonly managedDescriptor: ManagedDescriptor | null;
+};
 
 /** The driver cannot be used; the message is a sentence. */
 export class DriverError extends Error {
@@ -53,7 +60,7 @@ export function loadDriver(path: string): Driver {
   } catch {
     // A real driver: its managed variables are its own.
   }
-  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor } }) as Driver;
+  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }
@@ -66,18 +73,22 @@ function lazily(library: LibraryHandle): object {
     if (/[BL]/.test(letters)) continue;
     Object.defineProperty(prototype, name, {
       get(this: object) {
-        let value: unknown;
-        try {
-          value = library.func(name, 'int', [...letters].map((letter) => TYPES[letter]));
-        } catch {
-          value = () => 500;
-        }
+        const value = bind(library, name, letters);
         Object.defineProperty(this, name, { value, enumerable: true });
         return value;
       },
     });
   }
   return prototype;
+}
+
+/** A function of the library, or one that answers CUDA_ERROR_NOT_FOUND. */
+function bind(library: LibraryHandle, name: string, letters: string): unknown {
+  try {
+    return library.func(name, 'int', [...letters].map((letter) => TYPES[letter]));
+  } catch {
+    return () => 500;
+  }
 }
 
 const hasAsync = (call: unknown): boolean => typeof (call as { async?: unknown } | undefined)?.async === 'function';

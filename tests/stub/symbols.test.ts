@@ -12,7 +12,8 @@ const library = join(stubFolder(), 'libcuda.so.1')
 test('exports the call table, the mark of a software GPU, and nothing else', () => {
   const table = readFileSync(join(root, 'idm/generated/exports.inc'), 'utf8')
   const calls = [...table.matchAll(/^RF_EXPORT\((\w+)\)/gm)].map((match) => match[1]!)
-  const wanted = [...calls, 'ringfence_software_gpu', 'ringfence_managed_descriptor'].sort() // by which the executor knows that there is no hardware
+  // by which the executor knows that there is no hardware; managed variables' pages; what code will take
+  const wanted = [...calls, 'ringfence_software_gpu', 'ringfence_managed_descriptor', 'ringfence_image_memory'].sort()
   const exported = run('nm', ['-D', '--defined-only', library])
     .stdout.trim()
     .split('\n')

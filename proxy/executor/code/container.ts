@@ -93,21 +93,38 @@ function fatbin(b: Buffer, start: number, room: number): number {
   return header + payload;
 }
 
-/** Whether a fat binary in `b` (which has been checked) has compressed code and no machine code beside it that is not. */
-export function isOpaque(b: Buffer, size: number, parts: number): boolean {
-  const starts = parts !== 0 ? partsOf(b, size, parts)! : b.readUInt32LE(0) === FATBIN_MAGIC ? [0] : [];
-  return starts.some((start) => {
+export const KIND_PTX = 1;
+
+export interface Entry {
+  kind: number;
+  compressed: boolean;
+  /** Where its bytes lie in the image. */
+  start: number;
+  end: number;
+}
+
+/** The variants of code in an image, which has been checked: a fat binary's entries, or the image itself. */
+export function entriesOf(b: Buffer, size: number, parts: number): Entry[] {
+  const magic = b.readUInt32LE(0);
+  if (parts === 0 && magic !== FATBIN_MAGIC) return [{ kind: magic === ELF_MAGIC ? KIND_ELF : KIND_PTX, compressed: false, start: 0, end: size }];
+  const entries: Entry[] = [];
+  for (const start of parts !== 0 ? partsOf(b, size, parts)! : [0]) {
     let at = start + b.readUInt16LE(start + 6);
     const end = at + u64(b, start + 8);
-    let compressed = false;
-    let plain = false;
     while (end - at >= ENTRY_MIN) {
-      if ((b.readUInt32LE(at + 40) & COMPRESSED) !== 0) compressed = true;
-      else if (b.readUInt16LE(at) === KIND_ELF) plain = true;
-      at += b.readUInt32LE(at + 4) + u64(b, at + 8);
+      const from = at + b.readUInt32LE(at + 4);
+      const next = from + u64(b, at + 8);
+      entries.push({ kind: b.readUInt16LE(at), compressed: (b.readUInt32LE(at + 40) & COMPRESSED) !== 0, start: from, end: next });
+      at = next;
     }
-    return compressed && !plain;
-  });
+  }
+  return entries;
+}
+
+/** Whether an image (which has been checked) has compressed code and no machine code beside it that is not. */
+export function isOpaque(b: Buffer, size: number, parts: number): boolean {
+  const entries = entriesOf(b, size, parts);
+  return entries.some((entry) => entry.compressed) && !entries.some((entry) => entry.kind === KIND_ELF && !entry.compressed);
 }
 
 function elf(b: Buffer, size: number): boolean {

@@ -22,6 +22,7 @@ import type { SharedPages } from '../memory/foreign.ts';
 import { prints } from '../printed.ts';
 import { close, textAt } from '../system.ts';
 import { moduleReferencesGone } from '../textures/references.ts';
+import { measure } from './measure.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
 import { forgetImages, type Image, imageAt } from './images.ts';
 import { readOptions } from './jit.ts';
@@ -56,16 +57,16 @@ function moduleLoad(v: Invocation): number {
   if (typeof jit === 'number') return jit;
   if (!v.room(HandleType.module)) return v.refuse();
   const { client, executor } = v;
-  if (!memoryOf(client).take(image.size)) return CUresult.OUT_OF_MEMORY;
+  const native = v.context;
   const later = v.later();
   context.eventWaits++; // it is not destroyed under the driver
-  loadModule(executor, v.context, image, jit, (status, native) => {
+  const finish = (status: number, native: number, charge: number): void => {
     context.eventWaits--;
     image.report = jit.report();
     if (status === 0 && (client.dead || context.legacy === null)) status = CUresult.CONTEXT_IS_DESTROYED; // and the module goes with it
     if (status === 0) {
       if (canPrint(image)) client.printing = true;
-      const module = new Module(context, native, null, image.size);
+      const module = new Module(context, native, null, charge);
       if (addModule(executor, client, module)) later.replyRow(ModuleLoadReply.module, module.row);
       else {
         executor.enter(context.native);
@@ -73,7 +74,14 @@ function moduleLoad(v: Invocation): number {
         status = CUresult.OUT_OF_MEMORY;
       }
     }
-    if (status !== 0) memoryOf(client).give(image.size);
+    if (status !== 0) memoryOf(client).give(charge);
+    later.finish(status);
+  };
+  measure(executor, image, (variables, managed) => {
+    const charge = image.size + variables + managed;
+    const status = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
+    if (status === 0) return loadModule(executor, native, image, jit, (loaded, made) => finish(loaded, made, charge));
+    context.eventWaits--;
     later.finish(status);
   });
   return DEFERRED;
@@ -97,13 +105,12 @@ function libraryLoad(v: Invocation): number {
   for (let i = 0; i < count; i++) if (v.u32(first + i * 4) !== BINARY_IS_PRESERVED) return CUresult.INVALID_VALUE;
   if (!v.room(HandleType.library)) return v.refuse();
   const { client, executor } = v;
-  if (!memoryOf(client).take(image.size)) return CUresult.OUT_OF_MEMORY;
   const later = v.later();
-  loadLibrary(executor, image, jit, (status, native) => {
+  const finish = (status: number, native: number, charge: number, variables: number): void => {
     image.report = jit.report();
     if (status === 0) {
       if (canPrint(image)) client.printing = true;
-      const library = new Library(native, image.size);
+      const library = new Library(native, charge, variables);
       if (!client.dead) library.row = executor.registerObject(HandleType.library, client, native, library);
       if (library.row >= 0) {
         client.code.libraries.add(library);
@@ -113,10 +120,34 @@ function libraryLoad(v: Invocation): number {
         status = CUresult.OUT_OF_MEMORY;
       }
     }
-    if (status !== 0) memoryOf(client).give(image.size);
+    if (status !== 0) memoryOf(client).give(charge);
     later.finish(status);
+  };
+  measure(executor, image, (variables, managed) => {
+    // Variables of the first context are taken at once, so that nothing need be refused when it begins to use the library.
+    const charge = image.size + managed + variables;
+    const status = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
+    if (status === 0) loadLibrary(executor, image, jit, (loaded, made) => finish(loaded, made, charge, variables));
+    else later.finish(status);
   });
   return DEFERRED;
+}
+
+/** A library is about to be used in a context, where the driver gives its variables memory: false when the quota has no room for that. */
+export function admit(client: Client, library: Library, context: Context): boolean {
+  if (library.variables !== 0 && !library.contexts.has(context)) {
+    if (library.contexts.size !== 0 && !memoryOf(client).take(library.variables)) return false;
+    library.contexts.add(context);
+  }
+  library.lastContext = context;
+  return true;
+}
+
+/** A library's use in a context ends with the context. */
+function leave(client: Client, library: Library, context: Context): void {
+  library.modules.delete(context);
+  if (library.lastContext === context) library.lastContext = null;
+  if (library.contexts.delete(context) && library.contexts.size !== 0) memoryOf(client).give(library.variables);
 }
 
 // ---- ends ----
@@ -160,6 +191,8 @@ function dropLibrary(executor: Executor, client: Client, library: Library): void
   executor.unregister(library.row);
   client.code.libraries.delete(library);
   memoryOf(client).foreign.remove(library);
+  for (let i = 1; i < library.contexts.size; i++) memoryOf(client).give(library.variables);
+  library.contexts.clear();
   memoryOf(client).give(library.charge);
 }
 
@@ -182,7 +215,7 @@ export function contextCodeGone(executor: Executor, client: Client, context: Con
   for (const module of [...(client.code.modules.get(context) ?? [])]) dropModule(executor, client, module);
   client.code.modules.delete(context);
   contextLinksGone(executor, client, context);
-  for (const library of client.code.libraries) library.modules.delete(context);
+  for (const library of client.code.libraries) leave(client, library, context);
 }
 
 /** The client is gone, its contexts are destroyed. */
@@ -305,6 +338,7 @@ function moduleOfLibrary(v: Invocation, library: Library): Module | number {
   if (context === null || v.context === 0) return CUresult.INVALID_CONTEXT;
   const known = library.modules.get(context);
   if (known) return known;
+  if (!admit(v.client, library, context)) return CUresult.OUT_OF_MEMORY;
   const status = v.driver.cuLibraryGetModule(v.scratch, library.native);
   if (status !== 0) return status;
   if (!v.room(HandleType.module)) return v.refuse();

@@ -9,6 +9,7 @@ import { HandleType, Launch, Message, MESSAGES } from '../../generated/messages.
 import type { HandlerTable } from '../handlers/table.ts';
 import type { Invocation } from '../invocation.ts';
 import { launchConfig, readAttributes } from './attributes.ts';
+import { admit } from './handlers.ts';
 import type { Callable } from './objects.ts';
 import { PARAM_BYTES_MAX } from './params.ts';
 
@@ -45,6 +46,8 @@ function submit(v: Invocation, chunk: number, chunks: number): number {
   const row = v.row(HandleType.function, Launch.function);
   if (row < 0) return v.invalid(HandleType.function);
   const callable = v.handles.object[row] as Callable;
+  const { library } = callable;
+  if (library !== null && library.lastContext !== v.current && v.current !== null && !admit(v.client, library, v.current)) return CUresult.OUT_OF_MEMORY;
   const bytes = v.u32(Launch.bytes);
   if (bytes < callable.paramBytes || bytes > PARAM_BYTES_MAX) return CUresult.INVALID_VALUE;
   // Throws when the stream has too much before it: nothing may have been done until here.

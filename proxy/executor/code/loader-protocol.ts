@@ -8,7 +8,7 @@ export const ARGS_MAX = 10;
 export const MEMORY_BYTES = 8 + (Field.args + ARGS_MAX) * 8;
 
 /** The calls that the thread makes, by number. */
-export const CALLS = ['cuModuleLoadDataEx', 'cuLibraryLoadData', 'cuLinkCreate_v2', 'cuLinkAddData_v2', 'cuLinkComplete'] as const;
+export const CALLS = ['cuModuleLoadDataEx', 'cuLibraryLoadData', 'cuLinkCreate_v2', 'cuLinkAddData_v2', 'cuLinkComplete', 'ringfence_image_memory'] as const;
 
 /** An argument of this value is the address of the first 64-bit result, one less is the second's: no address is negative. */
 export const OUT = -1;

@@ -26,7 +26,12 @@ export class Library {
   /** By context: what it has become there; null: in use, but nobody has asked for the module. */
   readonly modules = new Map<Context, Module | null>();
 
-  constructor(readonly native: number, readonly charge: number) {}
+  /** Where it is used, and the last of them: where the driver has given its variables memory. */
+  readonly contexts = new Set<Context>();
+  lastContext: Context | null = null;
+
+  /** `charge`: bytes of the quota that it holds, the variables of one context among them; `variables`: bytes in each further one. */
+  constructor(readonly native: number, readonly charge: number, readonly variables: number) {}
 }
 
 export class Callable {
