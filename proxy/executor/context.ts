@@ -37,6 +37,8 @@ export class Context {
   native = 0;
   /** Result of the first posted call that failed since the last waited one; 0: none. */
   posted = 0;
+  /** The fault of a kernel that has poisoned it: whatever would be made in it now is refused with that; 0: none. */
+  fault = 0;
   /** The legacy default stream; null while the context is not active: then no call gets in. */
   legacy: Stream | null = null;
   /** Per-thread default streams by the client's thread number. */

@@ -32,6 +32,20 @@ const CREATING = [
   Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD,
 ];
 
+/** Of these, and of what else takes a context's resources, none is to be had in a context that a kernel has poisoned. Work given to it the
+ *  driver refuses by itself. */
+const IN_CONTEXT = [
+  Message.GPU_ALLOC, Message.HOST_ALLOC, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MODULE_LOAD, Message.MODULE_FUNCTION, Message.MODULE_GLOBAL, Message.cuStreamCreate,
+  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.MEM_INFO,
+];
+
+const FIRST_FAULT = CUresult.ILLEGAL_ADDRESS;
+/** What ends all use of a context. */
+const FAULTS: ReadonlySet<number> = new Set([
+  CUresult.ILLEGAL_ADDRESS, CUresult.LAUNCH_TIMEOUT, CUresult.ASSERT, CUresult.HARDWARE_STACK_ERROR, CUresult.ILLEGAL_INSTRUCTION, CUresult.MISALIGNED_ADDRESS,
+  CUresult.INVALID_ADDRESS_SPACE, CUresult.INVALID_PC, CUresult.LAUNCH_FAILED,
+]);
+
 export class Executor implements WorkHost, MemoryCore {
   readonly handles = new HandleTable();
   readonly work: Work;
@@ -67,6 +81,9 @@ export class Executor implements WorkHost, MemoryCore {
   /** By message id: 1 where a posted error must not hide the answer. */
   readonly creates = new Uint8Array(MESSAGE_COUNT);
 
+  /** By message id: 1 for what makes something in the record's context, which must not be a poisoned one. */
+  readonly inContext = new Uint8Array(MESSAGE_COUNT);
+
   // Counters
   calls = 0;
   refused = 0;
@@ -88,6 +105,7 @@ export class Executor implements WorkHost, MemoryCore {
     this.slots = new PinnedSlots(driver, () => this.enter(this.internalContext()));
     this.hostFlags = new HostFlags(driver, this.scratchBytes, () => this.enter(this.internalContext()));
     for (const id of CREATING) this.creates[id] = 1;
+    for (const id of IN_CONTEXT) this.inContext[id] = 1;
     this.createContextAsync = asyncCall(driver.cuCtxCreate_v2);
     this.popContextAsync = asyncCall(driver.cuCtxPopCurrent_v2);
     this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
@@ -392,6 +410,11 @@ export class Executor implements WorkHost, MemoryCore {
 
   // ---- answers ----
 
+  /** Notes what no context recovers from. */
+  private poisoned(context: Context, status: number): void {
+    if (FAULTS.has(status) && context.legacy !== null) context.fault = status;
+  }
+
   /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */
   answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void {
     if (client.dead) return;
@@ -399,6 +422,7 @@ export class Executor implements WorkHost, MemoryCore {
       if (status !== 0) this.stick(client, context, status);
       return;
     }
+    if (status >= FIRST_FAULT && context !== null) this.poisoned(context, status);
     if (status === 0 && !creates) {
       if (context !== null) {
         status = context.posted;
@@ -419,6 +443,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** A posted call failed: the next waited one tells. */
   stick(client: Client, context: Context | null, status: number): void {
+    if (status >= FIRST_FAULT && context !== null) this.poisoned(context, status);
     if (context === null) {
       if (client.posted === 0) client.posted = status;
     } else if (context.posted === 0) context.posted = status;

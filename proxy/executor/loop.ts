@@ -345,7 +345,7 @@ export class Loop {
       v.bulky = false;
       executor.enter(context === null ? 0 : context.active);
 
-      let status = handlers[call](v);
+      let status = context !== null && context.fault !== 0 && executor.inContext[call] !== 0 ? context.fault : handlers[call](v);
       if (status === AGAIN) {
         client.stalled = true;
         break;

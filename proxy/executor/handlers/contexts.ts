@@ -85,6 +85,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   client.textures.contextGone(executor, context);
   contextReferencesGone(executor, client.references, context);
   context.posted = 0;
+  context.fault = 0;
   client.forgetContext();
   executor.afterWork(client, context, () => {
     // The driver is done, but events of this context may still be polled: the client's own, and those that other threads' calls

@@ -1,0 +1,92 @@
+// test: timeout 300
+// Modules, libraries, linking and launches: the same program on the software GPU alone and in a zone, once more with the client under
+// ASan and UBSan; what kernels print; the quota with code in it; clients killed in the middle of launches; code of two clients.
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { root, run } from '../support/cc.ts'
+import { Daemon, until } from '../support/daemon.ts'
+import { libraries, program } from '../support/programs.ts'
+
+const quiet = { RINGFENCE_STUB_LOG: 'none' }
+let daemon: Daemon
+test.before(async () => {
+  daemon = await Daemon.start()
+  daemon.zone('a', '1Gi')
+})
+test.after(() => daemon.remove())
+
+const asan = (): Record<string, string> => ({
+  LD_LIBRARY_PATH: join(root, 'build/asan/lib'), LD_PRELOAD: spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim(),
+  ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0:exitcode=99', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+})
+
+async function empty(zone: string): Promise<void> {
+  await until('the zone to be empty', () => daemon.usage(zone).clients === 0)
+  const { memory, handles, allocations, staging } = daemon.usage(zone)
+  assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
+}
+
+test('code: on the software GPU alone', () => {
+  const result = run(program('code'), [], { LD_LIBRARY_PATH: libraries.stub, ...quiet })
+  assert.is(result.status, 0, result.stdout + result.stderr)
+})
+
+test('code: inside a zone', async () => {
+  const result = daemon.in('a', program('code'))
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  // What the compiler said is told where the tenant sees it.
+  assert.match(result.stderr, /^ringfence: code is refused: .*instruction 'frobnicate'/m)
+  await empty('a')
+})
+
+test('code: inside a zone, client library under ASan and UBSan', async () => {
+  const result = daemon.in('a', program('code'), [], asan())
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  await empty('a')
+})
+
+test('what kernels print comes out where it would on the GPU itself', async () => {
+  const alone = run(program('code'), ['print'], { LD_LIBRARY_PATH: libraries.stub })
+  assert.is(alone.status, 0, alone.stderr)
+  assert.match(alone.stdout, /^before\nkernel 0\nkernel 1\n[^]*after the event\nkernel 0\n[^]*kernel 499\nend\n$/)
+  const inside = daemon.in('a', program('code'), ['print'])
+  assert.is(inside.status, 0, inside.stderr)
+  assert.is(inside.stdout, alone.stdout)
+  await empty('a')
+})
+
+test('what the kernels of two clients print never mixes', async () => {
+  const wanted = run(program('code'), ['print'], { LD_LIBRARY_PATH: libraries.stub }).stdout
+  const clients = [0, 1, 2].map(() => {
+    const child = spawn(program('code'), ['print'], { env: { ...process.env, ...daemon.env('a') } })
+    let out = ''
+    child.stdout.on('data', (d: Buffer) => (out += d.toString()))
+    return new Promise<string>((done) => child.on('close', () => done(out)))
+  })
+  for (const out of await Promise.all(clients)) assert.is(out, wanted)
+  await empty('a')
+})
+
+test('code and its variables count, to the byte', async () => {
+  daemon.zone('small', '8Mi')
+  const result = daemon.in('small', program('code'), ['quota', String(8 << 20)])
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  await empty('small')
+})
+
+test('a client killed in a storm of launches: its memory comes back, the next one works', async () => {
+  for (let i = 0; i < 3; i++) {
+    const child = spawn(program('code'), ['storm'], { env: { ...process.env, ...daemon.env('a') } })
+    await new Promise((done) => child.stdout.once('data', done))
+    await new Promise((done) => setTimeout(done, 100))
+    child.kill('SIGKILL')
+    await empty('a')
+  }
+  const result = daemon.in('a', program('code'), ['print'])
+  assert.is(result.status, 0, result.stderr)
+  assert.is((JSON.parse(daemon.must('zone', 'show', 'a', '--json')) as { restarts: number }).restarts, 0)
+})
+
+test.run()
