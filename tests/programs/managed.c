@@ -1,5 +1,6 @@
 /* managed.c - managed memory that the program's own loads and stores reach, and what is asked and advised of it. Host accesses are
  * plain C: a pointer that cuMemAllocManaged gave is used like malloc's. The GPU's side is copies and sets; kernels: mapped.c. */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,41 @@ static void many(void)
     }
 }
 
+/* Threads that allocate, touch and free at once: objects are mapped and unmapped at the same addresses over and over. */
+static void *one_of_many(void *argument)
+{
+    CU(cuCtxSetCurrent(((CUcontext *)argument)[0]));
+    unsigned state = (unsigned)((uintptr_t)((CUcontext *)argument)[1]);
+    for (int i = 0; i < 60; i++) {
+        state = state * 1103515245u + 12345u;
+        size_t bytes = state >> 16 & 3 ? (state >> 8) % 9000 + 1 : (1u << 20) + (state >> 8) % 3000000;
+        CUdeviceptr p = 0;
+        void *pinned = NULL;
+        if (state >> 20 & 1) CU(cuMemAllocManaged(&p, bytes, CU_MEM_ATTACH_GLOBAL));
+        else CU(cuMemHostAlloc(&pinned, bytes, 0));
+        unsigned char *host = p ? (unsigned char *)(uintptr_t)p : pinned;
+        host[0] = host[bytes - 1] = (unsigned char)i;
+        CU(cuMemsetD8_v2((CUdeviceptr)(uintptr_t)host, (unsigned char)(i + 1), bytes));
+        TRUE_OR_DIE(host[0] == (unsigned char)(i + 1) && host[bytes - 1] == (unsigned char)(i + 1));
+        if (p) CU(cuMemFree_v2(p));
+        else CU(cuMemFreeHost(pinned));
+    }
+    return NULL;
+}
+
+static void threads(CUcontext context)
+{
+    enum { THREADS = 4 };
+    pthread_t all[THREADS];
+    static CUcontext arguments[THREADS][2];
+    for (int i = 0; i < THREADS; i++) {
+        arguments[i][0] = context;
+        arguments[i][1] = (CUcontext)(uintptr_t)(i + 1);
+        TRUE_OR_DIE(pthread_create(&all[i], NULL, one_of_many, arguments[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(all[i], NULL);
+}
+
 int main(void)
 {
     CU(cuInit(0));
@@ -190,6 +226,7 @@ int main(void)
     attributes(context);
     advice(stream);
     many();
+    threads(context);
 
     /* It goes with its context. */
     CUdeviceptr small, large;
