@@ -679,6 +679,7 @@ struct rf_MODULE_LOAD_reply {
 };
 _Static_assert(sizeof(struct rf_MODULE_LOAD_reply) == 8, "rf_MODULE_LOAD_reply");
 
+/* MODULE_UNLOAD: in the module's own context, whichever is current */
 struct rf_MODULE_UNLOAD {
     uint64_t module;
 };

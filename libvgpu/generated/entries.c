@@ -1573,31 +1573,30 @@ EXPORT CUresult CUDAAPI cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle 
 
 EXPORT CUresult CUDAAPI cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)
 {
-    (void)pHandle;
-    (void)dptr;
-    return vgpu_refuse("cuIpcGetMemHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcGetMemHandle(pHandle, dptr);
 }
 
 EXPORT CUresult CUDAAPI cuIpcOpenMemHandle(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
 {
-    (void)pdptr;
-    (void)handle;
-    (void)Flags;
-    return vgpu_refuse("cuIpcOpenMemHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcOpenMemHandle_v2(pdptr, handle, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
 {
-    (void)pdptr;
-    (void)handle;
-    (void)Flags;
-    return vgpu_refuse("cuIpcOpenMemHandle_v2", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcOpenMemHandle_v2(pdptr, handle, Flags);
 }
 
 EXPORT CUresult CUDAAPI cuIpcCloseMemHandle(CUdeviceptr dptr)
 {
-    (void)dptr;
-    return vgpu_refuse("cuIpcCloseMemHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcCloseMemHandle(dptr);
 }
 
 EXPORT CUresult CUDAAPI cuMemHostRegister(void *p, size_t bytesize, unsigned int Flags)

@@ -77,6 +77,9 @@ CUresult vgpu_cuMemHostGetDevicePointer(CUdeviceptr_v1 *pdptr, void *p, unsigned
 CUresult vgpu_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags);
 CUresult vgpu_cuMemHostGetFlags(unsigned int *pFlags, void *p);
 CUresult vgpu_cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags);
+CUresult vgpu_cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr);
+CUresult vgpu_cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags);
+CUresult vgpu_cuIpcCloseMemHandle(CUdeviceptr dptr);
 CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags);
 CUresult vgpu_cuMemHostUnregister(void *p);
 CUresult vgpu_cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr);
