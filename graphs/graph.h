@@ -127,6 +127,8 @@ struct graph_node {
   bool disabled;   /* of an executable graph */
   uint32_t mark;   /* scratch of walks */
   uint32_t step;   /* in its plan */
+  void *part;      /* the host's: where it has put it */
+  uint32_t number;
   struct graph_edges in, out;
   struct graph_params params;
 };
@@ -160,6 +162,9 @@ struct graph {
   struct graph_condition **conditions; /* made for it */
   unsigned condition_count;
 };
+
+/* The condition of a conditional node, NULL if it is gone. */
+const struct graph_condition *graph_condition_find(const struct graph_node *node);
 
 struct graph *graph_new(void); /* NULL: out of memory */
 void graph_free(struct graph *graph);

@@ -229,11 +229,18 @@ static CUresult prepare_child(struct graph *graph, struct graph_params *params) 
   return graph_clone(given, &params->child);
 }
 
-static CUresult prepare_conditional(struct graph *graph, struct graph_params *params) {
-  struct graph_condition *condition = NULL;
-  for (struct graph *at = graph; at && !condition; at = at->owner ? at->owner->graph : NULL)
+/* A condition of a graph or of one above it. */
+static struct graph_condition *condition_find(const struct graph *graph, uint64_t number) {
+  for (const struct graph *at = graph; at; at = at->owner ? at->owner->graph : NULL)
     for (unsigned i = 0; i < at->condition_count; i++)
-      if (at->conditions[i]->number == params->conditional.handle) condition = at->conditions[i];
+      if (at->conditions[i]->number == number) return at->conditions[i];
+  return NULL;
+}
+
+const struct graph_condition *graph_condition_find(const struct graph_node *node) { return condition_find(node->graph, node->params.conditional.handle); }
+
+static CUresult prepare_conditional(struct graph *graph, struct graph_params *params) {
+  struct graph_condition *const condition = condition_find(graph, params->conditional.handle);
   if (!condition || condition->used) return CUDA_ERROR_INVALID_VALUE;
   const unsigned size = params->conditional.size;
   params->conditional.bodies = calloc(size, sizeof(struct graph *));

@@ -90,6 +90,7 @@ export const HANDLES: Record<string, string> = {
   CUlibrary: 'library',
   CUkernel: 'kernel',
   CUlinkState: 'linkState',
+  CUgraphExec: 'graphExec',
   CUtexref: 'texref',
   CUsurfref: 'surfref',
   // The numbers themselves are the driver's, because kernels get them; a row of the handle table counts each against the zone.

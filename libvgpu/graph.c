@@ -6,9 +6,13 @@
  * and written when its turn comes.
  *
  * One launch of an executable graph runs at a time: each records an event, and one in another stream waits for it. Putting a
- * launch together may block (pageable memory, a full ring), so it is done without the lock; `busy` keeps others away meanwhile. */
+ * launch together may block (pageable memory, a full ring), so it is done without the lock; `busy` keeps others away meanwhile.
+ *
+ * Stretches of nodes that the device does alone are made into graphs of the driver's when the graph is instantiated, and are one
+ * message each (graph_part.h). Conditionals are possible only so. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "call.h"
 #include "capture.h"
@@ -17,6 +21,7 @@
 #include "device.h"
 #include "env.h"
 #include "function.h"
+#include "graph_part.h"
 #include "hand.h"
 #include "launch.h"
 #include "thread.h"
@@ -25,6 +30,8 @@ struct backend {
     CUevent event;             /* recorded behind each launch */
     struct graph_stream last;  /* the stream of the last one */
     int launched, busy;
+    struct vgpu_part *parts;   /* of the plan, in order; all steps are in one */
+    uint32_t part_count;
 };
 
 /* ---- streams, contexts, events ---- */
@@ -160,48 +167,21 @@ void graph_env_release(CUdeviceptr address)
     vgpu_post(&call);
 }
 
+/* Kernels are given this number; where it stands among their parameters the executor puts the driver's handle, so it is one that
+ * cannot stand there by chance. */
 CUresult graph_env_condition(unsigned initial, unsigned flags, uint64_t *number)
 {
     (void)initial;
     (void)flags;
-    (void)number;
-    return CUDA_ERROR_NOT_SUPPORTED;
+    do {
+        if (getrandom(number, sizeof *number, 0) != sizeof *number) return CUDA_ERROR_OPERATING_SYSTEM;
+    } while (*number >> 48 == 0);
+    return CUDA_SUCCESS;
 }
 
 void graph_env_condition_release(uint64_t number) { (void)number; }
 
 /* ---- executable graphs ---- */
-
-CUresult graph_env_instantiate(struct graph_exec *exec, struct graph_node **error)
-{
-    struct backend *backend = calloc(1, sizeof *backend);
-    (void)error;
-    if (!backend) return CUDA_ERROR_OUT_OF_MEMORY;
-    CUresult result = cuEventCreate(&backend->event, CU_EVENT_DISABLE_TIMING);
-    if (result != CUDA_SUCCESS) {
-        free(backend);
-        return result;
-    }
-    exec->backend = backend;
-    return CUDA_SUCCESS;
-}
-
-CUresult graph_env_update(struct graph_exec *exec, struct graph_node *const *nodes, size_t count)
-{
-    (void)exec; /* launches read the nodes */
-    (void)nodes;
-    (void)count;
-    return CUDA_SUCCESS;
-}
-
-void graph_env_settle(struct graph_exec *exec)
-{
-    uint64_t handle = exec->handle;
-    while (exec && ((struct backend *)exec->backend)->busy) {
-        graph_sleep();
-        exec = graph_handle_find(GRAPH_KIND_EXEC, handle);
-    }
-}
 
 /* Our own event: not the calls for events, which look whether it was captured, under the lock. */
 static void await_event(CUevent event)
@@ -222,12 +202,110 @@ static void end_event(CUevent event)
     vgpu_wait(&call, NULL, 0);
 }
 
+/* Fewer nodes than this are as quickly sent one by one. */
+#define PART_LEAST 3
+
+/* Stretches of steps that the device does alone become graphs of the driver's; what is between them goes step by step. */
+static CUresult divide(struct graph_exec *exec, struct backend *backend, struct graph_node **error)
+{
+    const struct graph_plan *plan = &exec->plan;
+    for (uint32_t first = 0, end; first < plan->count; first = end) {
+        CUcontext context = NULL;
+        for (end = first; end < plan->count && vgpu_part_can(&plan->steps[end]); end++) {
+            const struct graph_node *node = plan->steps[end].node;
+            if (!node || !node->params.context) continue;
+            if (context && node->params.context != context) break;
+            context = node->params.context;
+        }
+        struct vgpu_part part = {.first = first, .count = end - first};
+        if (end == first) part.count = 1, end = first + 1;
+        struct vgpu_part *list = realloc(backend->parts, (backend->part_count + 1) * sizeof *list);
+        if (!list) return CUDA_ERROR_OUT_OF_MEMORY;
+        backend->parts = list;
+        list[backend->part_count++] = part;
+    }
+    /* Nodes point to their part: the list does not move any more. */
+    for (uint32_t i = 0; i < backend->part_count; i++) {
+        struct vgpu_part *part = &backend->parts[i];
+        CUcontext context = NULL;
+        uint32_t nodes = 0;
+        int conditional = 0;
+        for (uint32_t k = part->first; k < part->first + part->count; k++) {
+            const struct graph_node *node = plan->steps[k].node;
+            if (!node || !node->params.context || !vgpu_part_can(&plan->steps[k])) continue;
+            context = node->params.context;
+            nodes++;
+            conditional |= node->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL;
+        }
+        if (!conditional && nodes < PART_LEAST) continue;
+        CUresult result = vgpu_part_make(plan, part, context, error);
+        if (result != CUDA_SUCCESS) return result;
+    }
+    return CUDA_SUCCESS;
+}
+
+static void end_parts(struct backend *backend)
+{
+    for (uint32_t i = 0; i < backend->part_count; i++)
+        if (backend->parts[i].handle) vgpu_part_end(&backend->parts[i]);
+    free(backend->parts);
+}
+
+CUresult graph_env_instantiate(struct graph_exec *exec, struct graph_node **error)
+{
+    struct backend *backend = calloc(1, sizeof *backend);
+    if (!backend) return CUDA_ERROR_OUT_OF_MEMORY;
+    CUresult result = cuEventCreate(&backend->event, CU_EVENT_DISABLE_TIMING);
+    if (result == CUDA_SUCCESS) {
+        result = divide(exec, backend, error);
+        if (result != CUDA_SUCCESS) {
+            end_parts(backend);
+            end_event(backend->event);
+        }
+    }
+    if (result != CUDA_SUCCESS) free(backend);
+    else exec->backend = backend;
+    return result;
+}
+
+/* A node of a part that no longer fits there: its part goes one by one from now on, which is right for all but conditionals. */
+static CUresult dissolve(struct graph_exec *exec, struct vgpu_part *part)
+{
+    for (uint32_t i = part->first; i < part->first + part->count; i++)
+        if (exec->plan.steps[i].bodies) return CUDA_ERROR_NOT_SUPPORTED;
+    vgpu_part_end(part);
+    part->handle = 0;
+    return CUDA_SUCCESS;
+}
+
+CUresult graph_env_update(struct graph_exec *exec, struct graph_node *const *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct vgpu_part *part = nodes[i]->part;
+        struct graph_step step = {.node = nodes[i]};
+        if (!part || !part->handle) continue; /* launches read the node */
+        CUresult error = vgpu_part_can(&step) ? vgpu_part_set(nodes[i], i + 1 == count) : dissolve(exec, part);
+        if (error != CUDA_SUCCESS) return error;
+    }
+    return CUDA_SUCCESS;
+}
+
+void graph_env_settle(struct graph_exec *exec)
+{
+    uint64_t handle = exec->handle;
+    while (exec && ((struct backend *)exec->backend)->busy) {
+        graph_sleep();
+        exec = graph_handle_find(GRAPH_KIND_EXEC, handle);
+    }
+}
+
 void graph_env_destroy(struct graph_exec *exec)
 {
     struct backend *backend = exec->backend;
     /* What user objects guard may be in use until the last launch is over. */
     if (exec->graph->object_count && backend->launched) await_event(backend->event);
     end_event(backend->event);
+    end_parts(backend);
     free(backend);
     graph_free(exec->graph);
 }
@@ -265,16 +343,29 @@ static int reads_late(const struct graph_node *node)
     return from == CU_MEMORYTYPE_HOST || from == CU_MEMORYTYPE_UNIFIED;
 }
 
-static CUresult give_all(struct graph_exec *exec, CUstream stream, unsigned abi)
+static CUresult give_steps(const struct graph_exec *exec, const struct vgpu_part *part, int *host_before, CUstream stream, unsigned abi)
 {
-    int host = 0;
-    for (uint32_t i = 0; i < exec->plan.count; i++) {
+    int host = *host_before;
+    for (uint32_t i = part->first; i < part->first + part->count; i++) {
         const struct graph_node *node = exec->plan.steps[i].node;
         if (!node || node->disabled) continue;
         CUresult error = host && reads_late(node) ? vgpu_sync_stream(stream, abi) : CUDA_SUCCESS;
         if (error == CUDA_SUCCESS) error = give(node, stream, abi);
         if (error != CUDA_SUCCESS) return error;
         host = node->params.type == CU_GRAPH_NODE_TYPE_HOST || (host && !reads_late(node));
+    }
+    *host_before = host;
+    return CUDA_SUCCESS;
+}
+
+static CUresult give_all(const struct graph_exec *exec, CUstream stream, unsigned abi)
+{
+    const struct backend *backend = exec->backend;
+    int host = 0;
+    for (uint32_t i = 0; i < backend->part_count; i++) {
+        const struct vgpu_part *part = &backend->parts[i];
+        CUresult error = part->handle ? vgpu_part_launch(part, stream, abi) : give_steps(exec, part, &host, stream, abi);
+        if (error != CUDA_SUCCESS) return error;
     }
     return CUDA_SUCCESS;
 }

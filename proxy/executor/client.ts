@@ -8,6 +8,7 @@ import { ClientTextures } from './textures/objects.ts';
 import type { Reference } from './textures/references.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
+import { ClientGraphs } from './graphs/handlers.ts';
 import type { Wait } from './handlers/waits.ts';
 import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
@@ -55,6 +56,8 @@ export class Client implements MemoryClient {
 
   /** Modules, libraries, images. */
   readonly code = new ClientCode();
+
+  readonly graphs = new ClientGraphs();
   readonly textures = new ClientTextures();
   /** Texture references that the client has made itself. */
   readonly references = new Set<Reference>();

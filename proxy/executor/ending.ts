@@ -57,6 +57,7 @@ function isBusy(executor: Executor, client: Client): boolean {
 }
 
 function destroyContexts(executor: Executor, client: Client, gone: () => void): void {
+  client.graphs.end(executor.driver);
   let left = 1;
   const one = (): void => {
     if (--left === 0) finish(executor, client, gone);

@@ -29,7 +29,7 @@ const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 const CREATING = [
   Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
   Message.MEM_RETAIN, Message.POOL_CREATE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
-  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD,
+  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.GRAPH_MAKE,
 ];
 
 /** Of these, and of what else takes a context's resources, none is to be had in a context that a kernel has poisoned. Work given to it the

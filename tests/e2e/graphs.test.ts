@@ -7,8 +7,8 @@ import { Daemon, until } from '../support/daemon.ts'
 import { program } from '../support/programs.ts'
 
 const parts = {
-  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory'],
-  captures: ['work', 'forks', 'modes', 'errors', 'info'],
+  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional'],
+  captures: ['work', 'forks', 'modes', 'errors', 'info', 'body'],
 }
 
 let daemon: Daemon

@@ -12,6 +12,7 @@ import { registerReferences } from '../textures/references.ts';
 import { registerTextures } from '../textures/objects.ts';
 import { registerContexts } from './contexts.ts';
 import { registerCopies } from './copies.ts';
+import { registerGraphs } from '../graphs/handlers.ts';
 import { registerEvents } from './events.ts';
 import { registerHostCalls } from './hostcalls.ts';
 import { registerPrints } from './prints.ts';
@@ -38,6 +39,7 @@ export function makeHandlers(registerMemory: (table: HandlerTable) => void): Han
   registerHostCalls(table);
   registerPrints(table);
   registerWaits(table);
+  registerGraphs(table);
   registerImages(table);
   registerCode(table);
   registerFunctions(table);
