@@ -57,7 +57,7 @@ const NODES_WORDS = MESSAGES[Message.GRAPH_NODES].request >> 2;
 const SET_WORDS = MESSAGES[Message.GRAPH_SET].request >> 2;
 
 function readWords(v: Invocation, off: number, count: number): Int32Array | null {
-  if ((off + count) << 2 > v.bytes) return null;
+  if ((off + count) * 4 > v.bytes) return null; // no shift: that would wrap around
   const words = new Int32Array(count);
   v.copyWords(words, off, count);
   return words;
