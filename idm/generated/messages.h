@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xf8578764u
+#define RF_TABLE_HASH 0xb4927d69u
 
 enum rf_message {
     RF_PING = 1,
@@ -87,66 +87,71 @@ enum rf_message {
     RF_LINK_DESTROY = 77,
     RF_PRINT_READ = 78,
     RF_LAUNCH = 79,
-    RF_TEXTURE_CREATE = 80,
-    RF_TEXTURE_DESTROY = 81,
-    RF_TEXTURE_DESCRIBE = 82,
-    RF_MODULE_REF = 83,
-    RF_TEXREF_CREATE = 84,
-    RF_TEXREF_DESTROY = 85,
-    RF_TEXREF_BIND = 86,
-    RF_TEXREF_BOUND = 87,
-    RF_TEXREF_BORDER = 88,
-    RF_TEXREF_FORMAT = 89,
-    RF_cuCtxSetLimit = 90,
-    RF_cuCtxGetLimit = 91,
-    RF_cuCtxGetCacheConfig = 92,
-    RF_cuCtxSetCacheConfig = 93,
-    RF_cuCtxGetStreamPriorityRange = 94,
-    RF_cuCtxResetPersistingL2Cache = 95,
-    RF_cuCtxRecordEvent = 96,
-    RF_cuCtxWaitEvent = 97,
-    RF_cuCtxGetSharedMemConfig = 98,
-    RF_cuCtxSetSharedMemConfig = 99,
-    RF_cuStreamCreate = 100,
-    RF_cuStreamCreateWithPriority = 101,
-    RF_cuStreamGetPriority = 102,
-    RF_cuStreamGetFlags = 103,
-    RF_cuStreamGetId = 104,
-    RF_cuStreamWaitEvent = 105,
-    RF_cuStreamQuery = 106,
-    RF_cuStreamCopyAttributes = 107,
-    RF_cuStreamGetAttribute = 108,
-    RF_cuStreamSetAttribute = 109,
-    RF_cuStreamWaitValue32_v2 = 110,
-    RF_cuStreamWaitValue64_v2 = 111,
-    RF_cuStreamWriteValue32_v2 = 112,
-    RF_cuStreamWriteValue64_v2 = 113,
-    RF_cuEventCreate = 114,
-    RF_cuEventRecord = 115,
-    RF_cuEventRecordWithFlags = 116,
-    RF_cuEventQuery = 117,
-    RF_cuEventElapsedTime = 118,
-    RF_cuEventElapsedTime_v2 = 119,
-    RF_cuTexRefSetArray = 120,
-    RF_cuTexRefSetMipmappedArray = 121,
-    RF_cuTexRefSetFormat = 122,
-    RF_cuTexRefSetAddressMode = 123,
-    RF_cuTexRefSetFilterMode = 124,
-    RF_cuTexRefSetMipmapFilterMode = 125,
-    RF_cuTexRefSetMipmapLevelBias = 126,
-    RF_cuTexRefSetMipmapLevelClamp = 127,
-    RF_cuTexRefSetMaxAnisotropy = 128,
-    RF_cuTexRefSetFlags = 129,
-    RF_cuTexRefGetAddress_v2 = 130,
-    RF_cuTexRefGetAddressMode = 131,
-    RF_cuTexRefGetFilterMode = 132,
-    RF_cuTexRefGetMipmapFilterMode = 133,
-    RF_cuTexRefGetMipmapLevelBias = 134,
-    RF_cuTexRefGetMipmapLevelClamp = 135,
-    RF_cuTexRefGetMaxAnisotropy = 136,
-    RF_cuTexRefGetFlags = 137,
-    RF_cuSurfRefSetArray = 138,
-    RF_MESSAGES = 139
+    RF_GRAPH_NODES = 80,
+    RF_GRAPH_MAKE = 81,
+    RF_GRAPH_SET = 82,
+    RF_GRAPH_LAUNCH = 83,
+    RF_GRAPH_END = 84,
+    RF_TEXTURE_CREATE = 85,
+    RF_TEXTURE_DESTROY = 86,
+    RF_TEXTURE_DESCRIBE = 87,
+    RF_MODULE_REF = 88,
+    RF_TEXREF_CREATE = 89,
+    RF_TEXREF_DESTROY = 90,
+    RF_TEXREF_BIND = 91,
+    RF_TEXREF_BOUND = 92,
+    RF_TEXREF_BORDER = 93,
+    RF_TEXREF_FORMAT = 94,
+    RF_cuCtxSetLimit = 95,
+    RF_cuCtxGetLimit = 96,
+    RF_cuCtxGetCacheConfig = 97,
+    RF_cuCtxSetCacheConfig = 98,
+    RF_cuCtxGetStreamPriorityRange = 99,
+    RF_cuCtxResetPersistingL2Cache = 100,
+    RF_cuCtxRecordEvent = 101,
+    RF_cuCtxWaitEvent = 102,
+    RF_cuCtxGetSharedMemConfig = 103,
+    RF_cuCtxSetSharedMemConfig = 104,
+    RF_cuStreamCreate = 105,
+    RF_cuStreamCreateWithPriority = 106,
+    RF_cuStreamGetPriority = 107,
+    RF_cuStreamGetFlags = 108,
+    RF_cuStreamGetId = 109,
+    RF_cuStreamWaitEvent = 110,
+    RF_cuStreamQuery = 111,
+    RF_cuStreamCopyAttributes = 112,
+    RF_cuStreamGetAttribute = 113,
+    RF_cuStreamSetAttribute = 114,
+    RF_cuStreamWaitValue32_v2 = 115,
+    RF_cuStreamWaitValue64_v2 = 116,
+    RF_cuStreamWriteValue32_v2 = 117,
+    RF_cuStreamWriteValue64_v2 = 118,
+    RF_cuEventCreate = 119,
+    RF_cuEventRecord = 120,
+    RF_cuEventRecordWithFlags = 121,
+    RF_cuEventQuery = 122,
+    RF_cuEventElapsedTime = 123,
+    RF_cuEventElapsedTime_v2 = 124,
+    RF_cuTexRefSetArray = 125,
+    RF_cuTexRefSetMipmappedArray = 126,
+    RF_cuTexRefSetFormat = 127,
+    RF_cuTexRefSetAddressMode = 128,
+    RF_cuTexRefSetFilterMode = 129,
+    RF_cuTexRefSetMipmapFilterMode = 130,
+    RF_cuTexRefSetMipmapLevelBias = 131,
+    RF_cuTexRefSetMipmapLevelClamp = 132,
+    RF_cuTexRefSetMaxAnisotropy = 133,
+    RF_cuTexRefSetFlags = 134,
+    RF_cuTexRefGetAddress_v2 = 135,
+    RF_cuTexRefGetAddressMode = 136,
+    RF_cuTexRefGetFilterMode = 137,
+    RF_cuTexRefGetMipmapFilterMode = 138,
+    RF_cuTexRefGetMipmapLevelBias = 139,
+    RF_cuTexRefGetMipmapLevelClamp = 140,
+    RF_cuTexRefGetMaxAnisotropy = 141,
+    RF_cuTexRefGetFlags = 142,
+    RF_cuSurfRefSetArray = 143,
+    RF_MESSAGES = 144
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -1061,6 +1066,47 @@ struct rf_LAUNCH {
     uint32_t chunks;
 };
 _Static_assert(sizeof(struct rf_LAUNCH) == 64, "rf_LAUNCH");
+
+/* GRAPH_NODES: nodes follow, `words` words of 32 bits: what GRAPH_MAKE makes of the same number `build`, in turn; proxy/executor/graphs/nodes.ts says how they look */
+struct rf_GRAPH_NODES {
+    uint64_t build;
+    uint32_t words;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_GRAPH_NODES) == 16, "rf_GRAPH_NODES");
+
+/* GRAPH_MAKE: an executable graph of the nodes sent; graphs: 1 and the number of bodies of conditionals */
+struct rf_GRAPH_MAKE {
+    uint64_t build;
+    uint64_t context;
+    uint32_t nodes;
+    uint32_t graphs;
+};
+_Static_assert(sizeof(struct rf_GRAPH_MAKE) == 24, "rf_GRAPH_MAKE");
+
+struct rf_GRAPH_MAKE_reply {
+    uint64_t graph;
+};
+_Static_assert(sizeof(struct rf_GRAPH_MAKE_reply) == 8, "rf_GRAPH_MAKE_reply");
+
+/* GRAPH_SET: other parameters for node number `node`, which follows as in GRAPH_NODES */
+struct rf_GRAPH_SET {
+    uint64_t graph;
+    uint32_t node;
+    uint32_t words;
+};
+_Static_assert(sizeof(struct rf_GRAPH_SET) == 16, "rf_GRAPH_SET");
+
+struct rf_GRAPH_LAUNCH {
+    uint64_t graph;
+    uint64_t stream;
+};
+_Static_assert(sizeof(struct rf_GRAPH_LAUNCH) == 16, "rf_GRAPH_LAUNCH");
+
+struct rf_GRAPH_END {
+    uint64_t graph;
+};
+_Static_assert(sizeof(struct rf_GRAPH_END) == 8, "rf_GRAPH_END");
 
 /* TEXTURE_CREATE: a texture or surface object; the object is the driver's own number. The descriptors follow as in cuda.h, arrays in them ours: resource (144 bytes), texture (104), view (112) */
 struct rf_TEXTURE_CREATE {
