@@ -64,7 +64,7 @@ function declaredInElf(b: Buffer): number {
   const count = b.readUInt16LE(60);
   const names = start + b.readUInt16LE(62) * 64;
   let sum = 0;
-  if (count === 0 || start + count * 64 > b.length) return 0;
+  if (count === 0 || start + count * 64 > b.length || names + 64 > b.length) return 0;
   const strings = b.subarray(u64(names + 24), u64(names + 24) + u64(names + 32));
   for (let i = 0; i < count; i++) {
     const at = start + i * 64;
