@@ -2,8 +2,8 @@
  * What a spare executor does while it waits for a zone: it serves a client of its own making, from the hello to the hang-up.
  *
  * JavaScript is slow the first time: each function is compiled when it is first called, the driver's functions are bound when they
- * are first read, and a loop is compiled well only after it has gone round some thousand times. A first client would wait for all of that, 12 of
- * 15 ms. Afterwards the rehearsed zone is gone, its context and its memory with it; what stays is code.
+ * are first read, and a loop is compiled well only after it has gone round some thousand times. A first client would wait for all of that, most
+ * of 15 ms. Afterwards the rehearsed zone is gone, its context and its memory with it; what stays is code.
  *
  * On the software GPU alone: a context takes hundreds of MiB of a real card and a tenth of a second, and spares hold nothing of it.
  */
