@@ -359,9 +359,18 @@ static const struct {
     {ID(d4, 08, 20, 55, bd, e6, 70, 4b, 8d, 34, ba, 12, 3c, 66, e1, f2), integrity_check},
 };
 
+static _Atomic int runtime_is_here;
+
 const void *rf_cudart_table(const CUuuid *id)
 {
+    if (!memcmp(id, &tables[0].id, sizeof *id)) atomic_store_explicit(&runtime_is_here, 1, memory_order_relaxed);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (!memcmp(id, &tables[i].id, sizeof *id)) return tables[i].table;
     return NULL;
+}
+
+CUresult rf_cudart_bad_shape(void)
+{
+    enum { INVALID_CONFIGURATION = 9 };
+    return atomic_load_explicit(&runtime_is_here, memory_order_relaxed) ? (CUresult)INVALID_CONFIGURATION : CUDA_ERROR_INVALID_VALUE;
 }

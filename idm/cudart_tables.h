@@ -17,6 +17,11 @@
 /* The table of a UUID, for the life of the process; NULL: not one of ours. Needs no cuInit. */
 RF_CUDART_OPTIONAL const void *rf_cudart_table(const CUuuid *id);
 
+/* What a launch of a grid or block that no device has is answered with. The driver API's CUDA_ERROR_INVALID_VALUE; but the runtime, which
+ * looks at no dimension itself and promises cudaErrorInvalidConfiguration, has it only from here: 9, which it hands through. So that
+ * is the answer in a process whose runtime has asked for its tables. */
+RF_CUDART_OPTIONAL CUresult rf_cudart_bad_shape(void);
+
 /* A context is ending. `take` removes what the runtime keeps by it, under whatever locks its caller holds; `drop` then runs the
  * runtime's destructors, without locks, since they may call the driver. NULL: nothing was kept. */
 struct rf_cudart_kept;

@@ -113,8 +113,11 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
     if (!(waited & VGPU_ANY_CONTEXT)) {
         if (__builtin_expect(!context, 0)) {
             if (!names_its_context(message)) return thread->in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
-        } else if (__builtin_expect(atomic_load_explicit(&context->destroyed, memory_order_relaxed), 0)) {
-            return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+        } else if (__builtin_expect(atomic_load_explicit(&context->destroyed, memory_order_relaxed) |
+                                    atomic_load_explicit(&context->fault, memory_order_relaxed) | thread->in_callback, 0)) {
+            if (thread->in_callback) return CUDA_ERROR_NOT_PERMITTED; /* the CUDA runtime makes its context current there, too */
+            if (atomic_load_explicit(&context->destroyed, memory_order_relaxed)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+            return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
         }
     }
     call->slot = NULL;
@@ -235,6 +238,35 @@ static CUresult await(struct vgpu_call *call)
     return state;
 }
 
+/* Errors of kernels, which stay with their context: as documented, "any further CUDA work will return the same error". */
+static int ruins_its_context(CUresult error)
+{
+    switch ((int)error) {
+    case CUDA_ERROR_ILLEGAL_ADDRESS: case CUDA_ERROR_LAUNCH_TIMEOUT: case CUDA_ERROR_ASSERT: case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION: case CUDA_ERROR_MISALIGNED_ADDRESS: case CUDA_ERROR_INVALID_ADDRESS_SPACE: case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED: return 1;
+    default: return 0;
+    }
+}
+
+/* Some calls (memory) are served outside of the client's context and would succeed in one that is ruined, so that is remembered
+ * here. The error at hand may be another context's, by its stream or event: the current one is asked. */
+static __attribute__((noinline)) void learn_fault(void)
+{
+    static _Thread_local int asking;
+    struct vgpu_context *context = vgpu_thread.top;
+    struct vgpu_call call;
+    if (asking || !context || atomic_load_explicit(&context->fault, memory_order_relaxed)) return;
+    asking = 1;
+    CUresult error = vgpu_begin(&call, RF_cuStreamQuery, sizeof(struct rf_cuStreamQuery), VGPU_WAITED, 0);
+    if (error == CUDA_SUCCESS) {
+        ((struct rf_cuStreamQuery *)call.payload)->hStream = VGPU_WIRE(CU_STREAM_LEGACY);
+        error = vgpu_wait(&call, NULL, 0);
+        if (ruins_its_context(error)) atomic_store_explicit(&context->fault, (int)error, memory_order_relaxed);
+    }
+    asking = 0;
+}
+
 CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
 {
     CUresult result = await(call);
@@ -254,8 +286,10 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
     uint16_t message = (uint16_t)call->message;
     free_slot(call);
     if (message != RF_PRINT_READ) vgpu_print_look();
-    if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0))
+    if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0)) {
         vgpu_log(VGPU_DEBUG, "message %u: %s", call->message, vgpu_error_name(result));
+        if (ruins_its_context(result)) learn_fault();
+    }
     return result;
 }
 

@@ -370,7 +370,8 @@ CUresult vgpu_cuCtxSynchronize_v2(CUcontext ctx)
 {
     struct vgpu_context *context;
     CUresult error = known(ctx, &context);
-    if (error != CUDA_SUCCESS) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : error;
+    if (vgpu_thread.in_callback) return CUDA_ERROR_NOT_PERMITTED;
+    if (error != CUDA_SUCCESS) return error;
     if (graph_capturing() && graph_capture_context(context->id, &error)) return error;
     struct vgpu_call call;
     error = vgpu_begin(&call, RF_GPU_SYNC, sizeof(struct rf_GPU_SYNC), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
@@ -407,6 +408,7 @@ static CUresult reset(CUdevice dev)
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_CTX_PRIMARY_RESET *)call.payload)->device = vgpu_device_to_wire(dev);
     error = vgpu_wait(&call, NULL, 0);
+    atomic_store_explicit(&primaries[dev].context->fault, CUDA_SUCCESS, memory_order_relaxed);
     if (error == CUDA_SUCCESS) vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
     return error;
 }

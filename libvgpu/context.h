@@ -18,6 +18,7 @@ struct vgpu_context {
     unsigned users;           /* cuCtxAttach; guarded */
     int primary;
     _Atomic int destroyed;
+    _Atomic int fault;        /* CUresult: a kernel ruined it; what every call in it answers until it ends or is reset (call.c) */
 };
 
 /* Makes the primary contexts known, whose handles are valid before they are retained. Once, after the connection stands. */

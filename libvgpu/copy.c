@@ -408,6 +408,8 @@ CUresult vgpu_copy(struct vgpu_box *box)
     if (graph_capturing() && captured(box, &taken)) return taken;
     uint64_t area, volume;
     if (__builtin_mul_overflow(box->width, box->rows, &area) || __builtin_mul_overflow(area, box->depth, &volume)) return CUDA_ERROR_INVALID_VALUE;
+    /* More than any device memory holds: the executor would say so, but only after the program's own memory was read for it. */
+    if (volume > vgpu.info.window_size && volume > vgpu.info.host_window_size) return CUDA_ERROR_INVALID_VALUE;
     for (int i = 0; i < 2; i++) {
         struct vgpu_side *side = i ? &box->src : &box->dst;
         if (side->pitch == 0 && side->kind != VGPU_SIDE_ARRAY) side->pitch = side->x + box->width;

@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "cudart_tables.h"
 #include "device.h"
 #include "hand.h"
 #include "happens.h"
@@ -24,14 +25,27 @@ static CUresult refused(CUresult error)
     return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-static int shape_fits(const struct vgpu_order *order)
+/* Within what the device has. */
+static int sides_fit(const struct vgpu_order *order)
 {
     const int32_t *limit = vgpu.info.devices[0].attributes;
     for (int i = 0; i < 3; i++) {
         if (order->grid[i] == 0 || order->grid[i] > (uint32_t)limit[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i]) return 0;
         if (order->block[i] == 0 || order->block[i] > (uint32_t)limit[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i]) return 0;
     }
-    return order->block[0] * order->block[1] * order->block[2] <= order->function->max_threads; /* each is at most 1024 */
+    return 1;
+}
+
+static uint32_t threads(const struct vgpu_order *order) { return order->block[0] * order->block[1] * order->block[2]; /* each is at most 1024 */ }
+
+static int shape_fits(const struct vgpu_order *order) { return sides_fit(order) && threads(order) <= order->function->max_threads; }
+
+/* Which error a shape is that does not fit. */
+static CUresult misshapen(const struct vgpu_order *order)
+{
+    const uint32_t most = (uint32_t)vgpu.info.devices[0].attributes[CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK];
+    const int device_has_it = sides_fit(order) && threads(order) <= most;
+    return device_has_it || !rf_cudart_bad_shape ? CUDA_ERROR_INVALID_VALUE : rf_cudart_bad_shape();
 }
 
 static int shared_fits(const struct vgpu_order *order)
@@ -120,7 +134,7 @@ CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
         CUresult error = vgpu_thread.top ? vgpu_function_get(f, &order->function) : refused(CUDA_SUCCESS);
         if (error != CUDA_SUCCESS) return error;
     }
-    if (__builtin_expect(!shape_fits(order), 0)) return refused(CUDA_ERROR_INVALID_VALUE);
+    if (__builtin_expect(!shape_fits(order), 0)) return refused(misshapen(order));
     /* A function may have its limit from its kernel: ask before refusing. */
     if (__builtin_expect(!shared_fits(order), 0) && (vgpu_function_refresh(order->function) != CUDA_SUCCESS || !shared_fits(order))) return refused(CUDA_ERROR_INVALID_VALUE);
     CUresult taken = CUDA_SUCCESS;

@@ -4,6 +4,7 @@
 
 #include "capture.h"
 #include "context.h"
+#include "cudart_tables.h"
 #include "kernel.h"
 #include "log.h"
 #include "module.h"
@@ -26,18 +27,20 @@ static CUresult refuse(const char *call, const struct ptx_kernel_info *info, CUr
   return result;
 }
 
+static CUresult bad_shape(void) { return rf_cudart_bad_shape ? rf_cudart_bad_shape() : CUDA_ERROR_INVALID_VALUE; }
+
 static CUresult check_shape(const char *call, const struct order *order, const struct ptx_kernel_info *info, const struct function_settings *settings) {
   static const unsigned grid_limit[3] = {2147483647, 65535, 65535}, block_limit[3] = {1024, 1024, 64};
   uint64_t threads = 1, blocks = 1;
   for (int i = 0; i < 3; i++) {
     if (!order->grid[i] || order->grid[i] > grid_limit[i])
-      return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the grid has 1 to 2147483647 x 65535 x 65535 blocks");
+      return refuse(call, info, bad_shape(), "the grid has 1 to 2147483647 x 65535 x 65535 blocks");
     if (!order->block[i] || order->block[i] > block_limit[i])
-      return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "a block has 1 to 1024 x 1024 x 64 threads");
+      return refuse(call, info, bad_shape(), "a block has 1 to 1024 x 1024 x 64 threads");
     threads *= order->block[i];
     blocks *= order->grid[i] < UINT32_MAX && blocks < UINT32_MAX ? order->grid[i] : 1;
   }
-  if (threads > 1024) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "a block has at most 1024 threads in all");
+  if (threads > 1024) return refuse(call, info, bad_shape(), "a block has at most 1024 threads in all");
   if (threads > info->max_threads) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the block has more threads than .maxntid (__launch_bounds__) allows");
   if (info->required[0] && memcmp(info->required, order->block, sizeof info->required) != 0)
     return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the block is not the one that .reqntid requires");

@@ -71,6 +71,8 @@ function destroyContexts(executor: Executor, client: Client, gone: () => void): 
 }
 
 function finish(executor: Executor, client: Client, gone: () => void): void {
+  // What its contexts' end made the driver write out is this client's: it must not be the next one's.
+  executor.collectPrinted(client);
   executor.unpinStaging(client);
   clientCodeGone(executor, client);
   client.memory.contextsGone();

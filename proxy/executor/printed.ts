@@ -61,6 +61,7 @@ export class Printed {
 /** Whether code may print. What is compressed cannot be looked into: then the machine code beside it decides, if there is some. */
 export function prints(image: Image): boolean {
   const { bytes, size } = image;
-  if (bytes.subarray(0, size).includes('vprintf')) return true;
+  const code = bytes.subarray(0, size);
+  if (code.includes('vprintf') || code.includes('__assertfail')) return true;
   return image.opaque;
 }

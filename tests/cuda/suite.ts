@@ -11,7 +11,9 @@ const run = promisify(execFile)
 const here = join(root, 'tests/cuda')
 const built = makeFolder(join(root, 'build/tests/cuda'))
 
-export const sourceOf = (name: string): string => join(here, 'programs', `${name}.cu`)
+export const sourceOf = (name: string): string => join(root, relativeSource(name))
+/** As compilers are given it, from the checkout's root: an assertion's text names its file. */
+const relativeSource = (name: string): string => `tests/cuda/programs/${name}.cu`
 export const ptxOf = (name: string): string => join(here, 'ptx', `${name}.ptx`)
 
 export const programs = readdirSync(join(here, 'programs')).filter((file) => file.endsWith('.cu')).map((file) => file.slice(0, -3)).sort()
@@ -65,7 +67,7 @@ async function made(key: string, ending: string, command: (output: string) => [s
 
 /** Compiles the device part to PTX; the text. */
 export async function compilePtx(name: string): Promise<string> {
-  const file = await made(`${name}-${hash(read(sourceOf(name)), read(join(here, 'suite.h')), ...NVCC)}`, '.ptx', (output) => ['nvcc', [...NVCC, '-ptx', sourceOf(name), '-o', output]])
+  const file = await made(`${name}-${hash(read(sourceOf(name)), read(join(here, 'suite.h')), ...NVCC)}`, '.ptx', (output) => ['nvcc', [...NVCC, '-ptx', relativeSource(name), '-o', output]])
   return read(file)
 }
 
@@ -74,14 +76,14 @@ export async function buildProgram(name: string, build: Build): Promise<string> 
   const texts = [read(sourceOf(name)), read(join(here, 'suite.h'))]
   if (build === 'driver') {
     const key = hash(build, ...texts, read(join(here, 'driver_runtime.h')), read(join(root, 'idm/cuda_types.h')), read(join(root, 'idm/generated/cuda.h')))
-    const args = ['-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', '-rdynamic', '-Iidm', '-Iidm/generated', '-x', 'c++', sourceOf(name), '-Lbuild/stub', '-lcuda', '-ldl']
+    const args = ['-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', '-rdynamic', '-Iidm', '-Iidm/generated', '-x', 'c++', relativeSource(name), '-Lbuild/stub', '-lcuda', '-ldl']
     return made(`${name}-driver-${key}`, '', (output) => [process.env['CXX'] ?? 'g++', [...args, '-o', output]])
   }
   const folder = toolkit()
   if (folder === null) throw new Error('no CUDA toolkit')
   const stream = build === 'per-thread' ? ['--default-stream', 'per-thread'] : []
   const key = hash(...NVCC, ...stream, folder, ...texts)
-  const object = await made(`${name}-${key}`, '.o', (output) => ['nvcc', [...NVCC, ...stream, '-Xcompiler', '-pthread', '-c', sourceOf(name), '-o', output]])
+  const object = await made(`${name}-${key}`, '.o', (output) => ['nvcc', [...NVCC, ...stream, '-Xcompiler', '-pthread', '-c', relativeSource(name), '-o', output]])
   const libraries = build === 'shared' ? ['-lcudart', `-Wl,-rpath,${folder}/lib64`] : ['-lcudart_static', '-ldl', '-lrt']
   return made(`${name}-${build}-${key}`, '', (output) => ['g++', [object, `-L${folder}/lib64`, ...libraries, '-pthread', '-o', output]])
 }

@@ -181,7 +181,7 @@ static void callbacks()
     cudaError_t inside = cudaSuccess;
     OK(cudaLaunchHostFunc(stream, not_here, &inside));
     OK(cudaStreamSynchronize(stream));
-    CHECK(inside == cudaErrorNotPermitted);
+    FAILS(cudaErrorNotPermitted, inside);
     OK(cudaStreamDestroy(stream));
 }
 
