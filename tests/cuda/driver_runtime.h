@@ -466,6 +466,17 @@ inline cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms *p)
     c.dstY = p->dstPos.y;
     c.dstZ = p->dstPos.z;
     c.WidthInBytes = p->extent.width;
+    if (p->srcArray || p->dstArray) { // then the extent counts elements
+        CUDA_ARRAY3D_DESCRIPTOR d = {};
+        const CUresult found = cuArray3DGetDescriptor_v2(&d, p->srcArray ? p->srcArray : p->dstArray);
+        if (found != CUDA_SUCCESS) return rf::done(found);
+        const size_t bytes = d.Format == CU_AD_FORMAT_FLOAT || d.Format == CU_AD_FORMAT_UNSIGNED_INT32 || d.Format == CU_AD_FORMAT_SIGNED_INT32 ? 4
+                             : d.Format == CU_AD_FORMAT_UNSIGNED_INT8 || d.Format == CU_AD_FORMAT_SIGNED_INT8                              ? 1
+                                                                                                                                           : 2;
+        c.WidthInBytes *= bytes * d.NumChannels;
+        if (p->srcArray) c.srcMemoryType = CU_MEMORYTYPE_ARRAY, c.srcArray = p->srcArray;
+        if (p->dstArray) c.dstMemoryType = CU_MEMORYTYPE_ARRAY, c.dstArray = p->dstArray;
+    }
     c.Height = p->extent.height;
     c.Depth = p->extent.depth;
     RF_CALL(cuMemcpy3D_v2(&c));
@@ -618,5 +629,7 @@ template <class F> cudaError_t cudaOccupancyMaxPotentialBlockSize(int *grid, int
     if (error == CUDA_SUCCESS) error = rf::kernel((const void *)f, &kernel);
     return rf::done(error == CUDA_SUCCESS ? cuOccupancyMaxPotentialBlockSize(grid, block, (CUfunction)kernel, nullptr, shared, limit) : error);
 }
+
+#include "driver_textures.h"
 
 #endif
