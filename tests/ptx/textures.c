@@ -21,6 +21,8 @@ static uint64_t storage_address; /* of an "array": no plain pointer reaches it *
 static unsigned char storage_bytes[1 << 16];
 
 static bool find_image(uint64_t handle, struct ptx_image *image) {
+    size_t index;
+    if (ptx_image_index(handle, &index)) handle = index + 1; /* variables are bound to the images in their order */
     if (handle < 1 || handle > 4 || !images[handle - 1].channels) return false;
     *image = images[handle - 1];
     return true;
@@ -516,11 +518,41 @@ static void queries_and_variables(void) {
         found += !strcmp(info.name, "area") && info.kind == PTX_IMAGE_SURFACE;
     }
     if (found != 3 || ptx_image_count(p.module) != 4) die("the variables of textures, samplers and surfaces");
-    /* Without anything bound, reading through a variable is a fault. */
+    /* Queries: of what the variables are bound to, in the order of the text: bound, point, area, old. */
     struct ptx_fault fault;
     uint64_t out = device_alloc(64);
     make_image(&images[0], 2, false, PTX_CHANNEL_U8, 4, 1);
+    images[0].normalized = true;
+    images[2] = images[0];
+    images[2].channel = PTX_CHANNEL_F32;
+    if (start(&p, "k", 1, &fault, (uint64_t[]){out, 1}, 2) != PTX_FAULT_NONE) die("queries: %s", fault.message);
+    const uint32_t w = images[0].levels[0].width, want[12] = {w, images[0].levels[0].height, w, 0x10b5, 0, w, 4, 0x10de, 1, 1, 1, 0};
+    if (memcmp(host_of(out), want, sizeof want)) die("queries: %u %u %u %x, %u %u %u %x, %u %u %u %u", ((uint32_t *)host_of(out))[0], ((uint32_t *)host_of(out))[1], ((uint32_t *)host_of(out))[2], ((uint32_t *)host_of(out))[3], ((uint32_t *)host_of(out))[4], ((uint32_t *)host_of(out))[5], ((uint32_t *)host_of(out))[6], ((uint32_t *)host_of(out))[7], ((uint32_t *)host_of(out))[8], ((uint32_t *)host_of(out))[9], ((uint32_t *)host_of(out))[10], ((uint32_t *)host_of(out))[11]);
+    /* Without anything bound, reading through a variable is a fault. */
+    images[2].channels = 0;
     if (start(&p, "k", 1, &fault, (uint64_t[]){out, 1}, 2) != PTX_FAULT_IMAGE) die("a texture variable that nothing is bound to");
+    program_free(&p);
+}
+
+/* Independent mode: one texture through two samplers of the text. */
+static void samplers(void) {
+    static char text[2048];
+    snprintf(text, sizeof text,
+             "%s.global .texref t; .global .samplerref edge = { addr_mode_0 = clamp_to_edge, filter_mode = linear }; .global .samplerref dark = { addr_mode_0 = clamp_to_border };\n"
+             ".visible .entry k(.param .u64 out) { .reg .b64 %%d<4>; .reg .f32 %%f<12>; ld.param.u64 %%d1, [out]; mov.f32 %%f0, 0f3F800000; mov.f32 %%f1, 0f40A00000; mov.u64 %%d2, dark;\n"
+             "tex.1d.v4.f32.f32 {%%f2, _, _, _}, [t, edge, {%%f0}]; tex.1d.v4.f32.f32 {%%f3, _, _, _}, [t, edge, %%f1]; tex.1d.v4.f32.f32 {%%f4, _, _, _}, [t, %%d2, {%%f0}]; tex.1d.v4.f32.f32 {%%f5, _, _, _}, [t, dark, {%%f1}];\n"
+             "st.global.v4.f32 [%%d1], {%%f2, %%f3, %%f4, %%f5}; ret; }\n",
+             head);
+    struct program p = program_load(text);
+    struct ptx_fault fault;
+    uint64_t out = device_alloc(64);
+    make_image(&images[0], 1, false, PTX_CHANNEL_F32, 1, 1);
+    images[0].levels[0].width = 2;
+    const float pair[2] = {1, 3};
+    memcpy(storage_bytes, pair, sizeof pair);
+    if (start(&p, "k", 1, &fault, (uint64_t[]){out}, 1) != PTX_FAULT_NONE) die("samplers: %s", fault.message);
+    const float want[4] = {2, 3, 3, 0};
+    if (memcmp(host_of(out), want, sizeof want)) die("samplers");
     program_free(&p);
 }
 
@@ -626,6 +658,7 @@ int main(int argc, char **argv) {
     gathers();
     halves_and_offsets();
     queries_and_variables();
+    samplers();
     surfaces();
     refusals();
     puts("done");

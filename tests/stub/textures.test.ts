@@ -8,11 +8,9 @@ import { root, run, type Sanitizer } from '../support/cc.ts'
 import { program } from '../support/programs.ts'
 import { stubFolder } from '../support/stub.ts'
 
-const suppressions = `suppressions=${join(root, 'tests/stub/kernels/tsan.supp')}:print_suppressions=0`
-
 for (const sanitizer of ['none', 'address', 'thread'] as Sanitizer[])
   test(`textures and surfaces (sanitizer: ${sanitizer})`, () => {
-    const env = { LD_LIBRARY_PATH: stubFolder(sanitizer), RINGFENCE_STUB_MEMORY: '1Gi', RINGFENCE_STUB_THREADS: '3', RINGFENCE_STUB_LOG: 'error', TSAN_OPTIONS: suppressions }
+    const env = { LD_LIBRARY_PATH: stubFolder(sanitizer), RINGFENCE_STUB_MEMORY: '1Gi', RINGFENCE_STUB_THREADS: '3', RINGFENCE_STUB_LOG: 'error' }
     const result = run(program('textures', sanitizer), [join(root, 'tests/programs')], env)
     assert.is(result.status, 0, result.stderr)
     assert.is(result.stdout, 'textures: done\n')

@@ -44,9 +44,27 @@ static void print(void *context, const char *text, size_t length) {
     (void)last;
 }
 
+/* Any number is a texture and a surface: of a shape, format and sampler that the number's bits choose. Texels may lie outside. */
+static bool image(void *context, uint64_t handle, struct ptx_image *out) {
+    (void)context;
+    const uint32_t bits = (uint32_t)(handle ^ handle >> 32) * 2654435761u;
+    *out = (struct ptx_image){.dimensions = (uint8_t)(1 + bits % 3), .layered = bits >> 2 & 1, .cube = (bits >> 3 & 7) == 0, .linear = (bits >> 6 & 7) == 0, .storage = bits >> 9 & 1,
+                              .channels = (uint8_t)(1 << (bits >> 10 & 3) % 3), .channel = bits >> 12 & 7, .layers = 1 + (bits >> 15 & 3), .level_count = 1 + (bits >> 17 & 3)};
+    if (out->cube) out->dimensions = 2;
+    const bool integer = out->channel <= PTX_CHANNEL_S32;
+    out->normalized = out->channel <= PTX_CHANNEL_S16 && (bits >> 19 & 1);
+    out->integer_bits = integer && !out->normalized;
+    out->srgb = out->normalized && (bits >> 20 & 1);
+    out->sampler = (struct ptx_sampler){.address = {bits >> 21 & 3, bits >> 23 & 3, bits >> 25 & 3}, .filter = bits >> 27 & 1, .mip_filter = bits >> 28 & 1, .normalized_coords = bits >> 29 & 1,
+                                        .seamless = bits >> 30 & 1, .level_max = 3, .level_bias = 0.5f};
+    for (uint32_t i = 0; i < out->level_count; i++)
+        out->levels[i] = (struct ptx_level){.address = BUFFER + 1024 * i, .pitch = 256, .slice = 2048, .width = 16 >> i, .height = out->cube ? 16 >> i : 9 >> i, .depth = 4 >> i ? 4 >> i : 1};
+    return true;
+}
+
 static void run(const struct ptx_instance *instance, const struct ptx_kernel *kernel) {
     static const atomic_int stop = 1;
-    static const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release};
+    static const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release, .texture = image, .surface = image, .storage = span};
     struct ptx_kernel_info info;
     ptx_kernel_info(kernel, &info);
     unsigned char *params = malloc(info.param_bytes + 1); /* exactly its size, so that a read past the end is seen */
