@@ -3,11 +3,9 @@
 // with UBSan, and under TSan.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { join } from 'node:path'
-import { root, type Sanitizer } from '../support/cc.ts'
+import { type Sanitizer } from '../support/cc.ts'
 import { stubProgram } from '../support/stub.ts'
 
-const suppressions = `suppressions=${join(root, 'tests/stub/kernels/tsan.supp')}:print_suppressions=0`
 const sanitizers: Sanitizer[] = ['none', 'address', 'thread']
 
 const parts = {
@@ -19,7 +17,7 @@ for (const sanitizer of sanitizers)
   for (const [program, names] of Object.entries(parts))
     test(`${program}${sanitizer === 'none' ? '' : ` (-fsanitize=${sanitizer})`}`, () => {
       for (const name of names) {
-        const result = stubProgram(`tests/programs/${program}.c`, sanitizer)([name], { TSAN_OPTIONS: suppressions })
+        const result = stubProgram(`tests/programs/${program}.c`, sanitizer)([name])
         assert.is(result.stderr, '', name)
         assert.is(result.status, 0, name)
       }
