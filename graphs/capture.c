@@ -430,23 +430,41 @@ void graph_capture_event_gone(CUevent event) {
   graph_unlock();
 }
 
+static void member_gone(struct member *member) {
+  struct capture *const capture = member->capture;
+  invalidate(capture);
+  if (capture->origin != member) {
+    leave(member);
+    return;
+  }
+  /* Nobody can end it any more. */
+  struct graph *const graph = capture->graph;
+  const bool given = capture->given;
+  graph->capturing = false;
+  finish(capture);
+  if (!given) graph_free(graph);
+}
+
 void graph_capture_stream_gone(uint64_t key) {
   if (!graph_capturing()) return;
   graph_lock();
   struct member *const member = member_of(key);
-  if (member) {
-    struct capture *const capture = member->capture;
-    invalidate(capture);
-    if (capture->origin == member) {
-      /* Nobody can end it any more. */
-      capture->graph->capturing = false;
-      if (!capture->given) graph_free(capture->graph);
-      finish(capture);
-    } else {
-      leave(member);
-    }
-  }
+  if (member) member_gone(member);
   graph_unlock();
+  graph_objects_run();
+}
+
+void graph_context_gone(uint64_t context) {
+  graph_lock();
+  for (struct member *member = members; member;) {
+    struct member *const next = member->next;
+    const bool ends = member->stream.context == context;
+    if (ends) member_gone(member);
+    member = ends ? members : next; /* others may have left with it */
+  }
+  graph_memory_context_gone(context);
+  graph_unlock();
+  graph_objects_run();
 }
 
 /* ---- calls: begin and end ---------------------------------------------------------------------------------------------------------------- */

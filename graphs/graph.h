@@ -238,6 +238,7 @@ CUresult graph_memory_new(CUDA_MEM_ALLOC_NODE_PARAMS_v1 *asked, CUcontext contex
 void graph_memory_hold(CUdeviceptr address);
 void graph_memory_drop(CUdeviceptr address);
 bool graph_memory_is(CUdeviceptr address);
+void graph_memory_context_gone(uint64_t context);
 /* What a launch does with what it allocates and frees: all or nothing. INVALID_VALUE: still allocated, or not. */
 CUresult graph_memory_launch(const struct graph_exec *exec);
 /* cuMemFree, cuMemFreeAsync: whether the address is a graph's, and stays one; if so *result is the call's. Takes the lock. */
@@ -293,6 +294,8 @@ void graph_capture_recorded(CUevent event);
 void graph_capture_event_gone(CUevent event);
 /* The stream is destroyed: its capture is invalid. */
 void graph_capture_stream_gone(uint64_t key);
+/* A context ends: so do captures in its streams, and what its graphs have allocated. Takes the lock. */
+void graph_context_gone(uint64_t context);
 /* cuMemAllocAsync in a capturing stream. */
 bool graph_capture_allocate(const struct graph_stream *stream, CUcontext context, const CUmemPoolProps *pool, size_t bytes, CUdeviceptr *address,
                             CUresult *result);

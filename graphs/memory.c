@@ -18,6 +18,8 @@ struct allocation {
   unsigned holders;
   bool live;    /* a launch allocated it, nobody has freed it yet */
   bool backed;  /* it has been launched since the last trim */
+  uint64_t context;
+  bool gone;    /* with its context: there is nothing to give back */
 };
 
 #define BUCKETS 1024
@@ -30,7 +32,7 @@ static struct allocation **bucket_of(CUdeviceptr address) { return &buckets[(add
 
 static struct allocation *find(CUdeviceptr address) {
   struct allocation *at = *bucket_of(address);
-  while (at && at->address != address) at = at->next;
+  while (at && at->address != address) at = at->next; /* the newest first: one that is gone may have had the address before */
   return at;
 }
 
@@ -54,6 +56,10 @@ static void set_backed(struct allocation *allocation, bool backed) {
 
 CUresult graph_memory_new(CUDA_MEM_ALLOC_NODE_PARAMS_v1 *asked, CUcontext context) {
   const CUdevice device = asked->poolProps.location.id;
+  CUcontext handle = NULL;
+  CUdevice current = 0;
+  uint64_t key = 0;
+  GRAPH_TRY(graph_env_context(context, &handle, &key, &current));
   struct allocation *const allocation = calloc(1, sizeof *allocation);
   if (!allocation) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult result = graph_env_allocate(context, device, asked->bytesize, &asked->dptr);
@@ -62,7 +68,7 @@ CUresult graph_memory_new(CUDA_MEM_ALLOC_NODE_PARAMS_v1 *asked, CUcontext contex
     return result;
   }
   struct allocation **const bucket = bucket_of(asked->dptr);
-  *allocation = (struct allocation){.next = *bucket, .address = asked->dptr, .bytes = asked->bytesize, .device = device % DEVICES, .holders = 1};
+  *allocation = (struct allocation){.next = *bucket, .address = asked->dptr, .bytes = asked->bytesize, .device = device % DEVICES, .context = key, .holders = 1};
   *bucket = allocation;
   return CUDA_SUCCESS;
 }
@@ -80,23 +86,47 @@ void graph_memory_hold(CUdeviceptr address) {
   if (allocation) allocation->holders++;
 }
 
+/* One that went with its context and one that was made at the same address since: the holders of both are counted down from the
+ * first, so that the second is given back when nobody can hold it any more. */
+static struct allocation *find_to_drop(CUdeviceptr address) {
+  struct allocation *at = *bucket_of(address), *newest = NULL;
+  for (; at; at = at->next) {
+    if (at->address != address) continue;
+    if (at->gone) return at;
+    if (!newest) newest = at;
+  }
+  return newest;
+}
+
 void graph_memory_drop(CUdeviceptr address) {
-  struct allocation *const allocation = find(address);
+  struct allocation *const allocation = find_to_drop(address);
   if (!allocation || !allocation->holders) return;
   if (--allocation->holders || allocation->live) return;
+  const bool gone = allocation->gone;
   forget(allocation);
-  graph_env_release(address);
+  if (!gone) graph_env_release(address);
+}
+
+void graph_memory_context_gone(uint64_t context) {
+  for (unsigned i = 0; i < BUCKETS; i++)
+    for (struct allocation *at = buckets[i], *next; at; at = next) {
+      next = at->next;
+      if (at->context != context) continue;
+      set_live(at, false);
+      at->gone = true;
+      if (!at->holders) forget(at);
+    }
 }
 
 CUresult graph_memory_launch(const struct graph_exec *exec) {
   const bool again = exec->flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
   for (unsigned i = 0; i < exec->free_count; i++) {
     const struct allocation *const allocation = find(exec->frees[i]);
-    if (!allocation || !allocation->live) return CUDA_ERROR_INVALID_VALUE;
+    if (!allocation || !allocation->live || allocation->gone) return CUDA_ERROR_INVALID_VALUE;
   }
-  for (unsigned i = 0; i < exec->own_count && !again; i++) {
+  for (unsigned i = 0; i < exec->own_count; i++) {
     const struct allocation *const allocation = find(exec->own[i]);
-    if (!allocation || allocation->live) return CUDA_ERROR_INVALID_VALUE;
+    if (!allocation || allocation->gone || (allocation->live && !again)) return CUDA_ERROR_INVALID_VALUE;
   }
   for (unsigned i = 0; i < exec->free_count; i++) set_live(find(exec->frees[i]), false);
   for (unsigned i = 0; i < exec->own_count; i++) {
@@ -116,8 +146,9 @@ CUresult graph_memory_launch(const struct graph_exec *exec) {
 bool graph_memory_free(CUdeviceptr address, CUresult *result) {
   graph_lock();
   struct allocation *const allocation = find(address);
-  bool answered = allocation != NULL;
-  if (allocation) {
+  const bool known = allocation && !allocation->gone;
+  bool answered = known;
+  if (known) {
     *result = allocation->live ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     set_live(allocation, false);
     if (!allocation->holders) {

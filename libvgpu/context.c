@@ -266,6 +266,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
     }
     struct rf_cudart_kept *kept = take_kept(context);
     vgpu_managed_context_gone((CUcontext)(uintptr_t)context->handle);
+    graph_context_gone(context->id);
     remove_everywhere(context);
     dereference(context);
     drop_kept(kept);
@@ -409,7 +410,10 @@ static CUresult reset(CUdevice dev)
     ((struct rf_CTX_PRIMARY_RESET *)call.payload)->device = vgpu_device_to_wire(dev);
     error = vgpu_wait(&call, NULL, 0);
     atomic_store_explicit(&primaries[dev].context->fault, CUDA_SUCCESS, memory_order_relaxed);
-    if (error == CUDA_SUCCESS) vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
+    if (error == CUDA_SUCCESS) {
+        vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
+        graph_context_gone(primaries[dev].context->id);
+    }
     return error;
 }
 

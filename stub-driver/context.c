@@ -180,6 +180,7 @@ static void drop_kept(struct rf_cudart_kept *kept) {
 static void clear(struct context *context) {
   rf_kernels_end(context);
   rf_context_drain(context);
+  graph_context_gone((uint64_t)(uintptr_t)context);
   rf_modules_free_context(context);
   pthread_mutex_lock(&context->lock);
   struct stream *stream = context->streams;

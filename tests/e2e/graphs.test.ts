@@ -7,7 +7,7 @@ import { Daemon, until } from '../support/daemon.ts'
 import { program } from '../support/programs.ts'
 
 const parts = {
-  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional'],
+  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional', 'contexts'],
   captures: ['work', 'forks', 'modes', 'errors', 'info', 'body'],
 }
 

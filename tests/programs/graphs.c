@@ -1,6 +1,6 @@
 /* Graphs made by hand: every kind of node, edges and questions, copies, updates, launches, memory, conditions.
  *
- *   graphs nodes | edges | updates | launches | memory | conditional */
+ *   graphs nodes | edges | updates | launches | memory | conditional | contexts */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -749,6 +749,36 @@ static void conditions(void)
     CU(cuGraphDestroy(graph));
 }
 
+/* ---- contexts ---- */
+
+/* A context that ends takes captures and allocations with it; what is left of its graphs can be thrown away. */
+static void contexts(void)
+{
+    CUcontext own;
+    CUstream captured;
+    CUgraph graph;
+    CUgraphNode node;
+    CUdeviceptr after;
+    CU(cuCtxCreate_v2(&own, 0, 0));
+    CU(cuStreamCreate(&captured, 0));
+    CU(cuStreamBeginCapture_v2(captured, CU_STREAM_CAPTURE_MODE_GLOBAL));
+    CU(cuGraphCreate(&graph, 0));
+    CUDA_MEM_ALLOC_NODE_PARAMS a = ask(8 << 20);
+    CU(cuGraphAddMemAllocNode(&node, graph, NULL, 0, &a));
+    CUDA_MEMSET_NODE_PARAMS m = {.dst = a.dptr, .value = 1, .elementSize = 4, .width = 16, .height = 1};
+    CUgraphNode set;
+    CU(cuGraphAddMemsetNode(&set, graph, &node, 1, &m, own));
+    CUgraphExec exec = instantiate(graph);
+    CU(cuCtxDestroy_v2(own));
+    CU(cuCtxSetCurrent(context));
+    CU(cuMemAlloc_v2(&after, 8 << 20)); /* nobody captures any more; perhaps at the same address */
+    TRUE_OR_DIE(cuGraphLaunch(exec, stream) != CUDA_SUCCESS);
+    CU(cuGraphExecDestroy(exec));
+    CU(cuGraphDestroy(graph));
+    CU(cuMemsetD32_v2(after, 7, 2 << 20)); /* and it is still there */
+    CU(cuMemFree_v2(after));
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -759,6 +789,7 @@ int main(int argc, char **argv)
     else if (!strcmp(what, "launches")) launches();
     else if (!strcmp(what, "memory")) allocations();
     else if (!strcmp(what, "conditional")) conditions();
+    else if (!strcmp(what, "contexts")) contexts();
     else return 2;
     return 0;
 }

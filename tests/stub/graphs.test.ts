@@ -9,7 +9,7 @@ import { stubProgram } from '../support/stub.ts'
 const sanitizers: Sanitizer[] = ['none', 'address', 'thread']
 
 const parts = {
-  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional'],
+  graphs: ['nodes', 'edges', 'updates', 'launches', 'memory', 'conditional', 'contexts'],
   captures: ['work', 'forks', 'modes', 'errors', 'info', 'body'],
 }
 
