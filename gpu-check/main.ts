@@ -1,6 +1,6 @@
 // What a bundle runs on the machine with the card (scripts/gpu-check packs it): everything both ways, through a zone and on the driver itself,
 // and a report of what was the same and what was not.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
@@ -13,6 +13,7 @@ const root = process.env['RINGFENCE_PERF_ROOT'] ?? resolve(import.meta.dirname, 
 const PARTS = ['programs', 'facts', 'perf', 'torch']
 const ZONE = 'check'
 const ZONE_MEMORY = 4 * 2 ** 30
+const SHM_MIB = 512
 
 interface Options {
   driver?: string
@@ -58,6 +59,9 @@ async function main(options: Options): Promise<number> {
     console.error('Look at `nvidia-smi`: it must list the card without Ringfence.')
     return 3
   }
+  const shm = sharedMemoryMiB()
+  // Regions and pinned memory lie there; containers often have 64 MiB.
+  if (shm < SHM_MIB) say(`note: /dev/shm has ${shm} MiB; pinned memory lies there, so larger copies will be refused: mount -o remount,size=4G /dev/shm, or docker run --shm-size=4g`)
   const out = resolve(options.out)
   mkdirSync(out, { recursive: true })
   const began = Date.now()
@@ -84,7 +88,7 @@ async function main(options: Options): Promise<number> {
   const manifest = existsSync(join(root, 'MANIFEST.json')) ? (JSON.parse(readFileSync(join(root, 'MANIFEST.json'), 'utf8')) as Record<string, string>) : {}
   const about: About = {
     date: new Date().toISOString(), commit: manifest['commit'] ?? 'a working tree', device: probe.stdout.trim().replace(/^sequence: ok on /, ''), driver, software, quick: options.quick === true,
-    machine: `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()} ${process.arch}, Node ${process.version}`,
+    machine: `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${shm} MiB of /dev/shm, Linux ${release()} ${process.arch}, Node ${process.version}`,
     seconds: Math.round((Date.now() - began) / 1000),
   }
   writeFileSync(join(out, 'report.json'), `${JSON.stringify({ about, parts }, null, 1)}\n`)
@@ -94,6 +98,16 @@ async function main(options: Options): Promise<number> {
   const count = parts.reduce((sum, { rows }) => sum + rows.filter(({ verdict }) => verdict === 'ok').length, 0)
   console.log(`${count} as they should be, ${bad.length} not; written: ${join(out, 'report.md')}, report.json`)
   return bad.length === 0 ? 0 : 1
+}
+
+/** What is free in /dev/shm; 0: there is none. */
+function sharedMemoryMiB(): number {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm')
+    return Math.round((bavail * bsize) / 2 ** 20)
+  } catch {
+    return 0
+  }
 }
 
 const say = (text: string): void => {
@@ -106,7 +120,7 @@ await new Command('gpu-check')
   .option('--quick', 'a minute instead of ten: two programs, two measurements, no bars')
   .option('--out <folder>', 'where report.md and report.json go', 'gpu-check-report')
   .option('--python <path>', 'a Python with PyTorch', 'python3')
-  .addOption(new Option('--only <parts>', `some of ${PARTS.join(',')}`))
+  .addOption(new Option('--only <parts>', `some of ${PARTS.join(',')}, where one run may not take so long`))
   .addHelpText('after', '\nStatus: 0 all is as it should be, 1 something is not, 2 wrong usage, 3 no driver or one that does not work.')
   .action(async (options: Options) => {
     try {

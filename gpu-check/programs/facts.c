@@ -90,7 +90,7 @@ static CUmemAllocationProp on_device(void)
  * work is done, so that is what it relies on; what they do about their own context is told for knowledge. */
 static void waits_in(int elsewhere)
 {
-    const double longest = quick ? 0.2 : 2;
+    const double longest = quick ? 0.2 : 1;
     CUcontext here, other_context = NULL;
     CUstream held, other;
     CUdeviceptr window, freed;
@@ -303,7 +303,7 @@ static void contexts(void)
     long resident = resident_kib();
     began = seconds();
     int done = 0;
-    for (; done < rounds && seconds() - began < (quick ? 10 : 60); done++) { MUST(cuCtxCreate_v2(&context, 0, device)); MUST(cuCtxDestroy_v2(context)); }
+    for (; done < rounds && seconds() - began < (quick ? 10 : 30); done++) { MUST(cuCtxCreate_v2(&context, 0, device)); MUST(cuCtxDestroy_v2(context)); }
     double grew = (double)(resident_kib() - resident) / done;
     tell(8, "growth for each context made and destroyed", grew, "KiB", good(grew < 64), "host memory");
     tell(8, "making and destroying one", (seconds() - began) / done * 1e3, "ms", "noted", "");
