@@ -13,6 +13,7 @@
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
+#include "written.h"
 
 #define MOST_OF_A_FRAME (RF_FRAME_SIZE / 2)
 #define STAGED_BYTES ((uint64_t)64 << 10) /* pageable sources up to this are read into a buffer of the operation */
@@ -77,6 +78,7 @@ static CUresult copy_row(const struct rf_copy *copy, uint64_t source, uint64_t t
       write_streaming(to, from, length);
     else
       memmove(to, from, length);
+    if (RF_UNLIKELY(RF_CHECKS_INIT) && copy->target.device) rf_written_mark(target, length, true);
     source += length;
     target += length;
     bytes -= length;
@@ -136,6 +138,7 @@ CUresult rf_fill_execute(const struct rf_fill *fill, CUdeviceptr *fault) {
       if (length > bytes) length = bytes;
       if (length >= MOST_OF_A_FRAME && fill->target.device) rf_card_populate(to);
       fill_bytes(to, length, fill->value, fill->element);
+      if (RF_UNLIKELY(RF_CHECKS_INIT) && fill->target.device) rf_written_mark(address, length, true);
       address += length;
       bytes -= length;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "settings.h"
 #include "stream.h"
 
 /* CUjit_option by number; those that are not here tune code generation, of which there is none. */
@@ -149,8 +150,9 @@ static CUresult compile(const struct rf_texts *texts, struct ptx_module **ptx, c
   if (!list) return CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; i < texts->count; i++)
     list[i] = (struct ptx_text){.text = texts->list[i].text, .length = texts->list[i].length, .name = texts->list[i].name};
-  const CUresult result = result_of(texts->count == 1 ? ptx_module_load(list->text, list->length, NULL, ptx, log, RF_JIT_LOG)
-                                                      : ptx_module_link(list, texts->count, NULL, ptx, log, RF_JIT_LOG));
+  const struct ptx_options options = {.checks = rf_settings.checks};
+  const CUresult result = result_of(texts->count == 1 ? ptx_module_load(list->text, list->length, &options, ptx, log, RF_JIT_LOG)
+                                                      : ptx_module_link(list, texts->count, &options, ptx, log, RF_JIT_LOG));
   free(list);
   return result;
 }

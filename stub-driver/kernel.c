@@ -17,6 +17,7 @@
 #include "settings.h"
 #include "space.h"
 #include "stream.h"
+#include "written.h"
 #include "texture.h"
 
 #define GRACE_NS UINT64_C(40000000) /* for the kernels of a context that ends */
@@ -237,6 +238,33 @@ void rf_print_flush(struct context *context) {
   pthread_mutex_unlock(&printed->lock);
 }
 
+/* What a kernel's assert() says, at once and on stderr, as on hardware. */
+static void complain(void *argument, const char *text, size_t length) {
+  (void)argument;
+  fwrite(text, 1, length, stderr);
+}
+
+/* ---- checks (RINGFENCE_STUB_CHECK) -------------------------------------------------------------------------------- */
+
+static void tell(void *argument, const char *text, size_t length) {
+  (void)argument;
+  rf_log_line("%.*s", (int)length, text); /* whatever the log's level: it was asked for */
+}
+
+/* Known of what cuMemAlloc, pools and kernels' malloc() gave; modules' variables, mappings and host memory count as written. */
+static bool is_written(void *argument, uint64_t address, uint64_t size) {
+  (void)argument;
+  struct rf_place place;
+  if (rf_written_all(address, size)) return true;
+  if (!rf_space_find(address, &place) || place.mapping) return true;
+  return place.allocation.of_module && !place.allocation.heap;
+}
+
+static void written(void *argument, uint64_t address, uint64_t size) {
+  (void)argument;
+  if (rf_space_owns(address)) rf_written_mark(address, size, true);
+}
+
 /* ---- execution ---------------------------------------------------------------------------------------------------- */
 
 static CUresult result_of(enum ptx_fault_kind kind, bool timed_out) {
@@ -284,7 +312,7 @@ static void run(struct stream *stream, struct rf_launch *launch) {
                         .print_limit = context->limits[CU_LIMIT_PRINTF_FIFO_SIZE],
                         .stack = context->limits[CU_LIMIT_STACK_SIZE]};
   pthread_mutex_unlock(&context->lock);
-  const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release, .texture = texture, .surface = surface, .storage = storage, .context = &sight};
+  const struct ptx_memory memory = {.span = span, .allocate = allocate, .release = release, .is_written = is_written, .write = written, .texture = texture, .surface = surface, .storage = storage, .context = &sight};
   const struct ptx_launch order = {
       .grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
       .block = {launch->block[0], launch->block[1], launch->block[2]},
@@ -297,6 +325,8 @@ static void run(struct stream *stream, struct rf_launch *launch) {
       .grid_id = atomic_fetch_add(&next_grid, 1),
       .memory = &memory,
       .print = print,
+      .complain = complain,
+      .report = tell,
       .print_context = &sight,
       .stop = &r.stop,
       .set_condition = rf_condition_set,

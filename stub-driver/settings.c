@@ -11,6 +11,7 @@
 #include "api.h"
 #include "fault.h"
 #include "log.h"
+#include "ptx/ptx.h"
 #include "visible_devices.h"
 
 struct rf_settings rf_settings;
@@ -93,6 +94,19 @@ static bool read_duration(const char *variable, uint64_t *ns) {
   return true;
 }
 
+/* `init`, `race`, or both with a comma. */
+static bool read_checks(unsigned *checks) {
+  const char *const text = getenv("RINGFENCE_STUB_CHECK");
+  for (const char *at = text ? text : ""; *at;) {
+    const size_t length = strcspn(at, ",");
+    if (length == 4 && !strncmp(at, "init", 4)) *checks |= PTX_CHECK_INIT;
+    else if (length == 4 && !strncmp(at, "race", 4)) *checks |= PTX_CHECK_RACE;
+    else return refuse("RINGFENCE_STUB_CHECK", text, "init, race, or both with a comma between");
+    at += length + (at[length] == ',');
+  }
+  return true;
+}
+
 bool rf_settings_read(void) {
   static const char *const size_form = "a size such as 16Gi, 4G, 512M or 1073741824";
   struct rf_settings *const s = &rf_settings;
@@ -128,6 +142,8 @@ bool rf_settings_read(void) {
   long threads = online < 1 ? 1 : online > 64 ? 64 : online;
   if (!read_number("RINGFENCE_STUB_THREADS", 1, 64, "a number of threads, 1 to 64", &threads)) return false;
   s->threads = (int)threads;
+
+  if (!read_checks(&s->checks)) return false;
 
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))

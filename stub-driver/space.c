@@ -17,6 +17,7 @@
 #include "log.h"
 #include "pool.h"
 #include "vmm.h"
+#include "written.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -311,6 +312,7 @@ CUresult rf_space_allocate(int device, uint64_t size, const struct rf_allocation
   if (size > (uint64_t)1 << 46) return CUDA_ERROR_OUT_OF_MEMORY;
   rf_space_lock();
   const CUresult result = size <= SMALL_LIMIT ? allocate_small(device, size, like, address) : allocate_large(device, size, like, address);
+  if (!result && RF_UNLIKELY(RF_CHECKS_INIT)) rf_written_mark(*address, size, false);
   rf_space_unlock();
   return result;
 }
@@ -329,8 +331,18 @@ static struct rf_block *allocation_at(CUdeviceptr address, uint32_t *slot) {
   return block;
 }
 
+/* The latest allocations to be freed, so that an access to one can be told from one to nowhere. Under the lock. */
+#define BURIED 256
+static struct {
+  CUdeviceptr base;
+  uint64_t size;
+} buried[BURIED];
+static uint64_t buried_count;
+
 static void free_slot(struct rf_block *block, uint32_t slot) {
   struct rf_allocation *const allocation = &block->allocations[slot];
+  buried[buried_count % BURIED].base = block->base + slot * block->slot_size;
+  buried[buried_count++ % BURIED].size = allocation->size;
   if (allocation->pool) rf_pool_returned(allocation->pool, allocation->size);
   allocation->size = 0;
   if (atomic_load(&block->kind) == RF_BLOCK_LARGE) {
@@ -528,10 +540,15 @@ static uint64_t distance(CUdeviceptr address, CUdeviceptr base, uint64_t size) {
 }
 
 void rf_space_describe(CUdeviceptr address, uint64_t size, char *text, size_t text_size) {
-  CUdeviceptr nearest = 0;
-  uint64_t nearest_size = 0, least = UINT64_MAX;
+  CUdeviceptr nearest = 0, freed = 0;
+  uint64_t nearest_size = 0, least = UINT64_MAX, freed_size = 0;
   const char *kind = "";
   rf_space_lock();
+  for (uint64_t i = buried_count; i > 0 && i + BURIED > buried_count && !freed_size; i--)
+    if (address - buried[(i - 1) % BURIED].base < buried[(i - 1) % BURIED].size) {
+      freed = buried[(i - 1) % BURIED].base;
+      freed_size = buried[(i - 1) % BURIED].size;
+    }
   for (uint32_t i = 0; i < block_count; i++) {
     const struct rf_block *const block = block_at(i);
     const int block_kind = atomic_load(&((struct rf_block *)block)->kind);
@@ -550,7 +567,10 @@ void rf_space_describe(CUdeviceptr address, uint64_t size, char *text, size_t te
     }
   }
   rf_space_unlock();
-  if (least == UINT64_MAX)
+  if (freed_size && least)
+    snprintf(text, text_size, "0x%llx (%llu bytes) is in the allocation 0x%llx of %llu bytes, which has been freed", address, (unsigned long long)size, freed,
+             (unsigned long long)freed_size);
+  else if (least == UINT64_MAX)
     snprintf(text, text_size, "0x%llx (%llu bytes) is not device memory; there is none", address, (unsigned long long)size);
   else if (least == 0 && address - nearest + size <= nearest_size)
     snprintf(text, text_size, "0x%llx (%llu bytes) is inside the %s 0x%llx of %llu bytes, which this context may not access so", address,

@@ -51,6 +51,7 @@ static struct place place_of(struct decoder *d, const struct operand *o, enum sp
     struct address a = address_of(d, o);
     struct place p = {a.base, 0, memory_class(d, space, &a), 0};
     p.flags = a.flags;
+    d->loader->unchecked_shared = true;
     p.offset = a.offset;
     return p;
 }
@@ -92,6 +93,7 @@ void decode_mbarrier(struct decoder *d) {
     operand_count(d, least, most);
     struct address a = address_of(d, &operands[at]);
     form->space = memory_class(d, space_of(d), &a);
+    d->loader->unchecked_shared = true;
     if (form->space != SPACE_SHARED && form->space != SPACE_GLOBAL) refuse(d, PTX_INVALID, "mbarrier objects are in shared memory");
     struct insn x = {.d = -1, .d2 = -1, .a = a.base, .b = -1, .c = -1, .e = -1, .imm = a.offset, .flags = a.flags};
     if (result) x.d = destination(d, &operands[0], waits ? T_PRED : T_B64, false);

@@ -177,9 +177,9 @@ const struct insn *builtin_call(struct warp *w, const struct insn *in) {
                 int n = snprintf(text, sizeof text, "%s:%u: %s: block: [%u,%u,%u], thread: [%u,%u,%u] Assertion `%s` failed.\n", file, (u32)argument(w, call, 2, i), function,
                                  w->block->index[0], w->block->index[1], w->block->index[2], tid[i], tid_y[i], tid_z[i], what);
                 const struct run *run = w->worker->run;
-                if (run->launch->print) {
+                if (run->launch->complain) {
                     pthread_mutex_lock(run->lock);
-                    run->launch->print(run->launch->print_context, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+                    run->launch->complain(run->launch->print_context, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
                     pthread_mutex_unlock(run->lock);
                 }
                 snprintf(text, sizeof text, "assertion `%s` failed in %s (%s)", what, function, file);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "builtins.h"
+#include "check.h"
 #include "numeric.h"
 #include "ops.h"
 #include "warp.h"
@@ -96,6 +97,7 @@ static void copy_slot(struct warp *w, struct frame *from, const struct slot *sou
             }
         } else {
             memcpy(local_byte(w, i, to, target->offset), bytes, target->size);
+            check_frame(w, i, to->local_base + target->offset, target->size, true);
         }
     }
 }
@@ -138,6 +140,7 @@ RUN(call) {
     frame->depth = parent->depth + 1;
     frame->local_base = base;
     frame->local_top = base + callee->local_bytes;
+    for (u32 m = lanes; w->local_shadow && m; m &= m - 1) check_frame(w, (u32)__builtin_ctz(m), base, callee->local_bytes, false);
     for (u32 i = 0; i < call->arg_count; i++) copy_slot(w, parent, &call->args[i], frame, &callee->params[i], lanes);
     f = current(w);
     f->mask = lanes;
@@ -290,6 +293,7 @@ void block_barrier_check(struct block *block, u32 id) {
         }
     }
     *barrier = (struct barrier){0};
+    block->epoch++;
 }
 
 const struct ops_entry ops_control[] = {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "decode.h"
 
 
@@ -720,6 +721,7 @@ static void decode_memory(struct decoder *d, bool load) {
     }
     insn_run run = load ? memory_load(class, bytes, row) : memory_store(class, bytes, row);
     if (!run) refuse(d, PTX_UNSUPPORTED, "the engine has no such access");
+    if (space != SPACE_PARAM) check_emit(d, &a, class, bytes, vec, row, (load ? CHECK_READ : CHECK_WRITE) | (racy_flag(d) ? CHECK_ATOMIC : 0), load ? NULL : list);
     struct insn *i = emit(d, run);
     i->a = a.base;
     i->imm = a.offset;
@@ -764,6 +766,8 @@ static void decode_atom(struct decoder *d) {
         x.b = sources[i];
         x.imm = a.offset + (int64_t)(i * bytes);
         x.vec = i == 0 && vec > 1 ? (uint8_t)(vec * bytes) : 0;
+        const struct address element = {.base = a.base, .offset = x.imm, .flags = a.flags};
+        check_emit(d, &element, class, bytes, 1, 0, CHECK_READ | CHECK_WRITE | CHECK_ATOMIC, NULL);
         emit_fields(d, handler(d, key), &x);
     }
     for (unsigned i = 0; i < vec; i++)
@@ -961,6 +965,8 @@ static void decode_cp_async(struct decoder *d) {
     }
     x.flags = to.flags;
     x.mode = (uint8_t)size;
+    if (!extra) check_emit(d, &from, SPACE_GLOBAL, (unsigned)size, 1, 0, CHECK_READ, NULL);
+    check_emit(d, &to, SPACE_SHARED, (unsigned)size, 1, 0, CHECK_WRITE, NULL);
     struct insn *i = emit_fields(d, handler(d, "cp.async"), &x);
     i->imm = to.offset;
     int64_t *offset = arena_alloc(&d->loader->arena, sizeof *offset);

@@ -71,7 +71,10 @@ struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc
 
 bool warp_gather(struct warp *w, const struct insn *in, uint32_t members) {
     struct fragment *f = &w->fragments[w->current];
-    if (!(members & w->live & ~f->mask)) return true;
+    if (!(members & w->live & ~f->mask)) {
+        w->sync_epoch++;
+        return true;
+    }
     f->pc = in;
     f->state = FRAGMENT_WARP;
     f->waits_for = members;
@@ -219,8 +222,10 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
         }
         char place[300] = "";
         if (f->source_line) snprintf(place, sizeof place, " (%s:%u)", f->source_file, f->source_line);
-        snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s: %s 0x%llx in %s, PTX line %u%s", f->kernel, f->block[0], f->block[1], f->block[2],
-                 f->thread[0], f->thread[1], f->thread[2], kind_word(kind), what, (unsigned long long)address, f->function, f->line, place);
+        char number[32] = "";
+        if (address || (kind != PTX_FAULT_TRAP && kind != PTX_FAULT_ASSERT)) snprintf(number, sizeof number, " 0x%llx", (unsigned long long)address);
+        snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s: %s%s in %s, PTX line %u%s", f->kernel, f->block[0], f->block[1], f->block[2],
+                 f->thread[0], f->thread[1], f->thread[2], kind_word(kind), what, number, f->function, f->line, place);
     }
     pthread_mutex_unlock(run->lock);
     return NULL;

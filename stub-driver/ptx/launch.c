@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "exec.h"
 
 /* RESERVED_SHARED: the system's part of shared memory, behind the program's own, where a module asks for it. */
@@ -92,6 +93,7 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     }
     struct frame *frame = frame_new(w, run->kernel->code);
     if (!frame) return false;
+    if (!check_warp_start(w)) return false;
     frame->lanes = w->live;
     frame->local_top = run->kernel->code->local_bytes;
     w->fragments[0] = (struct fragment){.frame = frame, .pc = run->kernel->code->insns, .mask = w->live};
@@ -147,10 +149,12 @@ static void block_free(struct block *block) {
                     frame->lanes &= ~w->fragments[n].mask;
                     if (!frame->lanes) free(frame);
                 }
+            check_warp_free(w);
             free(w->local);
             free(w);
         }
     free(block->warps);
+    check_block_free(block);
     free(block->shared);
     free(block);
 }
@@ -163,6 +167,11 @@ static bool block_start(struct block *block, uint64_t number) {
     block->live_threads = block->threads;
     memset(block->barriers, 0, sizeof block->barriers);
     memset(block->shared, 0, block->shared_bytes); /* one program, one answer */
+    block->epoch = 0;
+    if (!check_block_start(block)) {
+        fault_plain(block->run, PTX_FAULT_MEMORY, block, "out of host memory");
+        return false;
+    }
     block->started = true;
     block->done = false;
     for (uint32_t i = 0; i < block->warp_count; i++)

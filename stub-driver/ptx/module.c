@@ -71,7 +71,6 @@ static void load(struct ptx_module *module, const struct ptx_text *texts, size_t
 }
 
 enum ptx_status ptx_module_link(const struct ptx_text *texts, size_t count, const struct ptx_options *options, struct ptx_module **out, char *log, size_t log_size) {
-    (void)options;
     *out = NULL;
     if (log && log_size) log[0] = 0;
     struct ptx_module *module = calloc(1, sizeof *module);
@@ -80,6 +79,7 @@ enum ptx_status ptx_module_link(const struct ptx_text *texts, size_t count, cons
     loader->log = log;
     loader->log_size = log_size;
     loader->unit_name = "ptx";
+    loader->checks = options ? options->checks : 0;
     loader->arena.no_memory = &loader->no_memory;
     if (setjmp(loader->no_memory) == 0) {
         load(module, texts, count);

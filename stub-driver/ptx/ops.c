@@ -42,6 +42,7 @@ static void fill(void) {
     enter(ops_warp);
     enter(ops_memory);
     enter(ops_video);
+    enter(ops_check);
     enter(ops_image);
     enter(ops_matrix);
     enter(ops_async);

@@ -16,6 +16,7 @@ extern const struct ops_entry ops_control[];  /* control.c */
 extern const struct ops_entry ops_warp[];     /* warp_ops.c */
 extern const struct ops_entry ops_memory[];   /* memory.c */
 extern const struct ops_entry ops_video[];    /* video.c */
+extern const struct ops_entry ops_check[];    /* check.c */
 extern const struct ops_entry ops_image[];    /* image_ops.c */
 extern const struct ops_entry ops_matrix[];   /* matrix.c */
 extern const struct ops_entry ops_async[];    /* async.c */

@@ -36,9 +36,15 @@ struct ptx_text {
     const char *name; /* for the log; NULL is "ptx" */
 };
 
-/* Room for settings to come; NULL takes the defaults. */
+/* What the module's kernels look for while they run, at a price in time; see ptx_launch.report. */
+enum ptx_check {
+    PTX_CHECK_INIT = 1, /* reads of global, shared and local memory that nothing has written */
+    PTX_CHECK_RACE = 2, /* accesses to shared memory with no barrier between them, of which one writes */
+};
+
+/* NULL takes the defaults, zeros. */
 struct ptx_options {
-    uint32_t reserved;
+    uint32_t checks; /* enum ptx_check bits */
 };
 
 /* Loads one text. `log` (may be NULL) receives a NUL-terminated explanation, empty on success. *out is the caller's, to be
@@ -148,6 +154,9 @@ struct ptx_memory {
     bool (*surface)(void *context, uint64_t handle, struct ptx_image *image);
     /* As span, of arrays' memory (ptx_image.storage). */
     void *(*storage)(void *context, uint64_t address, uint64_t *start, uint64_t *end);
+    /* For PTX_CHECK_INIT: whether all bytes were written, and that they are now. NULL: global memory is not looked at. */
+    bool (*is_written)(void *context, uint64_t address, uint64_t size);
+    void (*write)(void *context, uint64_t address, uint64_t size);
     void *context;
 };
 
@@ -163,7 +172,9 @@ struct ptx_launch {
     uint64_t grid_id;
     const struct ptx_memory *memory;
     void (*print)(void *context, const char *text, size_t length); /* printf of the device; NULL discards */
-    void *print_context;
+    void (*complain)(void *context, const char *text, size_t length); /* what assert() prints; NULL discards */
+    void (*report)(void *context, const char *text, size_t length);   /* what checks find: one sentence each; NULL discards */
+    void *print_context;       /* of all three */
     void (*set_condition)(uint64_t handle, uint32_t value); /* cudaGraphSetConditional; NULL: without effect */
     const atomic_int *stop;    /* non-zero: stop within 100 ms; NULL: never */
 };

@@ -168,6 +168,8 @@ struct loader {
     int errors;
     enum ptx_status status;
     const char *unit_name;
+    uint32_t checks; /* enum ptx_check */
+    bool unchecked_shared; /* instructions write shared memory, or order it, that check.c does not follow: mbarrier, bulk copies, matrices */
 };
 
 /* Adds a line to the log and makes the load fail. The first status stays. */

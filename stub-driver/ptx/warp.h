@@ -70,6 +70,8 @@ struct block {
     uint32_t shared_bytes, dynamic_base;
     struct barrier barriers[BARRIERS];
     bool started, done;
+    void *shadow;   /* check.c: of each byte of shared memory; NULL where nothing is checked */
+    uint32_t epoch; /* barriers that completed */
 };
 
 struct warp {
@@ -90,6 +92,9 @@ struct warp {
     size_t local_bytes;
     size_t local_capacity;
     bool yield; /* this turn is over */
+    unsigned char *local_shadow; /* check.c: whether a byte of local memory is written; NULL where nothing is checked */
+    size_t local_shadow_bytes;
+    uint32_t sync_epoch;         /* instructions that synchronised the warp's lanes */
     _Alignas(64) unsigned char specials[SR_COUNT * ROW64];
 };
 
@@ -106,7 +111,9 @@ struct run {
     _Atomic uint64_t next_block;
     atomic_int failed; /* a fault is recorded or the launch is to stop */
     struct ptx_fault *fault;
-    void *lock; /* pthread_mutex_t: the fault and the printing */
+    void *lock; /* pthread_mutex_t: the fault, the printing and the reports */
+    const struct insn *reported[64][2]; /* check.c: pairs of accesses that were told */
+    uint32_t reported_count;
     uint64_t workspace[32]; /* of a cooperative launch: cooperative groups keep their barrier here */
 };
 

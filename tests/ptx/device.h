@@ -175,7 +175,7 @@ static inline enum ptx_fault_kind launch_raw(const struct program *p, const char
         memcpy(params + param.offset, arguments[i], param.size);
     }
     struct ptx_launch launch = {.params = params, .param_bytes = info.param_bytes, .dynamic_shared = shared, .workers = device_workers, .cooperative = cooperative,
-                                .memory = &device_memory, .print = device_print};
+                                .memory = &device_memory, .print = device_print, .complain = device_print};
     memcpy(launch.grid, grid, sizeof launch.grid);
     memcpy(launch.block, block, sizeof launch.block);
     return ptx_launch(p->instance, kernel, &launch, fault);
