@@ -398,6 +398,14 @@ static void instruction(struct parser *parser) {
             fail(parser, PTX_UNSUPPORTED, "instruction '%.*s': this form is not known (docs/PTX.md lists those of '%.*s')", length, start, (int)s.opcode.name_length, s.opcode.name);
         fail(parser, PTX_INVALID, "instruction '%.*s' is unknown", length, start);
     }
+    struct requirement needs = table_requirement(&s.opcode);
+    if (needs.version > parser->version || (parser->sm && needs.sm > parser->sm) || (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm))
+        parser->token.line = s.line;
+    if (needs.version > parser->version)
+        fail(parser, PTX_INVALID, "instruction '%.*s' needs .version %u.%u; the text has %u.%u", length, start, needs.version / 10, needs.version % 10, parser->version / 10, parser->version % 10);
+    if (parser->sm && needs.sm > parser->sm) fail(parser, PTX_INVALID, "instruction '%.*s' needs .target sm_%u; the text has sm_%u", length, start, needs.sm, parser->sm);
+    if (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm)
+        fail(parser, PTX_INVALID, "instruction '%.*s' is no longer there for sm_%u and .version %u.%u: use its .sync form", length, start, parser->sm, parser->version / 10, parser->version % 10);
     struct operand *operands = NULL;
     size_t count = 0, capacity = 0;
     bool call = s.match.row->kind == KIND_CALL;

@@ -15,7 +15,7 @@ void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) 
     va_end(arguments);
     int n = snprintf(name, sizeof name, "%.*s", (int)(d->s->opcode.name_length < 40 ? d->s->opcode.name_length : 40), d->s->opcode.name);
     for (uint32_t i = 0; i < d->s->opcode.count && n < 120; i++)
-        n += snprintf(name + n, sizeof name - (size_t)n, ".%.*s", (int)(d->s->opcode.words[i].length < 20 ? d->s->opcode.words[i].length : 20), d->s->opcode.words[i].text);
+        n += snprintf(name + n, sizeof name - (size_t)n, ".%.*s", (int)(d->s->opcode.words[i].length < 40 ? d->s->opcode.words[i].length : 40), d->s->opcode.words[i].text);
     d->loader->unit_name = d->module->units[d->f->unit]->name;
     loader_error(d->loader, status, d->s->line, "instruction '%s': %s", name, text);
     longjmp(d->give_up, 1);
@@ -747,6 +747,7 @@ static void decode_atom(struct decoder *d) {
     int32_t sources[8], results[8], targets[8];
     if (vec > 1 && (value->kind != OPERAND_VECTOR || value->count != vec || (old && old->kind != OPERAND_SINK && (old->kind != OPERAND_VECTOR || old->count != vec))))
         refuse(d, PTX_INVALID, "vectors of %u elements are needed", vec);
+    if (vec == 1 && ((old && old->kind == OPERAND_VECTOR) || value->kind == OPERAND_VECTOR)) refuse(d, PTX_INVALID, "a vector where one register is needed");
     struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
     for (unsigned i = 0; i < vec; i++) {
         const struct operand *to = old && old->kind == OPERAND_VECTOR ? &old->parts[i] : old;

@@ -540,6 +540,7 @@ static void version(struct parser *parser) {
     if (value < 1.0) fail(parser, PTX_INVALID, ".version %g", value);
     if (value > 9.05) fail(parser, PTX_UNSUPPORTED, ".version %.1f; this engine knows PTX up to 9.0", value);
     parser->has_version = true;
+    parser->version = (unsigned)(value * 10 + 0.5);
     next(parser);
 }
 
@@ -550,6 +551,10 @@ static void target(struct parser *parser) {
         if (strncmp(name, "sm_", 3) != 0 && strncmp(name, "compute_", 8) != 0 && strcmp(name, "debug") != 0 && strcmp(name, "texmode_unified") != 0 &&
             strcmp(name, "texmode_independent") != 0 && strcmp(name, "map_f64_to_f32") != 0)
             fail(parser, PTX_INVALID, ".target '%s' is unknown", name);
+        const char *number = strncmp(name, "sm_", 3) == 0 ? name + 3 : strncmp(name, "compute_", 8) == 0 ? name + 8 : "";
+        unsigned sm = 0;
+        for (; *number >= '0' && *number <= '9' && sm < 10000; number++) sm = sm * 10 + (unsigned)(*number - '0');
+        if (sm > parser->sm) parser->sm = sm;
         if (strcmp(name, "map_f64_to_f32") == 0) fail(parser, PTX_UNSUPPORTED, ".target map_f64_to_f32");
     } while (at_punct(parser, ','));
 }

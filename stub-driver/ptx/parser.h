@@ -33,6 +33,7 @@ struct parser {
     struct unit *unit;
     unsigned unit_index;
     bool has_version;
+    unsigned version, sm; /* of .version, x 10, and of .target; 0: not said */
     int depth; /* of nested operands and expressions */
 
     struct function *function;

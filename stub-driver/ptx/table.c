@@ -101,6 +101,47 @@ const char *table_refusal(const char *name, uint32_t length) {
     return NULL;
 }
 
+static const struct {
+    const char *words;
+    unsigned version, sm;
+    bool gone;
+} requirements[] = {
+#define REQUIRES(words, version, sm) {words, version, sm, false},
+#define GONE(words, version, sm) {words, version, sm, true},
+#include "requirements.def"
+};
+
+/* The length of `words` when the opcode is these words, or begins with them; 0 when it does not. */
+static size_t begins_with(const struct opcode *opcode, const char *words) {
+    size_t length = strcspn(words, "."), n = length;
+    if (length != opcode->name_length || memcmp(words, opcode->name, length) != 0) return 0;
+    for (uint32_t i = 0; words[n]; i++) {
+        length = strcspn(words + n + 1, ".");
+        if (i >= opcode->count || opcode->words[i].length != length || memcmp(opcode->words[i].text, words + n + 1, length) != 0) return 0;
+        n += 1 + length;
+    }
+    return n;
+}
+
+struct requirement table_requirement(const struct opcode *opcode) {
+    struct requirement r = {0};
+    size_t longest = 0, gone = 0;
+    for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
+        size_t n = begins_with(opcode, requirements[i].words);
+        if (requirements[i].gone && n) {
+            gone = n;
+            r.gone_version = requirements[i].version;
+            r.gone_sm = requirements[i].sm;
+        } else if (n > longest) {
+            longest = n;
+            r.version = requirements[i].version;
+            r.sm = requirements[i].sm;
+        }
+    }
+    if (longest > gone) r.gone_version = r.gone_sm = 0; /* shfl is gone, shfl.sync is not */
+    return r;
+}
+
 bool opcode_has(const struct opcode *opcode, const char *word) {
     for (uint32_t i = 0; i < opcode->count; i++)
         if (same(opcode->words[i].text, opcode->words[i].length, word)) return true;

@@ -50,6 +50,13 @@ bool table_has_mnemonic(const char *name, uint32_t length);
 /* The reason why a mnemonic is refused, NULL when it is not listed. */
 const char *table_refusal(const char *name, uint32_t length);
 
+/* What requirements.def says of an opcode: the least version (x 10) and target, and the version that it is gone from on `gone_sm`
+ * and later; zeros where it says nothing. */
+struct requirement {
+    unsigned version, sm, gone_version, gone_sm;
+};
+struct requirement table_requirement(const struct opcode *opcode);
+
 bool opcode_has(const struct opcode *opcode, const char *word);
 /* The type that group n holds, T_NONE when it holds none. */
 enum ptx_type match_type(const struct row_match *match, unsigned group);

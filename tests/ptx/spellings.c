@@ -122,10 +122,11 @@ static void each(void *context, const char *spelling) {
         while (*at == ' ') at++;
     }
     static char text[4096], log[2048];
+    bool gone = (strncmp(spelling, "shfl.", 5) == 0 || strncmp(spelling, "vote.", 5) == 0) && !opcode_has(&opcode, "sync"); /* since PTX 6.4 */
     int length = snprintf(text, sizeof text,
-                          ".version 9.0\n.target sm_90\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>; .reg .b128 %%q<16>;\n"
+                          ".version %s\n.target %s\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>; .reg .b128 %%q<16>;\n"
                           ".param .align 32 .b8 parameter[64];\ntable: .branchtargets end, end;\n%s %s;\nend: ret;\n}\n",
-                          spelling, operands);
+                          gone ? "6.3" : "9.0", gone ? "sm_70" : "sm_90", spelling, operands);
     struct ptx_module *module;
     tried++;
     if (ptx_module_load(text, (size_t)length, NULL, &module, log, sizeof log) != PTX_OK) {
