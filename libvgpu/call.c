@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "context.h"
+#include "edges.h"
 #include "errors.h"
 #include "futex.h"
 #include "happens.h"
@@ -107,6 +108,7 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
 {
     CUresult state = vgpu_ready();
     if (state != CUDA_SUCCESS) return state;
+    vgpu_edges_meet();
     struct vgpu_thread *thread = &vgpu_thread;
     if (__builtin_expect(thread->index == 0, 0)) vgpu_thread_enter();
     const struct vgpu_context *context = thread->top;
@@ -285,6 +287,7 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
     }
     uint16_t message = (uint16_t)call->message;
     free_slot(call);
+    vgpu_edges_meet();
     if (message != RF_PRINT_READ) vgpu_print_look();
     if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0)) {
         vgpu_log(VGPU_DEBUG, "message %u: %s", call->message, vgpu_error_name(result));

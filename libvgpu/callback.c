@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "edges.h"
 #include "hand.h"
 #include "last.h"
 #include "thread.h"
@@ -57,6 +58,7 @@ static void *work(void *argument)
         if (!ready) ready_end = &ready;
         pthread_mutex_unlock(&lock);
         /* A host function is for the good case only; a stream callback is told how things stand. */
+        vgpu_edges_meet(); /* it reads what the GPU wrote before it */
         if (next->callback) next->callback(next->stream, next->status, next->data);
         else if (next->status == CUDA_SUCCESS) next->function(next->data);
         struct vgpu_call call;

@@ -329,7 +329,7 @@ static int resolve(struct vgpu_side *side, const struct vgpu_box *box, int *orde
     if (start >= range.shared_start && start + bytes <= range.shared_end) {
         side->kind = VGPU_SIDE_PINNED;
         side->base = range.id;
-        side->x = start - range.shared_start;
+        side->x = range.lead + (start - range.shared_start);
         side->y = side->z = 0;
     } else {
         *ordered = 1;

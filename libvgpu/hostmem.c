@@ -11,7 +11,8 @@
  *     cuMemHostRegister, and only pages wholly inside it are touched, so malloc's own words next to it are safe;
  *   - after fork the child shares these pages with the parent until they are unregistered, where private memory would have
  *     been copied on write;
- *   - the first and last partial page stay private: copies that touch them are staged (copy.c splits there).
+ *   - the first and last partial page stay private: copies that touch them are staged (copy.c splits there), and for kernels they
+ *     are kept equal with pages of the object (edges.h), once a device pointer was asked for.
  * Memory that cannot be replaced is registered in name: its copies go through staging, correct but slower.
  *
  * The device pointer of what was allocated is its host pointer. That of registered memory is another one (attribute 91 says so):
@@ -27,6 +28,7 @@
 #include "call.h"
 #include "capture.h"
 #include "context.h"
+#include "edges.h"
 #include "hand.h"
 #include "objects.h"
 #include "ranges.h"
@@ -143,6 +145,26 @@ static int replaceable(uintptr_t start, uintptr_t end)
     return start >= end;
 }
 
+/* Makes the object of a registered range, for all of its pages, of which the whole ones move into place. */
+static CUresult share(struct vgpu_host_range *range, uintptr_t last)
+{
+    struct rf_HOST_ALLOC_reply object;
+    uintptr_t outer = vgpu_page_down(range->start);
+    uint64_t whole = vgpu_page_up(range->end) - outer, lead = range->shared_start - outer;
+    CUresult error = make_object(whole, range->flags, &object);
+    if (error != CUDA_SUCCESS) return error;
+    error = vgpu_object_move_over(object.id, whole, lead, last - range->shared_start, (void *)range->shared_start, &range->rest);
+    if (error != CUDA_SUCCESS) {
+        free_object(object.id, 0);
+        return error;
+    }
+    range->id = object.id;
+    range->lead = lead;
+    range->gpu = object.address + lead;
+    range->shared_end = last;
+    return CUDA_SUCCESS;
+}
+
 /* Whether every page of [start, end) is mapped at all: msync says so for any kind of mapping. */
 static int mapped(uintptr_t start, uintptr_t end)
 {
@@ -179,24 +201,14 @@ CUresult vgpu_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
     uintptr_t first = vgpu_page_up(range.start), last = vgpu_page_down(range.end);
     range.shared_start = range.shared_end = first;
     if (first < last && !(Flags & CU_MEMHOSTREGISTER_READ_ONLY) && replaceable(first, last)) {
-        struct rf_HOST_ALLOC_reply object;
-        CUresult error = make_object(last - first, Flags, &object);
-        if (error == CUDA_SUCCESS) {
-            error = vgpu_object_move_over(object.id, last - first, (void *)first);
-            if (error != CUDA_SUCCESS) free_object(object.id, 0);
-        }
+        CUresult error = share(&range, last);
         /* Out of pinned memory or of mappings: the range is registered in name, and staged. The broker's death is an error. */
-        if (error == CUDA_SUCCESS) {
-            range.id = object.id;
-            range.gpu = object.address;
-            range.shared_end = last;
-        } else if (vgpu_ready() != CUDA_SUCCESS) {
-            return error;
-        }
+        if (error != CUDA_SUCCESS && vgpu_ready() != CUDA_SUCCESS) return error;
     }
     int added = vgpu_ranges_add(&range);
     if (added == 0) return CUDA_SUCCESS;
-    if (range.shared_end > range.shared_start) { /* another thread registered part of it meanwhile, or no memory: undo */
+    if (range.id) { /* another thread registered part of it meanwhile, or no memory: undo */
+        vgpu_edges_remove(&range);
         make_private(range.shared_start, range.shared_end);
         free_object(range.id, 0);
     }
@@ -211,24 +223,51 @@ CUresult vgpu_cuMemHostUnregister(void *p)
     if (!p) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || !range.registered) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-    if (range.shared_start == range.shared_end) return CUDA_SUCCESS;
+    if (!range.id) return CUDA_SUCCESS;
     CUresult error = free_object(range.id, 1); /* answered when no copy uses the pages any more; they go when it is freed */
+    vgpu_edges_remove(&range);
     /* Without memory for the private copy the pages stay shared, and charged to the zone: the bytes are safe. */
-    if (make_private(range.shared_start, range.shared_end) && error == CUDA_SUCCESS) error = free_object(range.id, 0);
+    int private = range.shared_start == range.shared_end || make_private(range.shared_start, range.shared_end);
+    if (private && error == CUDA_SUCCESS) error = free_object(range.id, 0);
     return error;
 }
 
 /* ---- questions ---- */
 
+/* Kernels may use the range from now on: its parts of pages too. A range without a whole page gets its object only here. */
+static CUresult reach_edges(struct vgpu_host_range *range)
+{
+    int small = !range->id && vgpu_page_up(range->start) >= vgpu_page_down(range->end);
+    if (!range->id && (!small || (range->flags & CU_MEMHOSTREGISTER_READ_ONLY)))
+        return vgpu_refuse("cuMemHostGetDevicePointer (of registered memory that could not be shared with the GPU: it is a file's, shared already, or read-only)",
+                           CUDA_ERROR_NOT_SUPPORTED);
+    CUresult error = small ? share(range, range->shared_start) : CUDA_SUCCESS;
+    if (error == CUDA_SUCCESS && range->rest) error = vgpu_edges_add(range);
+    if (error != CUDA_SUCCESS) {
+        if (small && range->id) {
+            vgpu_edges_remove(range);
+            free_object(range->id, 0);
+        }
+        return error;
+    }
+    range->edged = 1;
+    if (!vgpu_ranges_update(range) && small) { /* unregistered by another thread meanwhile */
+        vgpu_edges_remove(range);
+        free_object(range->id, 0);
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    return CUDA_SUCCESS;
+}
+
 CUresult vgpu_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
 {
     struct vgpu_host_range range;
     if (!pdptr || Flags != 0 || !vgpu_ranges_find((uintptr_t)p, &range) || range.managed) return CUDA_ERROR_INVALID_VALUE;
-    uintptr_t at = (uintptr_t)p;
-    if (at < range.shared_start || at >= range.shared_end)
-        return vgpu_refuse("cuMemHostGetDevicePointer (of registered memory that could not be shared with the GPU, or of its first or last part of a page)",
-                           CUDA_ERROR_NOT_SUPPORTED);
-    *pdptr = range.gpu + (at - range.shared_start);
+    if (range.registered && !range.edged) {
+        CUresult error = reach_edges(&range);
+        if (error != CUDA_SUCCESS) return error;
+    }
+    *pdptr = range.gpu + ((uintptr_t)p - range.shared_start);
     return CUDA_SUCCESS;
 }
 

@@ -17,11 +17,14 @@ struct vgpu_advice {
 struct vgpu_host_range {
     uintptr_t start, end;    /* what the program allocated or registered */
     uintptr_t shared_start, shared_end; /* the part that the executor shares; equal: none, its copies are staged */
-    uint64_t id;             /* of the shared object on the wire; its first byte is at shared_start */
+    uint64_t id;             /* of the shared object on the wire; 0: none */
+    uint64_t lead;           /* registered: the object's bytes before the one at shared_start */
+    uintptr_t rest;          /* registered: where the object's first byte is mapped, for the parts of pages (edges.h); 0: it has none */
     uint64_t gpu;            /* the GPU's address of shared_start */
     uint64_t buffer_id;      /* CU_POINTER_ATTRIBUTE_BUFFER_ID */
     unsigned flags;          /* CU_MEMHOSTALLOC_* or CU_MEMHOSTREGISTER_* */
     int registered;          /* cuMemHostRegister's, not cuMemHostAlloc's */
+    int edged;               /* registered: all of it has GPU addresses, not the shared part alone */
     int managed;             /* cuMemAllocManaged's: device memory that the host reaches too (managed.c) */
     int alone;               /* managed: has its object to itself */
     struct vgpu_advice advice; /* managed: what was advised about it */

@@ -188,17 +188,19 @@ CUresult vgpu_object_map_at(uint64_t id, uint64_t base, uint64_t bytes)
     return error;
 }
 
-CUresult vgpu_object_move_over(uint64_t id, uint64_t bytes, void *fixed)
+CUresult vgpu_object_move_over(uint64_t id, uint64_t whole, uint64_t lead, uint64_t bytes, void *fixed, uintptr_t *rest)
 {
     struct arrival arrival;
     CUresult error = take_arrival(id, &arrival);
     if (error != CUDA_SUCCESS) return error;
-    void *mapped = map_arrival(&arrival, bytes, 0);
+    uint8_t *mapped = map_arrival(&arrival, whole, 0);
     if (mapped == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
-    memcpy(mapped, fixed, bytes);
+    *rest = lead || lead + bytes < whole ? (uintptr_t)mapped : 0;
+    if (!bytes) return CUDA_SUCCESS;
+    memcpy(mapped + lead, fixed, bytes);
     /* Moved over the old pages in one step: no moment in which the range is unmapped. */
-    if (mremap(mapped, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, fixed) != MAP_FAILED) return CUDA_SUCCESS;
-    munmap(mapped, bytes);
+    if (mremap(mapped + lead, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, fixed) != MAP_FAILED) return CUDA_SUCCESS;
+    munmap(mapped, vgpu_page_up(whole));
     return CUDA_ERROR_OUT_OF_MEMORY;
 }
 

@@ -28,8 +28,9 @@ CUresult vgpu_object_map(uint64_t id, uint64_t bytes, uintptr_t *at);
  * there. Mapped already: success. */
 CUresult vgpu_object_map_at(uint64_t id, uint64_t base, uint64_t bytes);
 
-/* As map, but moved over [fixed, fixed + bytes), whole pages, after what is there has been copied into it. */
-CUresult vgpu_object_move_over(uint64_t id, uint64_t bytes, void *fixed);
+/* Maps the first `whole` bytes of an object, and moves `bytes` of them, whole pages from `lead` on, over what is at `fixed`, after that
+ * has been copied into them. *rest: where the object's first byte is mapped, if there are pages before or behind these; else 0. */
+CUresult vgpu_object_move_over(uint64_t id, uint64_t whole, uint64_t lead, uint64_t bytes, void *fixed, uintptr_t *rest);
 
 /* Takes an object's pages away again, unless another object has been mapped at the same place since. */
 void vgpu_object_unmap(uint64_t id, uint64_t bytes, uintptr_t at);

@@ -30,7 +30,7 @@ static CUresult find(CUdeviceptr ptr, struct facts *facts)
     if (vgpu_hostmem_find((uintptr_t)ptr, &range) || (vgpu_hostmem_is_gpus(ptr) && vgpu_ranges_find_gpu(ptr, &range))) {
         int by_gpu = ptr < range.start || ptr >= range.end;
         uint64_t inside = by_gpu ? ptr - range.gpu + (range.shared_start - range.start) : ptr - range.start;
-        int on_gpu = range.start + inside >= range.shared_start && range.start + inside < range.shared_end;
+        int on_gpu = range.edged || (range.start + inside >= range.shared_start && range.start + inside < range.shared_end);
         *facts = (struct facts){.known = 1, .type = range.managed ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST, .base = range.start,
                                 .size = range.end - range.start, .context = VGPU_WIRE(range.context), .id = range.buffer_id,
                                 .device_pointer = on_gpu ? range.gpu + (range.start + inside - range.shared_start) : 0,

@@ -87,7 +87,9 @@ int vgpu_ranges_find_gpu(uint64_t address, struct vgpu_host_range *out)
     if (atomic_load_explicit(&count, memory_order_acquire) == 0) return 0;
     pthread_rwlock_rdlock(&lock);
     for (size_t i = 0; !found && i < atomic_load_explicit(&count, memory_order_relaxed); i++) {
-        if (address - ranges[i].gpu >= ranges[i].shared_end - ranges[i].shared_start) continue;
+        const struct vgpu_host_range *r = &ranges[i];
+        uint64_t start = r->edged ? r->start : r->shared_start, end = r->edged ? r->end : r->shared_end;
+        if (address - (r->gpu + (start - r->shared_start)) >= end - start) continue;
         *out = ranges[i];
         found = 1;
     }

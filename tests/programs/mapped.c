@@ -33,24 +33,55 @@ static const char ptx[] =
 
 enum { N = 100000 };
 
-static void both(CUfunction scale, CUstream stream, uint32_t *host, CUdeviceptr device)
+static void both_of(CUfunction scale, CUstream stream, uint32_t *host, CUdeviceptr device, uint32_t n)
 {
-    for (uint32_t i = 0; i < N; i++) host[i] = i ^ 0x5555;
-    uint32_t n = N;
+    for (uint32_t i = 0; i < n; i++) host[i] = i ^ 0x5555;
     void *parameters[] = {&device, &n};
     for (int round = 0; round < 3; round++) CU(cuLaunchKernel(scale, (N + 255) / 256, 1, 1, 256, 1, 1, 0, stream, parameters, NULL));
     CU(cuStreamSynchronize(stream));
-    for (uint32_t i = 0; i < N; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t wanted = i ^ 0x5555;
         for (int round = 0; round < 3; round++) wanted = wanted * 3 + i;
         TRUE_OR_DIE(host[i] == wanted);
     }
-    host[N - 1] = 7; /* the next kernel sees what the host writes now */
+    host[n - 1] = 7; /* the next kernel sees what the host writes now */
     CU(cuLaunchKernel(scale, (N + 255) / 256, 1, 1, 256, 1, 1, 0, stream, parameters, NULL));
     CUresult state;
     while ((state = cuStreamQuery(stream)) == CUDA_ERROR_NOT_READY) { }
     CU(state);
-    TRUE_OR_DIE(host[N - 1] == 7 * 3 + N - 1);
+    TRUE_OR_DIE(host[n - 1] == 7 * 3 + n - 1);
+}
+
+static void both(CUfunction scale, CUstream stream, uint32_t *host, CUdeviceptr device) { both_of(scale, stream, host, device, N); }
+
+/* Registered memory that begins and ends in the middle of a page: what lies beside it is nobody's business, and stays. */
+static void parts_of_pages(CUfunction scale, CUstream stream)
+{
+    static const struct { uint32_t at, n; } ranges[] = {{16, 8}, {4080, 8}, {4092, 1}, {100, 2000}, {4096, 700}, {20, 1019}, {8, 5000}};
+    unsigned char *room = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        memset(room, 0xab, 1 << 16);
+        uint32_t *mine = (uint32_t *)(room + ranges[i].at), n = ranges[i].n;
+        CUdeviceptr device, middle;
+        CU(cuMemHostRegister_v2(mine, 4 * n, CU_MEMHOSTREGISTER_DEVICEMAP));
+        CU(cuMemHostGetDevicePointer_v2(&device, mine, 0));
+        CU(cuMemHostGetDevicePointer_v2(&middle, mine + n / 2, 0));
+        TRUE_OR_DIE(middle == device + n / 2 * 4);
+        both_of(scale, stream, mine, device, n);
+        CU(cuMemcpyHtoD_v2(device, mine, 4 * n));
+        void *host = NULL;
+        CU(cuPointerGetAttribute(&host, CU_POINTER_ATTRIBUTE_HOST_POINTER, middle));
+        TRUE_OR_DIE(host == mine + n / 2);
+        CU(cuMemsetD32Async(device, 77, 1, stream));
+        CU(cuStreamSynchronize(stream));
+        TRUE_OR_DIE(mine[0] == 77);
+        uint32_t last = mine[n - 1];
+        CU(cuMemHostUnregister(mine));
+        TRUE_OR_DIE(mine[0] == 77 && mine[n - 1] == last);
+        for (uint32_t at = 0; at < ranges[i].at; at++) TRUE_OR_DIE(room[at] == 0xab);
+        for (uint32_t at = ranges[i].at + 4 * n; at < 1 << 16; at++) TRUE_OR_DIE(room[at] == 0xab);
+    }
+    munmap(room, 1 << 20);
 }
 
 int main(void)
@@ -160,6 +191,7 @@ int main(void)
     CU(cuMemHostUnregister(mine));
     TRUE_OR_DIE(mine[N - 1] == last);
     munmap(mine, room);
+    parts_of_pages(scale, stream);
 
     CU(cuModuleUnload(module));
     CU(cuLibraryUnload(library));
