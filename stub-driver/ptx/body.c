@@ -391,7 +391,7 @@ static void instruction(struct parser *parser) {
     int length = end - start < 120 ? (int)(end - start) : 120;
     if (too_many || !table_match(&s.opcode, &s.match)) {
         uint32_t line = s.line;
-        const char *reason = table_refusal(s.opcode.name, s.opcode.name_length);
+        const char *reason = table_refusal(&s.opcode);
         parser->token.line = line;
         if (reason) fail(parser, PTX_UNSUPPORTED, "instruction '%.*s': %s", length, start, reason);
         if (table_has_mnemonic(s.opcode.name, s.opcode.name_length))

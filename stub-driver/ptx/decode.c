@@ -991,6 +991,15 @@ static void statement(struct decoder *d) {
     switch (d->s->match.row->kind) {
         case KIND_ALU: decode_alu(d, false); break;
         case KIND_RNDALU: decode_alu(d, true); break;
+        case KIND_MINMAX: /* of three: "min3" */
+            key_of(d, key, sizeof key - 1);
+            if (d->s->operand_count == 4) {
+                memmove(key + 4, key + 3, strlen(key + 3) + 1);
+                key[3] = '3';
+            }
+            x = fields(d);
+            emit_fields(d, handler(d, key), &x);
+            break;
         case KIND_LOP3P: decode_lop3_predicate(d); break;
         case KIND_SETP:
         case KIND_SETP2:
@@ -1039,7 +1048,8 @@ static void statement(struct decoder *d) {
             x = fields(d);
             x.mode = (uint8_t)(opcode_has(o, "add") ? 0 : opcode_has(o, "min") ? 1 : opcode_has(o, "max") ? 2 : opcode_has(o, "and") ? 3 : opcode_has(o, "or") ? 4 : 5);
             if (opcode_has(o, "s32")) x.flags |= FLAG_SIGNED;
-            emit_fields(d, handler(d, "redux"), &x);
+            x.vec = (uint8_t)((opcode_has(o, "abs") ? 1 : 0) | (opcode_has(o, "NaN") ? 2 : 0));
+            emit_fields(d, handler(d, opcode_has(o, "f32") ? "redux.f32" : "redux"), &x);
             break;
         case KIND_ELECT:
             x = fields(d);

@@ -7,6 +7,7 @@
 
 #include "numeric.h"
 #include "ops.h"
+#include "small.h"
 #include "warp.h"
 
 typedef unsigned __int128 u128;
@@ -204,6 +205,52 @@ static inline u32 bex2_ftz_(u32 a) { return bfloat_flush_bits(bfloat_from(exp2(b
     static inline u32 id##_ftz_nan_(u32 a, u32 b) { return from(name##_nan_32(value(flush(a)), value(flush(b))), 0); }
 SMALL_MINMAX(hmin, min, half_to_float, half_from, half_flush_bits) SMALL_MINMAX(hmax, max, half_to_float, half_from, half_flush_bits)
 SMALL_MINMAX(bmin, min, bfloat_to_float, bfloat_from, bfloat_flush_bits) SMALL_MINMAX(bmax, max, bfloat_to_float, bfloat_from, bfloat_flush_bits)
+
+/* Two singles in 64 bits. */
+static inline u64 two_f32(float low, float high) { return (u64)f32_bits(high) << 32 | f32_bits(low); }
+static inline float low_f32(u64 x) { return bits_f32((u32)x); }
+static inline float high_f32(u64 x) { return bits_f32((u32)(x >> 32)); }
+/* The lesser or greater magnitude under the signs' product. */
+#define SMALL_XORSIGN(id, name, value, from, flush)                                                                                  \
+    static inline u32 id##_x_(u32 a, u32 b) { return small_xor(from(name##_32(value(a & 0x7fff), value(b & 0x7fff)), 0), a, b); }        \
+    static inline u32 id##_nan_x_(u32 a, u32 b) { return small_xor(from(name##_nan_32(value(a & 0x7fff), value(b & 0x7fff)), 0), a, b); } \
+    static inline u32 id##_ftz_x_(u32 a, u32 b) { return small_xor(from(name##_32(value(flush(a) & 0x7fff), value(flush(b) & 0x7fff)), 0), a, b); } \
+    static inline u32 id##_ftz_nan_x_(u32 a, u32 b) { return small_xor(from(name##_nan_32(value(flush(a) & 0x7fff), value(flush(b) & 0x7fff)), 0), a, b); }
+static inline u32 small_xor(u32 x, u32 a, u32 b) { return x == 0x7fff ? x : (x & 0x7fff) | ((a ^ b) & 0x8000); }
+SMALL_XORSIGN(hmin, min, half_to_float, half_from, half_flush_bits) SMALL_XORSIGN(hmax, max, half_to_float, half_from, half_flush_bits)
+SMALL_XORSIGN(bmin, min, bfloat_to_float, bfloat_from, bfloat_flush_bits) SMALL_XORSIGN(bmax, max, bfloat_to_float, bfloat_from, bfloat_flush_bits)
+/* .satfinite: beyond the range is the greatest number; a NaN stays one. */
+static inline u32 half_finite(u32 h) { return (h & 0x7fff) == 0x7c00 ? (h & 0x8000) | 0x7bff : h; }
+static inline u32 bfloat_finite(u32 h) { return (h & 0x7fff) == 0x7f80 ? (h & 0x8000) | 0x7f7f : h; }
+static inline float tf32_finite(float x) { return isinf(x) ? copysignf(bits_f32(0x7f7fe000), x) : x; }
+static inline float tf32_from(float x, int mode) {
+    u32 b = f32_bits(x), low = b & 0x1fff;
+    if (x != x) return bits_f32(0x7fffffff);
+    b -= low;
+    if (mode == NUMERIC_RN && (low > 0x1000 || (low == 0x1000 && b >> 13 & 1))) b += 0x2000;
+    return bits_f32(b);
+}
+static inline float tf32_away(float x) { return x != x ? bits_f32(0x7fffffff) : isinf(x) ? x : bits_f32((f32_bits(x) + 0x1000u) & ~0x1fffu); }
+static inline float relu_32(float x) { return x != x ? bits_f32(0x7fffffff) : x > 0 ? x : 0.0f; }
+static inline u32 fp8_pair(enum small_format format, double high, double low, int relu) {
+    if (relu) high = high != high ? high : high > 0 ? high : 0, low = low != low ? low : low > 0 ? low : 0;
+    u32 bits = format == SMALL_E2M1 ? 4 : 8;
+    return small_from(format, high, -1) << bits | small_from(format, low, -1);
+}
+static inline u32 fp8_halves(enum small_format format, u32 x, int relu) {
+    u32 bits = format == SMALL_E2M1 ? 4 : 8, keep = format == SMALL_E2M1 ? 15 : format == SMALL_E3M2 || format == SMALL_E2M3 ? 63 : 255;
+    u32 low = half_from(small_value(format, x & keep), 0), high = half_from(small_value(format, x >> bits & keep), 0);
+    return relu ? pair(relu_small(low), relu_small(high)) : pair(low, high);
+}
+/* A power of two at most or at least the magnitude. */
+static inline u32 scale_from(float x, int up, int finite) {
+    if (x != x) return 0xff;
+    if (isinf(x)) return finite ? 0xfe : 0xff;
+    u32 b = f32_bits(x) & 0x7fffffff, e = b >> 23;
+    if (e == 0) return up && b > 0x400000; /* subnormal: 2^-127 is half of the least normal number */
+    if (up && b & 0x7fffff) e++;
+    return e > 0xfe ? (finite ? 0xfe : 0xff) : e;
+}
 
 #define CLAMP(t, low, high) static inline t clamp_##t(s128 x) { return x < (s128)(low) ? (t)(low) : x > (s128)(high) ? (t)(high) : (t)x; }
 CLAMP(u8, 0, UINT8_MAX) CLAMP(s8, INT8_MIN, INT8_MAX) CLAMP(u16, 0, UINT16_MAX) CLAMP(s16, INT16_MIN, INT16_MAX)

@@ -95,9 +95,19 @@ bool table_has_mnemonic(const char *name, uint32_t length) {
     return false;
 }
 
-const char *table_refusal(const char *name, uint32_t length) {
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (same(name, length, refused[i].name)) return refused[i].reason;
+const char *table_refusal(const struct opcode *opcode) {
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        const char *at = refused[i].name;
+        size_t length = name_length(at);
+        if (length != opcode->name_length || memcmp(at, opcode->name, length) != 0) continue;
+        at += length;
+        uint32_t word = 0;
+        for (; *at; at += 1 + length, word++) { /* every word that the entry names, in order */
+            length = strcspn(at + 1, ".");
+            if (word >= opcode->count || opcode->words[word].length != length || memcmp(opcode->words[word].text, at + 1, length) != 0) break;
+        }
+        if (!*at) return refused[i].reason;
+    }
     return NULL;
 }
 

@@ -11,7 +11,7 @@
 enum row_kind {
     KIND_ALU, KIND_RNDALU, KIND_LOP3P, KIND_SETP, KIND_SETP2, KIND_SET, KIND_CVT, KIND_MOV, KIND_LD, KIND_ST, KIND_NOPA, KIND_NOP,
     KIND_ISSPACEP, KIND_CVTA, KIND_SHFL, KIND_CPASYNC, KIND_BRA, KIND_BRX, KIND_CALL, KIND_RET, KIND_EXIT, KIND_TRAP, KIND_BAR, KIND_BARRED,
-    KIND_WARPSYNC, KIND_ATOM, KIND_VOTE, KIND_MATCH, KIND_REDUX, KIND_ELECT, KIND_VIDEO, KIND_MATRIX, KIND_MBARRIER, KIND_BULK, KIND_ALLOCA, KIND_FIRST, KIND_TILES, KIND_MOV128,
+    KIND_WARPSYNC, KIND_ATOM, KIND_VOTE, KIND_MATCH, KIND_REDUX, KIND_ELECT, KIND_VIDEO, KIND_MATRIX, KIND_MINMAX, KIND_MBARRIER, KIND_BULK, KIND_ALLOCA, KIND_FIRST, KIND_TILES, KIND_MOV128,
     KIND_TEX, KIND_TLD4, KIND_TXQ, KIND_SULD, KIND_SUST, KIND_SURED, KIND_SUQ, KIND_ISTYPEP,
 };
 
@@ -47,8 +47,8 @@ struct row_match {
 /* Finds the row that accepts exactly these words. */
 bool table_match(const struct opcode *opcode, struct row_match *match);
 bool table_has_mnemonic(const char *name, uint32_t length);
-/* The reason why a mnemonic is refused, NULL when it is not listed. */
-const char *table_refusal(const char *name, uint32_t length);
+/* The reason why an opcode is refused by its name, or name and first words; NULL when it is not listed. */
+const char *table_refusal(const struct opcode *opcode);
 
 /* What requirements.def says of an opcode: the least version (x 10) and target, and the version that it is gone from on `gone_sm`
  * and later; zeros where it says nothing. */

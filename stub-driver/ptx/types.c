@@ -10,7 +10,7 @@ const struct ptx_type_info ptx_types[T_COUNT] = {
     [T_B8] = {"b8", 1, 'b'},       [T_B16] = {"b16", 2, 'b'},   [T_B32] = {"b32", 4, 'b'},         [T_B64] = {"b64", 8, 'b'},
     [T_B128] = {"b128", 16, 'b'},  [T_F16] = {"f16", 2, 'f'},   [T_F16X2] = {"f16x2", 4, 'f'},     [T_F32] = {"f32", 4, 'f'},
     [T_F64] = {"f64", 8, 'f'},     [T_BF16] = {"bf16", 2, 'b'}, [T_BF16X2] = {"bf16x2", 4, 'b'},   [T_TF32] = {"tf32", 4, 'b'},
-    [T_U16X2] = {"u16x2", 4, 'b'}, [T_S16X2] = {"s16x2", 4, 'b'}, [T_PRED] = {"pred", 0, 'p'},
+    [T_U16X2] = {"u16x2", 4, 'b'}, [T_S16X2] = {"s16x2", 4, 'b'}, [T_F32X2] = {"f32x2", 8, 'b'}, [T_PRED] = {"pred", 0, 'p'},
 };
 
 enum ptx_type ptx_type_named(const char *name, int length) {

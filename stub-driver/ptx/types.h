@@ -10,7 +10,7 @@ enum ptx_type {
     T_S8, T_S16, T_S32, T_S64,
     T_B8, T_B16, T_B32, T_B64, T_B128,
     T_F16, T_F16X2, T_F32, T_F64, T_BF16, T_BF16X2, T_TF32,
-    T_U16X2, T_S16X2,
+    T_U16X2, T_S16X2, T_F32X2,
     T_PRED,
     T_COUNT,
 };

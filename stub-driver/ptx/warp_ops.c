@@ -103,6 +103,26 @@ RUN(redux) {
     return in + 1;
 }
 
+/* vec: 1 absolute values, 2 a NaN wins. */
+RUN(redux_f32) {
+    GATHER(in->b);
+    const u32 *a = row(w, in->a);
+    u32 *d = out(w, in->d), value[LANES];
+    for (int i = 0; i < LANES; i++) value[i] = in->vec & 1 ? a[i] & 0x7fffffff : a[i];
+    EACH_LANE(w, i) {
+        u32 group = members[i] & w->mask, result = 0x7fffffff;
+        bool nan = false;
+        for (; group; group &= group - 1) {
+            u32 bits = value[__builtin_ctz(group)];
+            float x = bits_f32(bits), r = bits_f32(result);
+            if (x != x) nan = true;
+            else if (r != r || (in->mode == 1 ? x < r || (x == r && bits >> 31) : x > r || (x == r && !(bits >> 31)))) result = bits;
+        }
+        d[i] = nan && in->vec & 2 ? 0x7fffffff : result;
+    }
+    return in + 1;
+}
+
 RUN(elect) {
     GATHER(in->a);
     u32 *d = out(w, in->d), leaders = 0;
@@ -199,7 +219,7 @@ RUN(unpack64) {
 }
 
 const struct ops_entry ops_warp[] = {
-    {"shfl", run_shfl}, {"vote", run_vote}, {"match", run_match}, {"redux", run_redux}, {"elect", run_elect}, {"warpsync", run_warpsync},
+    {"shfl", run_shfl}, {"vote", run_vote}, {"match", run_match}, {"redux", run_redux}, {"redux.f32", run_redux_f32}, {"elect", run_elect}, {"warpsync", run_warpsync},
     {"activemask", run_activemask}, {"nop", run_nop}, {"fence", run_fence}, {"nanosleep", run_nanosleep}, {"special", run_special},
     {"pack.b32", run_pack32}, {"pack.b64", run_pack64}, {"unpack.b32", run_unpack32}, {"unpack.b64", run_unpack64},
     {NULL, NULL},

@@ -15,7 +15,7 @@ static const char *reg(enum ptx_type type, int n) {
     static char names[8][16];
     static int turn;
     char *name = names[turn++ & 7];
-    char class = type == T_PRED ? 'p' : ptx_types[type].bytes <= 2 ? 'h' : ptx_types[type].bytes == 4 ? 'r' : ptx_types[type].bytes == 8 ? 'd' : 'q';
+    char class = type == T_PRED ? 'p' : type == T_B8 ? 'b' : ptx_types[type].bytes <= 2 ? 'h' : ptx_types[type].bytes == 4 ? 'r' : ptx_types[type].bytes == 8 ? 'd' : 'q';
     snprintf(name, 16, "%%%c%d", class, n);
     return name;
 }
@@ -124,7 +124,7 @@ static void each(void *context, const char *spelling) {
     static char text[4096], log[2048];
     bool gone = (strncmp(spelling, "shfl.", 5) == 0 || strncmp(spelling, "vote.", 5) == 0) && !opcode_has(&opcode, "sync"); /* since PTX 6.4 */
     int length = snprintf(text, sizeof text,
-                          ".version %s\n.target %s\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>; .reg .b128 %%q<16>;\n"
+                          ".version %s\n.target %s\n.address_size 64\n.visible .entry k() {\n.reg .pred %%p<8>; .reg .b8 %%b<16>; .reg .b16 %%h<16>; .reg .b32 %%r<16>; .reg .b64 %%d<16>; .reg .b128 %%q<16>;\n"
                           ".param .align 32 .b8 parameter[64];\ntable: .branchtargets end, end;\n%s %s;\nend: ret;\n}\n",
                           gone ? "6.3" : "9.0", gone ? "sm_70" : "sm_90", spelling, operands);
     struct ptx_module *module;
