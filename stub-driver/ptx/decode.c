@@ -857,7 +857,14 @@ static void decode_call(struct decoder *d) {
     call->results = arena_alloc(&d->loader->arena, (call->result_count + 1) * sizeof *call->results);
     call->args = arena_alloc(&d->loader->arena, (call->arg_count + 1) * sizeof *call->args);
     for (uint32_t i = 0; i < call->result_count; i++) {
-        if (results->parts[i].kind == OPERAND_SINK) refuse(d, PTX_UNSUPPORTED, "'_' as a result");
+        if (results->parts[i].kind == OPERAND_SINK) {
+            if (!direct) refuse(d, PTX_UNSUPPORTED, "'_' as a result of an indirect call");
+            const struct function *f = target->symbol->definition->function;
+            if (!f || i >= f->result_count || f->results[i].symbol) refuse(d, PTX_UNSUPPORTED, "'_' as a result that is no register");
+            unsigned row = row_bytes(f->results[i].type);
+            call->results[i] = (struct slot){.is_reg = true, .reg = new_row(d, row), .size = f->results[i].size, .row_bytes = (uint8_t)row};
+            continue;
+        }
         call->results[i] = call_slot(d, &results->parts[i], true);
     }
     for (uint32_t i = 0; i < call->arg_count; i++) call->args[i] = call_slot(d, &args->parts[i], false);

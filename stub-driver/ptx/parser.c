@@ -115,8 +115,8 @@ void parse_type_words(struct parser *parser, struct declaration *d) {
             expect(parser, '(');
             while (!at_punct(parser, ')')) {
                 if (at_dot(parser, "managed")) d->managed = true;
+                else if (at_punct(parser, '(')) while (!at_punct(parser, ')') && parser->token.kind != TOKEN_END) next(parser);
                 else if (parser->token.kind == TOKEN_END) fail(parser, PTX_INVALID, "the text ends inside .attribute");
-                else if (at_dot(parser, "unified")) fail(parser, PTX_UNSUPPORTED, ".attribute(.unified)");
                 next(parser);
             }
             next(parser);
@@ -457,7 +457,7 @@ static bool tuning(struct parser *parser, struct function *f) {
                at_dot(parser, "abi_preserve_control")) {
         next(parser);
         parse_integer(parser);
-    } else if (at_dot(parser, "noreturn") || at_dot(parser, "explicitcluster")) {
+    } else if (at_dot(parser, "noreturn") || at_dot(parser, "explicitcluster") || at_dot(parser, "blocksareclusters")) {
         next(parser);
     } else if (at_dot(parser, "pragma")) {
         skip_statement(parser);
@@ -489,7 +489,15 @@ static void function(struct parser *parser, enum linkage linkage) {
     parser->declared_registers = 0;
     push_scope(parser);
     while (at_dot(parser, "noreturn") || at_dot(parser, "attribute")) {
-        if (at_dot(parser, "attribute")) fail(parser, PTX_UNSUPPORTED, ".attribute of a function");
+        bool attribute = at_dot(parser, "attribute");
+        next(parser);
+        if (!attribute) continue;
+        expect(parser, '('); /* .unified(n, n): one address on host and device, which is no matter here */
+        while (!at_punct(parser, ')')) {
+            if (parser->token.kind == TOKEN_END) fail(parser, PTX_INVALID, "the text ends inside .attribute");
+            if (at_punct(parser, '(')) while (!at_punct(parser, ')') && parser->token.kind != TOKEN_END) next(parser);
+            next(parser);
+        }
         next(parser);
     }
     if (!f->is_entry && at_punct(parser, '(')) parameters(parser, f, true);

@@ -89,6 +89,19 @@ int main(void) {
     OK(HEAD ".reg .v4 .u32 %v;\nmov.u32 %r1, %envreg31; mov.u32 %r2, %pm7; mov.u64 %d5, %pm0_64; mov.u64 %d6, %current_graph_exec; mov.v4.u32 %v, %ntid; mov.u32 %r3, %v.x; mov.u32 %r4, %v.w; createpolicy.fractional.L2::evict_last.b64 %d7, 0.5;\n"
             "ld.global.L2::cache_hint.u32 %r5, [%d1+4], %d7; st.global.v4.u32 [%d0], {%r1,%r2,%r3,%r4}; st.global.u32 [%d0+16], %r5; ret;\n}\n", 32);
     EQUAL(z[2], 32), EQUAL(z[0] | z[1] | z[3], 0), EQUAL(z[4], 3);
+    /* the stack with 32-bit sizes; every policy is as good as any */
+    OK(HEAD "stacksave.u32 %r5; alloca.u32 %r6, 256, 32; st.local.u32 [%r6], 77; ld.local.u32 %r7, [%r6]; stackrestore.u32 %r5; alloca.u32 %r8, 256, 32; sub.u32 %r9, %r6, %r8; st.global.v2.u32 [%d0], {%r7,%r9}; ret;\n}\n", 1);
+    EQUAL(z[0], 77), EQUAL(z[1], 0);
+    static const char *const first[] = {"evict_last", "evict_normal", "evict_first", "evict_unchanged"}, *const second[] = {"", ".L2::evict_first", ".L2::evict_unchanged"}, *const space[] = {"", ".global"};
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 3; b++)
+            for (int c = 0; c < 2; c++) {
+                char text[2048];
+                snprintf(text, sizeof text, "%screatepolicy.fractional.L2::%s%s.b64 %%d5, 0.5; createpolicy.range%s.L2::%s%s.b64 %%d6, [%%d1], 256, 512; createpolicy.cvt.L2.b64 %%d7, %%d5;\nld.global.L2::cache_hint.u32 %%r5, [%%d1+4], %%d6; st.global.u32 [%%d0], %%r5; ret;\n}\n",
+                         HEAD, first[a], second[b], space[c], first[a], second[b]);
+                OK(text, 1);
+                EQUAL(z[0], 3);
+            }
     printf("%d wrong\n", wrong);
     return wrong != 0;
 }

@@ -13,16 +13,20 @@ int main(void) {
            "## How it differs from hardware\n\n"
            "- Approximate functions (`sin.approx`, `ex2.approx`, `div.full`, ...) are more exact than documented, so results differ in the last bits.\n"
            "- Registers and shared memory begin as zeros; a warp's lanes reconverge as early as the text's layout lets them.\n"
-           "- Cache operators, eviction hints and prefetches have no effect. `cp.async` is done at once.\n"
+           "- Cache operators, eviction hints, policies and prefetches have no effect. `cp.async` and bulk copies are done at once.\n"
+           "- Matrices: products are exact; products and the addend are summed in double, in the order of k, and rounded once to the result's type\n"
+           "  (hardware truncates along the way). f64 is a chain of fused multiply-adds. Fragments of `mma` lie as documented, those of `wmma` in an\n"
+           "  order of this engine's own. `mbarrier` objects have a layout of its own too.\n"
            "- Clusters have one block. `brkpt` stops the kernel as `trap` does. Clocks count nanoseconds.\n"
            "- `.const` variables lie in global memory, so constant addresses are global ones.\n\n"
            "## Declarations\n\n"
            "`.version .target .address_size .file .loc .section .pragma .alias .extern .visible .weak .common .entry .func .global .const .shared .local .param .reg\n"
            ".maxntid .reqntid .minnctapersm .maxnctapersm .maxnreg .noreturn .reqnctapercluster (of one block) .branchtargets .calltargets .callprototype\n"
-           ".attribute(.managed)`, initial values with addresses, `generic()` and byte masks, scopes, vector registers, ranges of registers.\n"
+           ".attribute(.managed)` (`.unified` has no effect), registers of `.b128`, initial values with addresses, `generic()` and byte masks, scopes, vector registers, ranges of registers.\n"
+           "`%%envreg1` and `%%envreg2` hold the address of a cooperative launch's workspace (`grid.sync()` of cooperative groups); the other `%%envreg`,\n`%%pm` and `%%current_graph_exec` read 0.\n"
            "Functions provided: `vprintf`, `malloc`, `free`, `__assertfail`.\n"
            "`.global .texref .samplerref .surfref`, `.tex`, with initial values; not as parameters and not in arrays.\n"
-           "Refused: `.attribute(.unified)`, `.b128`, `.address_size 32`, variadic functions, `%%envreg` other than 1 and 2.\n");
+           "Refused: `.address_size 32`, variadic functions, device-side launches.\n");
     for (size_t i = 0; ptx_table_row(i, &pattern, &operands, &section, &note); i++) {
         if (strcmp(section, last) != 0) printf("\n## %s\n\n| form | |\n| --- | --- |\n", section);
         last = section;

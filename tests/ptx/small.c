@@ -19,6 +19,13 @@ int main(void) {
     ONE("cvt.rz.ue8m0x2.f32 %h0, %r1, %r2;", 0x3fc00000, 0x40000000, 0, 0x7f80);
     ONE("cvt.rp.satfinite.ue8m0x2.f32 %h0, %r1, %r2;", 0x3fc00000, 0x7f800000, 0, 0x80fe);
     ONE("cvt.rn.bf16x2.ue8m0x2 %r0, %h1;", 0x7f80, 0, 0, 0x3f804000);
+    ONE("cvt.rn.satfinite.e4m3x2.f16x2 %h0, %r1;", 0x3c00bc00, 0, 0, 0x38b8);
+    ONE("cvt.rn.satfinite.relu.e5m2x2.f16x2 %h0, %r1;", 0x3c00c200, 0, 0, 0x3c00);
+    ONE("cvt.rn.f16x2.e3m2x2 %r0, %h1;", 0x1f2c, 0, 0, 0x4f00bc00);
+    ONE("cvt.rn.relu.f16x2.e2m3x2 %r0, %h1;", 0x3f08, 0, 0, 0x00003c00);
+    ONE_WITH(".reg .b8 %b<2>;", "cvt.rn.satfinite.relu.e2m1x2.f32 %b0, %r1, %r2; cvt.rn.relu.f16x2.e2m1x2 %r0, %b0;", 0xc0a00000, 0x3fc00000, 0, 0x00003e00);
+    ONE("cvt.rz.ue8m0x2.bf16x2 %h0, %r1;", 0x3fc04000, 0, 0, 0x7f80);
+    ONE("cvt.rp.satfinite.ue8m0x2.bf16x2 %h0, %r1;", 0x3fc07f80, 0, 0, 0x80fe);
     /* ranges kept finite, ten bits of fraction */
     ONE("cvt.rn.satfinite.f16.f32 %h0, %r1;", 0x49000000, 0, 0, 0x7bff);
     ONE("cvt.rz.satfinite.bf16x2.f32 %r0, %r1, %r2;", 0xff800000, 0x3f80ffff, 0, 0xff7f3f80);

@@ -36,6 +36,7 @@ function toFloat(i: Instruction, to: Format, from: Format, a: bigint): Want {
     result = number(v.neg, n < 0n ? -n : n)
   }
   let x = encode(to, result, modeOf(i))
+  if (has('satfinite') && !isNaN(v) && decode(to, x).kind === 'infinity') x -= 1n // the greatest number
   if (ftz && to === F32) x = flush(to, x)
   if (has('sat')) return saturate(to, x)
   if (has('relu')) return isNaN(v) ? to.nan : v.neg ? 0n : x
@@ -48,7 +49,8 @@ function toTf32(i: Instruction, a: bigint): Want {
   const v = decode(F32, a)
   if (isNaN(v)) return anyNaN(F32)
   const narrow: Format = { fraction: 10, exponent: 8, bits: 19, nan: 0n }
-  const x = encode(narrow, v, modeOf(i)) << 13n
+  let x = encode(narrow, v, modeOf(i)) << 13n
+  if (i.words.has('satfinite') && decode(F32, x).kind === 'infinity') x -= 0x2000n
   return i.words.has('relu') && v.neg ? 0n : x
 }
 

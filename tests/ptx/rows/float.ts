@@ -104,17 +104,35 @@ export function floats(i: Instruction, packed: boolean): Reference | undefined {
   const element = packed ? type.slice(0, -2) : type
   if (i.name === 'slct') return slct(i)
   if (i.name === 'testp') return testp(i)
+  if (i.row.section === 'Mixed precision') return mixed(i, type)
   const f = formatOf(element)
   if (f === undefined || i.name === 'mov' || i.name === 'selp' || i.name === 'cvt') return undefined
   const scalar = scalarOf(i, element, f)
   if (scalar === undefined) return undefined
   if (!packed) return (_, operands) => [scalar(...operands)]
   return (_, operands) => {
-    const half = (n: bigint): Want => scalar(...operands.map((x) => (x >> n) & 0xffffn))
-    const [low, high] = [half(0n), half(16n)]
-    if (typeof low === 'bigint' && typeof high === 'bigint') return [(high << 16n) | low]
+    const bits = BigInt(f.bits)
+    const half = (n: bigint): Want => scalar(...operands.map((x) => (x >> n) & mask(f.bits)))
+    const [low, high] = [half(0n), half(bits)]
+    if (typeof low === 'bigint' && typeof high === 'bigint') return [(high << bits) | low]
     const fits = (want: Want, got: bigint): boolean => (typeof want === 'bigint' ? want === got : want.ok(got))
-    return [{ about: 'two halves', ok: (got) => fits(low, got & 0xffffn) && fits(high, got >> 16n) }]
+    return [{ about: 'two halves', ok: (got) => fits(low, got & mask(f.bits)) && fits(high, got >> bits) }]
+  }
+}
+
+/** The first operands are of the small type, the last and the result .f32: exact, rounded once. */
+function mixed(i: Instruction, type: string): Reference | undefined {
+  const small = formatOf(type)
+  if (small === undefined) return undefined
+  const made = (v: Value): Want => {
+    const x = encode(F32, v, modeOf(i))
+    return i.words.has('sat') ? saturate(F32, x) : x
+  }
+  return (_, [a = 0n, b = 0n, c = 0n]) => {
+    const x = decode(small, a)
+    if (i.name === 'fma') return [made(add(multiply(x, decode(small, b)), decode(F32, c), modeOf(i)))]
+    const y = decode(F32, b)
+    return [made(add(x, i.name === 'sub' ? negate(y) : y, modeOf(i)))]
   }
 }
 
@@ -167,8 +185,8 @@ function scalarOf(i: Instruction, element: string, f: Format): ((...operands: bi
     case 'min':
     case 'max': {
       const pick = minMax(i, f, i.name === 'max')
-      return (a, b) => {
-        const x = pick(a, b)
+      return (a, b, ...more) => { // of two, or of three
+        const x = more.reduce(pick, pick(a, b))
         return f === F64 && isNaNBits(f, x) ? anyNaN(f) : x
       }
     }
