@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "capture.h"
 #include "context.h"
 #include "device.h"
 #include "globals.h"
@@ -112,6 +113,7 @@ CUresult vgpu_cuStreamAttachMemAsync(unsigned abi, CUstream hStream, CUdeviceptr
 {
     struct vgpu_host_range range;
     CUresult error = vgpu_stream_check(hStream);
+    if (error == CUDA_SUCCESS && graph_capturing()) error = vgpu_capture_refuse(hStream, abi, 0);
     if (error != CUDA_SUCCESS) return error;
     error = managed(dptr, 1, &range);
     if (error != CUDA_SUCCESS || (length && (dptr != range.start || length != range.end - range.start))) return CUDA_ERROR_INVALID_VALUE;
@@ -152,9 +154,9 @@ CUresult vgpu_cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice,
 
 CUresult vgpu_cuMemPrefetchAsync_v2(unsigned abi, CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags, CUstream hStream)
 {
-    (void)abi;
     struct vgpu_host_range range;
     CUresult error = vgpu_stream_check(hStream);
+    if (error == CUDA_SUCCESS && graph_capturing()) error = vgpu_capture_refuse(hStream, abi, 0);
     if (error != CUDA_SUCCESS) return error;
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     error = managed(devPtr, count, &range);

@@ -17,7 +17,6 @@ struct vgpu_thread {
     uint32_t depth, room;
     uint32_t latency[VGPU_REPLIES]; /* ns, running mean of reply times, by enum vgpu_reply */
     int in_callback;              /* runs a host function: CUDA calls are not permitted */
-    uint32_t capture_mode;
 };
 
 extern _Thread_local struct vgpu_thread vgpu_thread;
