@@ -134,11 +134,7 @@ const exceptions: [RegExp, string][] = [
 /** Rows of which a family's test picks some words, and why that is enough for now: mnemonics must be executed all the same. */
 const sampledSections: Record<string, string> = {
   'Textures and surfaces': 'geometry, format and address mode are tried against a reference in texture tests; each with each is not',
-<<<<<<< HEAD
   'Asynchronous barriers and copies': 'arrive, wait and copy are tried in their own test, not with each scope and space',
-=======
-  'Asynchronous barriers and copies': 'async.c runs each operation; each order of memory and space of it is not run',
->>>>>>> df70851 (PTX: unified attributes, results that nobody wants; references for mixed and packed precision; what the page says of matrices)
   Matrices: 'shapes and types are tried in matrix.c; .satfinite, the spaces, some forms of stmatrix and kind::f8f6f4 are not',
 }
 
