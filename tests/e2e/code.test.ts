@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { root, run } from '../support/cc.ts'
+import { compile, makeFolder, root, run } from '../support/cc.ts'
 import { Daemon, until } from '../support/daemon.ts'
 import { libraries, program } from '../support/programs.ts'
 
@@ -43,6 +43,14 @@ test('code: inside a zone', async () => {
 
 test('code: inside a zone, client library under ASan and UBSan', async () => {
   const result = daemon.in('a', program('code'), [], asan())
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  await empty('a')
+})
+
+test("the software GPU's own test of kernels, inside a zone", async () => {
+  const output = join(makeFolder(join(root, 'build/tests')), 'zone-kernels')
+  compile({ sources: [join(root, 'tests/stub/c/kernels.c')], output, includes: [join(root, 'idm'), join(root, 'idm/generated')], link: [`-L${join(root, 'build/stub')}`, '-lcuda', '-lm'] })
+  const result = daemon.in('a', output, [join(root, 'tests/ptx/programs'), join(root, 'tests/stub/kernels')])
   assert.is(result.status, 0, result.stdout + result.stderr)
   await empty('a')
 })

@@ -93,7 +93,7 @@ function open(v: Invocation): number {
     executor.memory.releaseStaging(bytes);
     return CUresult.OUT_OF_MEMORY;
   }
-  executor.loader.start();
+  executor.loader.expect(bytes);
   buffer.fill(0, bytes);
   const id = client.code.nextImage++;
   client.code.images.set(id, new Image(buffer, bytes, parts));

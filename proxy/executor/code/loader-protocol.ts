@@ -1,5 +1,6 @@
 /** What the executor and its loading thread agree on: see loader.ts. */
-export enum State { idle, asked, done }
+/** `starting` until the thread has loaded the driver. */
+export enum State { starting, idle, asked, done }
 
 /** Places in the shared numbers. */
 export enum Field { call, context, count, status, out, args = 6 }

@@ -14,6 +14,7 @@ const driver = loadDriver(path);
 const out = Buffer.allocUnsafeSlow(16).fill(0);
 const outAddress = addressOf(out);
 
+Atomics.store(state, 0, State.idle);
 for (;;) {
   for (let seen = Atomics.load(state, 0); seen !== State.asked; seen = Atomics.load(state, 0)) Atomics.wait(state, 0, seen);
   const args: number[] = [];

@@ -29,6 +29,10 @@ interface Job {
   done: Made;
 }
 
+/** What is loaded on the executor's own thread while the other one is starting. */
+const SMALL_BYTES = 64 * 1024;
+const SOON_MS = 250;
+
 /** Beside executor.js. */
 const THREAD = new URL('./loader.js', import.meta.url);
 
@@ -40,11 +44,19 @@ export class Loader {
   private running: Job | null = null;
   private worker: Worker | null = null;
   private broken = false;
+  private soon: NodeJS.Timeout | null = null;
 
   constructor(private readonly executor: Executor) {}
 
-  /** Starts the thread unless it runs: as soon as it is known that there will be something to load. */
-  start(): void {
+  /** So many bytes of code are on their way: the thread is started, unless it runs. For little code a moment later, for starting it
+   *  takes a core away from what the client does first. */
+  expect(bytes: number): void {
+    if (this.worker !== null || this.broken) return;
+    if (bytes > SMALL_BYTES) this.start();
+    else this.soon ??= setTimeout(() => this.start(), SOON_MS).unref();
+  }
+
+  private start(): void {
     if (this.worker !== null || this.broken) return;
     if (!existsSync(fileURLToPath(THREAD))) {
       this.broken = true;
@@ -57,18 +69,35 @@ export class Loader {
     this.worker.on('exit', (code) => this.lost(`it ended with ${code}`));
   }
 
-  /** Makes a call, in `context` (0: none current); `done` is called from polling, or at once where there is no thread. */
-  run(call: Job['call'], context: number, args: number[], done: Made): void {
-    this.start();
-    if (this.broken) return this.here({ call, context, args, done });
+  /** Makes a call about `bytes` of code, in `context` (0: none current); `done` is called from polling, or at once where there is no thread. */
+  run(call: Job['call'], context: number, bytes: number, args: number[], done: Made): void {
+    this.expect(bytes);
+    // A program's first few lines of code must not wait for the thread to come up, which takes longer than loading them.
+    if (this.broken || (bytes <= SMALL_BYTES && !this.ready)) return this.here({ call, context, args, done });
     this.waiting.push({ call, context, args, done });
     if (this.running === null) this.next();
+  }
+
+  private get ready(): boolean {
+    return Atomics.load(this.state, 0) !== State.starting;
   }
 
   private next(): void {
     const job = this.waiting.shift();
     if (job === undefined) return;
     this.running = job;
+    if (!this.ready) {
+      // Asking before the thread looks would be lost in its start.
+      this.executor.poll(() => {
+        if (this.running !== job) return true;
+        if (!this.ready) return false;
+        this.ask(job);
+        return true;
+      });
+    } else this.ask(job);
+  }
+
+  private ask(job: Job): void {
     const { fields } = this;
     fields[Field.call] = CALLS.indexOf(job.call);
     fields[Field.context] = job.context;
@@ -113,20 +142,20 @@ export class Loader {
 }
 
 export function loadModule(executor: Executor, context: number, image: Image, jit: JitOptions, done: Made): void {
-  executor.loader.run('cuModuleLoadDataEx', context, [OUT, image.address, jit.count, jit.namesAddress, jit.valuesAddress], done);
+  executor.loader.run('cuModuleLoadDataEx', context, image.size, [OUT, image.address, jit.count, jit.namesAddress, jit.valuesAddress], done);
 }
 
 export function loadLibrary(executor: Executor, image: Image, jit: JitOptions, done: Made): void {
-  executor.loader.run('cuLibraryLoadData', 0, [OUT, image.address, jit.namesAddress, jit.valuesAddress, jit.count, 0, 0, 0], done);
+  executor.loader.run('cuLibraryLoadData', 0, image.size, [OUT, image.address, jit.namesAddress, jit.valuesAddress, jit.count, 0, 0, 0], done);
 }
 
 export function linkCreate(executor: Executor, context: number, jit: JitOptions, done: Made): void {
-  executor.loader.run('cuLinkCreate_v2', context, [jit.count, jit.namesAddress, jit.valuesAddress, OUT], done);
+  executor.loader.run('cuLinkCreate_v2', context, 0, [jit.count, jit.namesAddress, jit.valuesAddress, OUT], done);
 }
 
 /** `name` and `jit` live as long as `done`. */
 export function linkAdd(executor: Executor, link: Link, type: number, image: Image, name: Buffer, jit: JitOptions, done: (status: number) => void): void {
-  executor.loader.run('cuLinkAddData_v2', link.context.native,
+  executor.loader.run('cuLinkAddData_v2', link.context.native, image.size,
     [link.native, type, image.address, image.sizeForDriver, addressOf(name), jit.count, jit.namesAddress, jit.valuesAddress],
     (status) => {
       keep(name, jit, image);
@@ -135,7 +164,7 @@ export function linkAdd(executor: Executor, link: Link, type: number, image: Ima
 }
 
 export function linkComplete(executor: Executor, link: Link, done: (status: number) => void): void {
-  executor.loader.run('cuLinkComplete', link.context.native, [link.native, OUT, OUT - 1], (status, address, bytes) => {
+  executor.loader.run('cuLinkComplete', link.context.native, Infinity, [link.native, OUT, OUT - 1], (status, address, bytes) => {
     if (status === 0) {
       link.address = address;
       link.bytes = bytes;

@@ -17,7 +17,7 @@ export type Measured = (variables: number, managed: number) => void;
 export function measure(executor: Executor, image: Image, done: Measured): void {
   const driver: Driver = executor.driver;
   if (!driver.software) return done(declared(image), 0);
-  executor.loader.run('ringfence_image_memory', 0, [image.address, image.sizeForDriver, OUT, OUT - 1], (status, variables, managed) => {
+  executor.loader.run('ringfence_image_memory', 0, image.size, [image.address, image.sizeForDriver, OUT, OUT - 1], (status, variables, managed) => {
     if (status === 0) done(variables, managed);
     else done(0, 0); // loading it says why
   });
