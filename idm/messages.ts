@@ -92,6 +92,8 @@ export const MESSAGES: Message[] = [
   message('IPC_GET', 'waited', 'address:address', 'token0:u64 token1:u64 token2:u64 token3:u64', 'the handle of device memory for other clients of the zone'),
   message('IPC_OPEN', 'waited', 'token0:u64 token1:u64 token2:u64 token3:u64 flags:u32 pad:u32', 'address:address size:u64', 'the right to memory of another client, at its address', 'INVALID_VALUE INVALID_CONTEXT OUT_OF_MEMORY'),
   message('IPC_CLOSE', 'waited', 'address:address', '', ''),
+  message('EVENT_SHARE', 'waited', 'event:handle(event)', 'token0:u64 token1:u64 token2:u64 token3:u64', 'the handle of an event for other clients of the zone'),
+  message('EVENT_OPEN', 'waited', 'token0:u64 token1:u64 token2:u64 token3:u64', 'event:handle(event)', 'another name for an event of another client', 'INVALID_VALUE INVALID_CONTEXT'),
   message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 pad:u32', '', 'block the stream, send RF_NOTICE_HOST_CALL when it gets here; callback 1: told of errors (cuStreamAddCallback)', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned: the stream goes on'),
   message('THREAD_GONE', 'posted', 'gone:u32 pad:u32', '', "a client thread ended: its per-thread default streams go"),

@@ -1,7 +1,7 @@
-/* ipc.c - device memory between processes of one zone.
+/* ipc.c - device memory and events between processes of one zone.
  *
  * A handle is a random number of the executor's, which serves all of the zone's processes; the rest of its 64 bytes says whose
- * making it is. Opened memory has the same address in every process: it is the GPU's. */
+ * making it is. Opened memory has the same address in every process: it is the GPU's. An opened event is a name for the other's. */
 #include <string.h>
 
 #include "call.h"
@@ -9,6 +9,9 @@
 
 static const char mark[] = "Ringfence memory of one zone";
 
+static const char event_mark[] = "Ringfence event of one zone";
+
+_Static_assert(sizeof(CUipcEventHandle) == 64 && sizeof event_mark <= 32, "mark and number fill a handle");
 _Static_assert(sizeof(CUipcMemHandle) == 64 && sizeof mark <= 32, "mark and number fill a handle");
 
 CUresult vgpu_cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)
@@ -51,4 +54,33 @@ CUresult vgpu_cuIpcCloseMemHandle(CUdeviceptr dptr)
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_IPC_CLOSE *)call.payload)->address = dptr;
     return vgpu_wait(&call, NULL, 0);
+}
+
+CUresult vgpu_cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent event)
+{
+    struct vgpu_call call;
+    struct rf_EVENT_SHARE_reply reply;
+    if (!pHandle) return CUDA_ERROR_INVALID_VALUE;
+    CUresult error = vgpu_begin(&call, RF_EVENT_SHARE, sizeof(struct rf_EVENT_SHARE), VGPU_WAITED, 0);
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_EVENT_SHARE *)call.payload)->event = VGPU_WIRE(event);
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error != CUDA_SUCCESS) return error;
+    memset(pHandle, 0, sizeof *pHandle);
+    memcpy(pHandle->reserved, &reply, sizeof reply);
+    memcpy(pHandle->reserved + sizeof reply, event_mark, sizeof event_mark);
+    return CUDA_SUCCESS;
+}
+
+CUresult vgpu_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
+{
+    struct vgpu_call call;
+    struct rf_EVENT_OPEN_reply reply;
+    if (!phEvent || memcmp(handle.reserved + sizeof(struct rf_EVENT_OPEN), event_mark, sizeof event_mark) != 0) return CUDA_ERROR_INVALID_VALUE;
+    CUresult error = vgpu_begin(&call, RF_EVENT_OPEN, sizeof(struct rf_EVENT_OPEN), VGPU_WAITED, 0);
+    if (error != CUDA_SUCCESS) return error;
+    memcpy(call.payload, handle.reserved, sizeof(struct rf_EVENT_OPEN));
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error == CUDA_SUCCESS) *phEvent = (CUevent)(uintptr_t)reply.event;
+    return error;
 }

@@ -1559,16 +1559,16 @@ EXPORT CUresult CUDAAPI cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, un
 
 EXPORT CUresult CUDAAPI cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent event)
 {
-    (void)pHandle;
-    (void)event;
-    return vgpu_refuse("cuIpcGetEventHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcGetEventHandle(pHandle, event);
 }
 
 EXPORT CUresult CUDAAPI cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
 {
-    (void)phEvent;
-    (void)handle;
-    return vgpu_refuse("cuIpcOpenEventHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuIpcOpenEventHandle(phEvent, handle);
 }
 
 EXPORT CUresult CUDAAPI cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)

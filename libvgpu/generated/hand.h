@@ -77,6 +77,8 @@ CUresult vgpu_cuMemHostGetDevicePointer(CUdeviceptr_v1 *pdptr, void *p, unsigned
 CUresult vgpu_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags);
 CUresult vgpu_cuMemHostGetFlags(unsigned int *pFlags, void *p);
 CUresult vgpu_cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags);
+CUresult vgpu_cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent event);
+CUresult vgpu_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle);
 CUresult vgpu_cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr);
 CUresult vgpu_cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags);
 CUresult vgpu_cuIpcCloseMemHandle(CUdeviceptr dptr);

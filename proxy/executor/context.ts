@@ -28,6 +28,14 @@ export class Event {
   waiters = 0;
   destroyed = false;
   row = -1;
+  /** Made for cuIpcGetEventHandle. */
+  interprocess = false;
+  /** Of an opened handle: the event that it is a name for. The driver's event, and who waits for it, are that one's. */
+  origin: Event = this;
+  /** Names that other clients have for it. */
+  readonly names = new Set<Event>();
+  /** What cuIpcGetEventHandle gave out; '': nothing. */
+  token = '';
 
   constructor(readonly context: Context, readonly native: number) {}
 }

@@ -27,7 +27,7 @@ const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 
 /** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. */
 const CREATING = [
-  Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
+  Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.EVENT_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
   Message.MEM_RETAIN, Message.POOL_CREATE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
   Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.GRAPH_MAKE,
 ];
@@ -55,6 +55,8 @@ export class Executor implements WorkHost, MemoryCore {
   /** Null: standard output is the process's own (tests). */
   printed: Printed | null = null;
   readonly clients: Client[] = [];
+  /** Events that clients may open by a handle: cuIpcOpenEventHandle. */
+  readonly sharedEvents = new Map<string, Event>();
   readonly utilization = new Utilization(this);
 
   /** For out-parameters: 4 KiB at a fixed address. */
@@ -218,6 +220,15 @@ export class Executor implements WorkHost, MemoryCore {
     if (map.get(native) === row) map.delete(native);
     this.handles.remove(row);
     this.changed();
+  }
+
+  /** An event's handle goes, and with an event every name that others have for it: the driver's is about to go. */
+  forgetEvent(event: Event): void {
+    this.unregister(event.row);
+    event.context.events.delete(event);
+    if (event.origin !== event) event.origin.names.delete(event);
+    for (const name of [...event.names]) this.forgetEvent(name);
+    if (event.token !== '') this.sharedEvents.delete(event.token);
   }
 
   /** Row under which a client has `native`; -1: under none. */

@@ -32,12 +32,13 @@ const WARNINGS_A_SECOND = 5;
 const NOT_OFFERED = [
   88, 100, 101, // pageable memory
   91, // registered memory has another address on the GPU
-  103, 104, 105, 119, 124, 125, 128, 146, // exported memory and events
+  103, 104, 105, 119, 124, 128, 146, // exported memory
   110, 112, 116, // GPUDirect RDMA, sparse arrays
   132, 136, 137, 141, 142, 143, // multicast, decompression, host NUMA
 ];
 
 const CONCURRENT_MANAGED_ACCESS = 89;
+const IPC_EVENT_SUPPORTED = 125;
 
 export interface ZoneEvents {
   /** Nothing of this client is left. */
@@ -79,7 +80,10 @@ export class Zone {
     for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
     // Managed memory is the same pages on both sides; atomics of both at once are only known to work where the GPU is a program here.
     if (!executor.driver.software) this.attributes[CONCURRENT_MANAGED_ACCESS] = 0;
-    this.present_ = device.present;
+    this.present_ = Uint32Array.from(device.present);
+    // The zone's own doing (handlers/events.ts), whatever the driver can.
+    this.attributes[IPC_EVENT_SUPPORTED] = 1;
+    this.present_[IPC_EVENT_SUPPORTED >> 5] |= 1 << (IPC_EVENT_SUPPORTED & 31);
     this.monitors = new Monitors(executor, device, record.name, driverVersion);
     preciseSleeps();
     this.unblocking = setInterval(() => this.loop.unblock(), UNBLOCK_EVERY_MS);

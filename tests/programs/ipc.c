@@ -4,6 +4,7 @@
  *   ipc            the story of two processes
  *   ipc export     prints a handle in hexadecimal, waits for a line, ends
  *   ipc import HEX prints what opening that handle answers */
+#include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,8 +67,34 @@ static int importer(void)
     handles[0].reserved[3] ^= 1;
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcOpenMemHandle_v2(&again, handles[0], CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcCloseMemHandle(0x1234));
+    /* An event of the exporter's: asked, waited for on a stream and by this thread. */
+    CUipcEventHandle event_handle;
+    CUevent event;
+    CUstream stream;
+    hear(to[0], &event_handle, sizeof event_handle);
+    CU(cuIpcOpenEventHandle(&event, event_handle));
+    CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    CU_FAILS(CUDA_ERROR_NOT_READY, cuEventQuery(event));
+    CU(cuStreamWaitEvent(stream, event, 0));
+    size_t room, total;
+    (void)cuEventRecord(event, stream); /* the exporter's to do; posted, so the next waited call tells */
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuMemGetInfo_v2(&room, &total));
+    CU_FAILS(CUDA_ERROR_NOT_READY, cuStreamQuery(stream));
+    say(from[1], "g", 1); /* the exporter lets it complete */
+    CU(cuEventSynchronize(event));
+    CU(cuStreamSynchronize(stream));
+    CU(cuEventQuery(event));
+    CUevent second;
+    CU(cuIpcOpenEventHandle(&second, event_handle));
+    CU(cuEventDestroy_v2(event));
+    CU(cuEventQuery(second));
+    event_handle.reserved[5] ^= 1;
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcOpenEventHandle(&event, event_handle));
+    CU(cuStreamDestroy_v2(stream));
+
     say(from[1], "w", 1);
     hear(to[0], &turn, 1); /* the exporter has freed both, and allocated anew */
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuEventQuery(second)); /* and destroyed the event */
     for (int i = 0; i < 2; i++) {
         holds(at[i], i ? LARGE : SMALL, (unsigned char)(0x20 + i));
         CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcOpenMemHandle_v2(&again, handles[1], CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
@@ -108,7 +135,30 @@ static void exporter(void)
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcGetMemHandle(&same, 0x1000));
     CU(cuMemFree_v2(managed));
     say(to[1], handles, sizeof handles);
+
+    CUipcEventHandle event_handle;
+    CUevent event, plain;
+    CUstream stream;
+    uint32_t *word;
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuEventCreate(&event, CU_EVENT_INTERPROCESS));
+    CU(cuEventCreate(&plain, CU_EVENT_DISABLE_TIMING));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuIpcGetEventHandle(&event_handle, plain));
+    CU(cuEventCreate(&event, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING));
+    CU(cuIpcGetEventHandle(&event_handle, event));
+    CU_FAILS(CUDA_ERROR_INVALID_CONTEXT, cuIpcOpenEventHandle(&plain, event_handle));
+    CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    CU(cuMemAllocManaged(&managed, 4, CU_MEM_ATTACH_GLOBAL));
+    word = (uint32_t *)(uintptr_t)managed;
+    *word = 0;
+    CU(cuStreamWaitValue32_v2(stream, managed, 1, CU_STREAM_WAIT_VALUE_EQ));
+    CU(cuEventRecord(event, stream));
+    say(to[1], &event_handle, sizeof event_handle);
     hear(from[0], &turn, 1);
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    hear(from[0], &turn, 1);
+    CU(cuEventDestroy_v2(event));
+    CU(cuStreamSynchronize(stream));
+    CU(cuMemFree_v2(managed));
     for (int i = 0; i < 2; i++) holds(p[i], i ? LARGE : SMALL, (unsigned char)(0x20 + i));
     for (int i = 0; i < 2; i++) CU(cuMemFree_v2(p[i]));
     for (int i = 0; i < 2; i++) CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuMemFree_v2(p[i]));

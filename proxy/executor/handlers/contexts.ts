@@ -75,9 +75,8 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   if (context.legacy !== null) streams.push(context.legacy);
   context.closing = true;
   for (const stream of context.streams) executor.unregister(stream.row);
-  for (const event of context.events) executor.unregister(event.row);
+  for (const event of [...context.events]) executor.forgetEvent(event);
   context.streams.clear();
-  context.events.clear();
   executor.perThreadStreams -= context.perThread.size;
   context.perThread.clear();
   context.legacy = null;

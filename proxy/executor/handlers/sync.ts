@@ -53,7 +53,7 @@ function syncStream(v: Invocation): number {
 function syncEvent(v: Invocation): number {
   const row = v.row(HandleType.event, GpuSync.target);
   if (row < 0) return v.invalid(HandleType.event);
-  const event = v.handles.object[row] as Event;
+  const event = (v.handles.object[row] as Event).origin;
   const status = v.driver.cuEventQuery(event.native);
   if (status !== CUresult.NOT_READY) return status;
   if (v.posted) return CUresult.SUCCESS;
