@@ -18,6 +18,8 @@ export function readParams(executor: Executor, callable: Callable): number {
   for (let i = 0; i < PARAMS_MAX; i++) {
     const status = callable.library !== null ? driver.cuKernelGetParamInfo(callable.native, i, scratch, scratch + 8) : driver.cuFuncGetParamInfo(callable.native, i, scratch, scratch + 8);
     if (status === CUresult.INVALID_VALUE) break;
+    // A driver before 12.4 has no such question, and a launch whose parameters nobody knows cannot be packed.
+    if (status === CUresult.NOT_FOUND) return CUresult.NOT_SUPPORTED;
     if (status !== 0) return status;
     const offset = scratchBytes.readUInt32LE(0);
     const size = scratchBytes.readUInt32LE(8);
