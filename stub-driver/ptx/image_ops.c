@@ -35,7 +35,7 @@ static struct image_slot *find_image(struct worker *worker, uint64_t handle, boo
     struct image_cache *cache = worker->images;
     if (!cache) cache = worker->images = calloc(1, sizeof *cache);
     if (!cache) return NULL;
-    for (unsigned i = 0; i < IMAGE_SLOTS; i++) {
+    for (unsigned i = 0; i < IMAGE_SLOTS; i++) { /* the last one first */
         struct image_slot *slot = &cache->slots[(cache->last + i) % IMAGE_SLOTS];
         if (slot->used && slot->handle == handle && slot->surface == surface) {
             cache->last = (cache->last + i) % IMAGE_SLOTS;
@@ -109,17 +109,29 @@ static void read_rows(const struct warp *w, const int32_t rows[3], uint32_t lane
     for (int i = 0; i < 3; i++) out[i] = rows[i] >= 0 ? ((const float *)row(w, rows[i]))[lane] : 0;
 }
 
-/* Everything that one lane asks for, but the level. */
-static void query_of(const struct warp *w, const struct image_op *op, uint32_t lane, struct texture_query *q) {
-    q->integer = op->integer;
-    q->has_level = false;
-    q->level = 0;
-    q->layer = op->layer >= 0 ? ((const uint32_t *)row(w, op->layer))[lane] : 0;
+/* The rows of what the lanes ask for; NULL where the instruction has none. */
+struct query_rows {
+    const uint32_t *coordinates[3], *layer;
+    const int32_t *offset[3];
+};
+
+static struct query_rows rows_of(const struct warp *w, const struct image_op *op) {
+    struct query_rows rows = {.layer = op->layer >= 0 ? row(w, op->layer) : NULL};
     for (int i = 0; i < 3; i++) {
-        const uint32_t bits = op->coordinates[i] >= 0 ? ((const uint32_t *)row(w, op->coordinates[i]))[lane] : 0;
+        rows.coordinates[i] = op->coordinates[i] >= 0 ? row(w, op->coordinates[i]) : NULL;
+        rows.offset[i] = op->offset[i] >= 0 ? row(w, op->offset[i]) : NULL;
+    }
+    return rows;
+}
+
+/* Everything that one lane asks for, but the level. */
+static inline void query_of(const struct query_rows *rows, uint32_t lane, struct texture_query *q) {
+    if (rows->layer) q->layer = rows->layer[lane];
+    for (int i = 0; i < 3 && rows->coordinates[i]; i++) {
+        const uint32_t bits = rows->coordinates[i][lane];
         q->i[i] = (int32_t)bits;
         q->f[i] = bits_f32(bits);
-        q->offset[i] = op->offset[i] >= 0 ? ((const int32_t *)row(w, op->offset[i]))[lane] : 0;
+        if (rows->offset[i]) q->offset[i] = rows->offset[i][lane];
     }
 }
 
@@ -138,6 +150,8 @@ static void store_results(struct warp *w, const struct image_op *op, uint32_t la
 
 static const struct insn *fetch(struct warp *w, const struct insn *in, bool gather) {
     const struct image_op *op = in->image;
+    const struct query_rows rows = rows_of(w, op);
+    struct texture_query q = {.integer = op->integer};
     EACH_LANE(w, i) {
         struct image_slot *slot = image_of(w, in, i, false);
         if (!slot) return NULL;
@@ -149,8 +163,7 @@ static const struct insn *fetch(struct warp *w, const struct insn *in, bool gath
             if (!own_sampler(w, handle, image, &own)) return warp_fault(w, in, PTX_FAULT_IMAGE, i, handle, "fetch with a sampler that does not exist,");
             sampler = &own;
         }
-        struct texture_query q;
-        query_of(w, op, i, &q);
+        query_of(&rows, i, &q);
         if (op->level == LEVEL_GIVEN) {
             const uint32_t bits = ((const uint32_t *)row(w, op->lod))[i];
             q.has_level = true;

@@ -17,6 +17,12 @@ struct plane {
 static const uint8_t channel_bytes[] = {[PTX_CHANNEL_U8] = 1, [PTX_CHANNEL_S8] = 1, [PTX_CHANNEL_U16] = 2, [PTX_CHANNEL_S16] = 2,
                                         [PTX_CHANNEL_U32] = 4, [PTX_CHANNEL_S32] = 4, [PTX_CHANNEL_F16] = 2, [PTX_CHANNEL_F32] = 4};
 
+/* floor() of what fits in 63 bits; without SSE 4.1 the library's is a call. */
+static inline int64_t floor_of(double u) {
+    const int64_t i = (int64_t)u;
+    return i - (u < (double)i);
+}
+
 uint32_t image_texel_bytes(const struct ptx_image *image) { return (uint32_t)channel_bytes[image->channel] * image->channels; }
 
 static bool gives_float(const struct ptx_image *image) { return !image->integer_bits; }
@@ -29,7 +35,7 @@ static double number(const struct ptx_image *image, u32 bits) {
     return gives_float(image) ? (double)bits_f32(bits) : image->channel == PTX_CHANNEL_S8 || image->channel == PTX_CHANNEL_S16 ? (double)(s32)bits : (double)bits;
 }
 
-static u32 bits_of(const struct ptx_image *image, double value) { return gives_float(image) ? f32_bits((float)value) : (u32)(s32)floor(value + 0.5); }
+static u32 bits_of(const struct ptx_image *image, double value) { return gives_float(image) ? f32_bits((float)value) : (u32)(s32)floor_of(value + 0.5); }
 
 /* ---- texels */
 
@@ -67,7 +73,7 @@ static void absent(const struct ptx_image *image, u32 out[4]) {
     for (unsigned c = image->channels; c < 4; c++) out[c] = c < 3 ? 0 : gives_float(image) ? 0x3f800000u : 1;
 }
 
-static void texel_at(struct plane *p, int64_t x, int64_t y, int64_t z, uint32_t slice, u32 out[4]) {
+static inline void texel_at(struct plane *p, int64_t x, int64_t y, int64_t z, uint32_t slice, u32 out[4]) {
     const struct ptx_image *image = p->image;
     uint32_t size = image_texel_bytes(image);
     uint64_t address = p->level->address + (uint64_t)x * size + (uint64_t)y * p->level->pitch + ((uint64_t)z + slice) * p->level->slice;
@@ -83,14 +89,14 @@ static void texel_at(struct plane *p, int64_t x, int64_t y, int64_t z, uint32_t 
 
 /* ---- addressing: from a coordinate in texels to one that is in the image, or to the border */
 
-static uint8_t mode_of(const struct plane *p, unsigned axis, bool normalized) {
+static inline uint8_t mode_of(const struct plane *p, unsigned axis, bool normalized) {
     uint8_t mode = p->sampler->address[axis];
     if (!normalized && (mode == PTX_ADDRESS_WRAP || mode == PTX_ADDRESS_MIRROR)) return PTX_ADDRESS_CLAMP; /* as documented */
     return mode;
 }
 
 /* `u` is in texels. NaN reads texel 0, as the conversion to an integer has it. */
-static double fold(double u, uint32_t size, uint8_t mode) {
+static inline double fold(double u, uint32_t size, uint8_t mode) {
     if (u != u) return 0;
     if (mode == PTX_ADDRESS_WRAP || mode == PTX_ADDRESS_MIRROR) {
         if (isinf(u)) return 0;
@@ -105,7 +111,7 @@ static double fold(double u, uint32_t size, uint8_t mode) {
 }
 
 /* The texel that an index means; -1: the border. */
-static int64_t texel_index(int64_t i, uint32_t size, uint8_t mode) {
+static inline int64_t texel_index(int64_t i, uint32_t size, uint8_t mode) {
     if (i >= 0 && i < (int64_t)size) return i;
     switch (mode) {
         case PTX_ADDRESS_WRAP: return i < 0 ? i + size : i - size; /* fold left at most one texel outside */
@@ -169,7 +175,7 @@ static void read_seamless(struct plane *p, unsigned face, uint32_t first_slice, 
         double d[3], s, t;
         cube_direction(face, ((double)x + 0.5) / n, ((double)y + 0.5) / n, d);
         face = cube_face(d, &s, &t);
-        x = (int64_t)floor(s * n), y = (int64_t)floor(t * n);
+        x = floor_of(s * n), y = floor_of(t * n);
         x = x < 0 ? 0 : x >= n ? (int64_t)n - 1 : x;
         y = y < 0 ? 0 : y >= n ? (int64_t)n - 1 : y;
     }
@@ -188,37 +194,45 @@ struct position {
 
 static bool is_normalized(const struct ptx_sampler *sampler) { return sampler->normalized_coords && !sampler->unnormalized_coords; }
 
+/* One axis: `u` is the coordinate in texels. */
+static inline void place_axis(struct position *at, unsigned axis, double u, uint32_t size, uint8_t mode, bool linear) {
+    u = fold(u, size, mode);
+    at->mode[axis] = mode;
+    if (!linear) {
+        at->index[axis] = floor_of(u);
+        at->weight[axis] = 0;
+        return;
+    }
+    const double b = u - 0.5;
+    at->index[axis] = floor_of(b);
+    at->weight[axis] = (uint32_t)((b - (double)at->index[axis]) * 256 + 0.5); /* 9 bits: 256 is the second texel alone */
+}
+
 static void place(struct plane *p, const struct texture_query *q, bool linear, struct position *at) {
     const struct ptx_image *image = p->image;
     const uint32_t size[3] = {p->level->width, p->level->height, p->level->depth};
-    double f[3] = {0, 0, 0};
-    bool normalized = image->cube || is_normalized(p->sampler);
     at->face = 0;
     if (image->cube) {
-        const double d[3] = {q->f[0] == q->f[0] ? q->f[0] : 0, q->f[1] == q->f[1] ? q->f[1] : 0, q->f[2] == q->f[2] ? q->f[2] : 0};
+        double d[3], f[2];
+        for (unsigned i = 0; i < 3; i++) d[i] = q->f[i] == q->f[i] ? (double)q->f[i] : 0;
         at->face = cube_face(d, &f[0], &f[1]);
+        for (unsigned axis = 0; axis < 2; axis++) place_axis(at, axis, f[axis] * size[axis], size[axis], PTX_ADDRESS_CLAMP, linear);
+        return;
     }
+    const bool normalized = is_normalized(p->sampler);
     for (unsigned axis = 0; axis < image->dimensions; axis++) {
-        at->mode[axis] = q->integer || image->cube ? mode_of(p, axis, false) : mode_of(p, axis, normalized);
-        if (image->cube) at->mode[axis] = PTX_ADDRESS_CLAMP;
-        at->weight[axis] = 0;
         if (q->integer) {
             at->index[axis] = (int64_t)q->i[axis] + q->offset[axis];
+            at->mode[axis] = mode_of(p, axis, false);
+            at->weight[axis] = 0;
             continue;
         }
-        double u = image->cube ? f[axis] * size[axis] : normalized ? (double)q->f[axis] * size[axis] : (double)q->f[axis];
-        u = fold(u + q->offset[axis], size[axis], at->mode[axis]);
-        if (!linear) {
-            at->index[axis] = (int64_t)floor(u);
-            continue;
-        }
-        double b = u - 0.5, whole = floor(b);
-        at->index[axis] = (int64_t)whole;
-        at->weight[axis] = (uint32_t)((b - whole) * 256 + 0.5); /* 9 bits: 256 is the second texel alone */
+        const double u = normalized ? (double)q->f[axis] * size[axis] : (double)q->f[axis];
+        place_axis(at, axis, u + q->offset[axis], size[axis], mode_of(p, axis, normalized), linear);
     }
 }
 
-static void read_at(struct plane *p, const struct position *at, const int64_t index[3], uint32_t first_slice, u32 out[4]) {
+static inline void read_at(struct plane *p, const struct position *at, const int64_t index[3], uint32_t first_slice, u32 out[4]) {
     if (p->image->cube && p->sampler->seamless) read_seamless(p, at->face, first_slice, index[0], index[1], out);
     else read_texel(p, index, at->mode, out);
 }
@@ -268,7 +282,7 @@ bool texture_sample(const struct ptx_image *image, const struct ptx_sampler *sam
                     bool *is_float) {
     *is_float = gives_float(image);
     if (image->linear) { /* no addressing, no filter: what is outside is 0 */
-        const int64_t i = q->integer ? (int64_t)q->i[0] + q->offset[0] : (int64_t)floor(fold((double)q->f[0] + q->offset[0], 0, PTX_ADDRESS_CLAMP));
+        const int64_t i = q->integer ? (int64_t)q->i[0] + q->offset[0] : floor_of(fold((double)q->f[0] + q->offset[0], 0, PTX_ADDRESS_CLAMP));
         struct plane p = {.image = image, .sampler = sampler, .level = &image->levels[0], .reader = reader};
         out[0] = out[1] = out[2] = out[3] = 0;
         if (i >= 0 && i < (int64_t)image->levels[0].width) texel_at(&p, i, 0, 0, 0, out);
