@@ -28,4 +28,10 @@ for (const sanitizer of ['none', 'address'] as const)
     assert.is(result.status, 0, result.stderr)
   })
 
+for (const sanitizer of ['none', 'thread'] as const)
+  test(`one program gives one answer on 1, 2, 4 and 7 workers (sanitizer: ${sanitizer})`, () => {
+    const result = run(engineProgram('determinism', join(folder, `determinism-${sanitizer}`), sanitizer), [], {}, 120_000)
+    assert.is(result.status, 0, result.stderr)
+  })
+
 test.run()
