@@ -22,7 +22,7 @@ export function executable(program: string): string {
   if (cuda && !existsSync(join(stub, 'libcuda.so'))) throw new Error('no build/stub/libcuda.so: run `npm run build` first')
   mkdirSync(output, { recursive: true })
   const link = cuda ? ['-I', 'idm', '-I', 'idm/generated', '-L', stub, '-lcuda'] : []
-  execFileSync(process.env['CC'] ?? 'cc', [...FLAGS, source, '-o', target, ...link], { cwd: root, stdio: ['ignore', 'inherit', 'pipe'], encoding: 'utf8' })
+  execFileSync(process.env['CC'] ?? 'cc', [...FLAGS, source, '-o', target, ...link, '-lm'], { cwd: root, stdio: ['ignore', 'inherit', 'pipe'], encoding: 'utf8' })
   return target
 }
 

@@ -4,6 +4,7 @@ import { alloc } from './alloc.ts'
 import { cached } from './cached.ts'
 import { connect } from './connect.ts'
 import { copies } from './copy.ts'
+import { engine } from './engine.ts'
 import { idle } from './idle.ts'
 import { live } from './live.ts'
 import { message } from './message.ts'
@@ -15,4 +16,4 @@ import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones]
+export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones, engine]
