@@ -10,7 +10,7 @@ export const engine: Measurement = {
   title: 'kernels',
   what: 'A tiled matrix multiply, an n-body step, a reduction and a histogram of CUDA C++, in instructions of threads a second and core; beside plain C on one core.',
   subject: { program: 'programs/engine', arguments: [join(root, 'tests/ptx/programs/basics.ptx')] },
-  reference: { program: 'references/engine' },
+  reference: { program: 'references/plain' },
   repetitions: 3,
   metrics: [
     { name: 'matmul', title: 'matrix multiply', unit: '/s', better: 'higher', bar: { value: FLOOR } },

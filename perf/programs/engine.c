@@ -1,5 +1,5 @@
 /* engine - how fast kernels compute: tiled matrix multiply, reduction, histogram, n-body. program BASICS.ptx. Instructions of threads
- * a second and core, counted by hand from the inner loops of the PTX; references/engine.c does the same work in plain C on one core
+ * a second and core, counted by hand from the inner loops of the PTX; references/plain.c does the same work in plain C on one core
  * and counts the same. */
 #include <unistd.h>
 

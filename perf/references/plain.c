@@ -1,4 +1,4 @@
-/* engine - the work of programs/engine.c in plain C on one core, counted in the same instructions. */
+/* plain - the work of programs/engine.c in plain C on one core, counted in the same instructions. */
 #include <math.h>
 
 #include "../programs/measure.h"
