@@ -65,9 +65,9 @@ export const SYNC_SCOPES = ['context', 'stream', 'event'] as const
 /** Kinds of GPU_ALLOC, and behind them what only POINTER_QUERY answers. */
 export const ALLOC_KINDS = ['device', 'pitch', 'managed', 'async', 'mapping', 'pinned'] as const
 
-/** What a client needs to know of a function or kernel to launch it; owner: the module or library that it ends with; the first parameters follow as pairs of u16, offset and size
+/** What a client needs to know of a function or kernel to launch it; owner: the module or library that it ends with; context: a function's, none for a kernel; the first parameters follow as pairs of u16, offset and size
  *  (FUNCTION_PARAMS has the others). */
-const FUNCTION = 'function:handle(function) params:u32 param_bytes:u32 max_threads:u32 static_shared:u32 max_dynamic_shared:u32 pad:u32 owner:u64'
+const FUNCTION = 'function:handle(function) params:u32 param_bytes:u32 max_threads:u32 static_shared:u32 max_dynamic_shared:u32 pad:u32 owner:u64 context:handle(context)'
 const FUNCTION_ERRORS = 'INVALID_CONTEXT NOT_FOUND NOT_SUPPORTED INVALID_VALUE OUT_OF_MEMORY'
 /** What loading code can be answered with. NOT_FOUND: the image is not kept any more, send it again. */
 const LOAD_ERRORS = 'NOT_FOUND INVALID_VALUE INVALID_CONTEXT INVALID_IMAGE INVALID_PTX INVALID_SOURCE NO_BINARY_FOR_GPU UNSUPPORTED_PTX_VERSION JIT_COMPILER_NOT_FOUND OUT_OF_MEMORY NOT_SUPPORTED SHARED_OBJECT_SYMBOL_NOT_FOUND SHARED_OBJECT_INIT_FAILED'

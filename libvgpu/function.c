@@ -134,6 +134,7 @@ CUresult vgpu_function_learn(const struct vgpu_function_reply *reply, uint64_t o
     if (!function) return CUDA_ERROR_OUT_OF_MEMORY;
     function->handle = reply->head.function;
     function->owner = owner;
+    function->context = reply->head.context;
     function->param_count = count;
     function->param_bytes = reply->head.param_bytes;
     function->max_threads = reply->head.max_threads;

@@ -16,6 +16,7 @@ struct vgpu_function {
     struct vgpu_function *next;      /* of those with the same owner's bucket */
     uint64_t handle;
     uint64_t owner;                  /* the module or library that it ends with */
+    uint64_t context;                /* a function's; 0: a kernel, which means another function in each */
     uint32_t param_count;
     uint32_t param_bytes;            /* from the first parameter to behind the last */
     uint32_t max_threads, static_shared;

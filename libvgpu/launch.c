@@ -9,6 +9,7 @@
 #include "call.h"
 #include "capture.h"
 #include "cudart_tables.h"
+#include "context.h"
 #include "device.h"
 #include "hand.h"
 #include "happens.h"
@@ -134,6 +135,9 @@ CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
         CUresult error = vgpu_thread.top ? vgpu_function_get(f, &order->function) : refused(CUDA_SUCCESS);
         if (error != CUDA_SUCCESS) return error;
     }
+    /* On one of the default streams it runs in the current context, which must be its own. */
+    const struct vgpu_context *current = vgpu_thread.top;
+    if (__builtin_expect(order->function->context && (uintptr_t)order->stream <= 2 && current && current->handle != order->function->context, 0)) return CUDA_ERROR_INVALID_HANDLE;
     if (__builtin_expect(!shape_fits(order), 0)) return refused(misshapen(order));
     /* A function may have its limit from its kernel: ask before refusing. */
     if (__builtin_expect(!shared_fits(order), 0) && (vgpu_function_refresh(order->function) != CUDA_SUCCESS || !shared_fits(order))) return refused(CUDA_ERROR_INVALID_VALUE);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x74029632u
+#define RF_TABLE_HASH 0x37f8c451u
 
 enum rf_message {
     RF_PING = 1,
@@ -735,8 +735,9 @@ struct rf_MODULE_FUNCTION_reply {
     uint32_t max_dynamic_shared;
     uint32_t pad;
     uint64_t owner;
+    uint64_t context;
 };
-_Static_assert(sizeof(struct rf_MODULE_FUNCTION_reply) == 40, "rf_MODULE_FUNCTION_reply");
+_Static_assert(sizeof(struct rf_MODULE_FUNCTION_reply) == 48, "rf_MODULE_FUNCTION_reply");
 
 /* MODULE_FUNCTIONS: all functions, a reply full of handles (u64) at a time */
 struct rf_MODULE_FUNCTIONS {
@@ -800,8 +801,9 @@ struct rf_LIBRARY_KERNEL_reply {
     uint32_t max_dynamic_shared;
     uint32_t pad;
     uint64_t owner;
+    uint64_t context;
 };
-_Static_assert(sizeof(struct rf_LIBRARY_KERNEL_reply) == 40, "rf_LIBRARY_KERNEL_reply");
+_Static_assert(sizeof(struct rf_LIBRARY_KERNEL_reply) == 48, "rf_LIBRARY_KERNEL_reply");
 
 /* LIBRARY_KERNELS: all kernels, a reply full of handles (u64) at a time */
 struct rf_LIBRARY_KERNELS {
@@ -860,8 +862,9 @@ struct rf_KERNEL_FUNCTION_reply {
     uint32_t max_dynamic_shared;
     uint32_t pad;
     uint64_t owner;
+    uint64_t context;
 };
-_Static_assert(sizeof(struct rf_KERNEL_FUNCTION_reply) == 40, "rf_KERNEL_FUNCTION_reply");
+_Static_assert(sizeof(struct rf_KERNEL_FUNCTION_reply) == 48, "rf_KERNEL_FUNCTION_reply");
 
 struct rf_KERNEL_LIBRARY {
     uint64_t kernel;
@@ -888,8 +891,9 @@ struct rf_FUNCTION_INFO_reply {
     uint32_t max_dynamic_shared;
     uint32_t pad;
     uint64_t owner;
+    uint64_t context;
 };
-_Static_assert(sizeof(struct rf_FUNCTION_INFO_reply) == 40, "rf_FUNCTION_INFO_reply");
+_Static_assert(sizeof(struct rf_FUNCTION_INFO_reply) == 48, "rf_FUNCTION_INFO_reply");
 
 /* FUNCTION_PARAMS: pairs of u16 follow: offset and size of each parameter from `first` on */
 struct rf_FUNCTION_PARAMS {

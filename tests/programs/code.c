@@ -423,6 +423,18 @@ static void faults(void)
     CUdeviceptr no;
     CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuMemAlloc_v2(&no, 4));
     cuCtxDestroy_v2(poisoned);
+    CUcontext another;
+    CU(cuCtxSetCurrent(context));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuLaunchKernel(bad, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){&nowhere}, NULL)); /* its context is gone */
+    CU(cuModuleLoadData(&module, text));
+    CU(cuModuleGetFunction(&bad, module, "nothing"));
+    CU(cuCtxCreate_v2(&another, 0, 0));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuLaunchKernel(bad, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL)); /* it is another's */
+    CU(cuCtxSynchronize());
+    CU(cuCtxDestroy_v2(another));
+    CU(cuCtxSetCurrent(context));
+    launch(bad, 1, 1, NULL, NULL);
+    CU(cuModuleUnload(module));
     CU(cuCtxSetCurrent(context));
     CU(cuCtxSynchronize());
 }

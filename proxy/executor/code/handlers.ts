@@ -255,6 +255,8 @@ function describe(v: Invocation, row: number): number {
   v.replyU32(ModuleFunctionReply.static_shared, attribute(v, callable, 1));
   v.replyU32(ModuleFunctionReply.max_dynamic_shared, attribute(v, callable, MAX_DYNAMIC_SHARED));
   v.replyRow(ModuleFunctionReply.owner, (callable.module ?? callable.library!).row);
+  if (callable.module === null) v.replyU64(ModuleFunctionReply.context, 0);
+  else v.replyRow(ModuleFunctionReply.context, callable.module.context.row);
   replyParams(v, callable, FUNCTION_BYTES >> 2, 0);
   return CUresult.SUCCESS;
 }
