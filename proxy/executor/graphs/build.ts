@@ -23,11 +23,19 @@ export class Graph {
   exec = 0;
   /** Functions and kernels that it launches: it may only run while they are there. */
   readonly callables = new Set<Callable>();
+  /** Its nodes that touch memory by themselves: looked at in each launch. */
+  readonly touching = new Map<number, Node>();
   /** The client's condition numbers and the driver's. */
   readonly conditions = new Map<bigint, bigint>();
 
   /** `native`: the driver's graph, which its nodes belong to. `context`: what it runs in, `contextNative` as it was then. */
   constructor(readonly native: number, readonly context: Context, readonly contextNative: number, readonly nodes: Node[], readonly drivers: BigUint64Array) {}
+
+  /** Finds out anew which functions its nodes have. */
+  recount(): void {
+    this.callables.clear();
+    for (const node of this.nodes) if (node.callable !== null) this.callables.add(node.callable);
+  }
 }
 
 // One of each for ever: the driver reads them during the call.
@@ -156,6 +164,7 @@ function fill(v: Invocation, graph: Graph, graphs: number): number {
       const status = conditional ? addConditional(v, graph, natives, node) : addNode(v, graph, natives[node.graph], node);
       if (status !== 0) return status;
       graph.drivers[i] = out[0];
+      if (node.touched.length !== 0) graph.touching.set(i, node);
     }
   }
   for (let g = 0; g < graphs; g++) {
@@ -211,6 +220,7 @@ export function setNode(v: Invocation, graph: Graph, index: number, node: Node):
   node.graph = before.graph;
   node.dependencies = before.dependencies;
   graph.nodes[index] = node;
+  if (node.touched.length !== 0) graph.touching.set(index, node);
   return 0;
 }
 

@@ -130,13 +130,22 @@ function set(v: Invocation): number {
   return setNode(v, graph, index, node);
 }
 
+/** Whether all that it launches is still loaded. */
+function allThere(v: Invocation, graph: Graph): boolean {
+  for (const callable of graph.callables) if (v.handles.object[callable.row] !== callable) return false;
+  return true;
+}
+
 function launch(v: Invocation): number {
   const graph = find(v, GraphLaunch.graph);
   if (typeof graph === 'number') return graph;
   const stream = v.stream(GraphLaunch.stream);
   if (stream < 0) return v.invalid(HandleType.stream);
-  for (const callable of graph.callables) if (v.handles.object[callable.row] !== callable) return CUresult.INVALID_HANDLE;
-  for (const node of graph.nodes) if (node.touched.length !== 0 && node.enabled && !allowed(v, node)) return v.outside();
+  if (!allThere(v, graph)) {
+    graph.recount(); // nodes that were given another function no longer need the one of before
+    if (!allThere(v, graph)) return CUresult.INVALID_HANDLE;
+  }
+  for (const node of graph.touching.values()) if (node.enabled && !allowed(v, node)) return v.outside();
   return v.driver.cuGraphLaunch(graph.exec, stream);
 }
 
