@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Daemon } from '../support/daemon.ts'
-import { cases, check } from './cases.ts'
-import { buildAll, programs, ptxHead, ptxOf } from './suite.ts'
+import { cases, check, places } from './cases.ts'
+import { buildAll, COMPRESSIONS, fatbinOf, IN_FATBINS, programs, ptxHead, ptxOf } from './suite.ts'
 
 let daemon: Daemon
 test.before(async () => {
@@ -20,5 +20,9 @@ test('the checked-in PTX is that of the programs as they are (else: npm run gene
 })
 
 for (const each of cases()) test(`${each.name}: ${each.place}`, () => check(daemon, each, 'driver'))
+
+for (const compression of COMPRESSIONS)
+  for (const place of places)
+    test(`a fat binary (--compress-mode=${compression}): ${place}`, () => check(daemon, { name: IN_FATBINS, place }, 'driver', fatbinOf(compression)))
 
 test.run()

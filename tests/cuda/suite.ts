@@ -39,6 +39,11 @@ export function deviceHash(name: string): string {
 /** The first line of a generated PTX file says what it was made of. */
 export const ptxHead = (name: string): string => `// Made of ${name}.cu by tests/cuda/generate.ts; device part ${deviceHash(name)}\n`
 
+/** A program's checked-in fat binaries, by how nvcc compressed them. Their names say what they were made of, as the PTX does. */
+export const COMPRESSIONS = ['none', 'speed', 'size'] as const
+export const IN_FATBINS = 'vector_add'
+export const fatbinOf = (compression: string): string => join(here, 'ptx', `${IN_FATBINS}-${deviceHash(IN_FATBINS)}-${compression}.fatbin`)
+
 /** The toolkit's folder, or null: no nvcc, or no library to link with. */
 export function toolkit(): string | null {
   // Asked, not guessed from its path: nvcc may be a link or a script somewhere else.
@@ -69,6 +74,12 @@ async function made(key: string, ending: string, command: (output: string) => [s
 export async function compilePtx(name: string): Promise<string> {
   const file = await made(`${name}-${hash(read(sourceOf(name)), read(join(here, 'suite.h')), ...NVCC)}`, '.ptx', (output) => ['nvcc', [...NVCC, '-ptx', relativeSource(name), '-o', output]])
   return read(file)
+}
+
+/** Compiles the device part to a fat binary with machine code and PTX in it, as nvcc puts into programs. */
+export async function compileFatbin(name: string, compression: string): Promise<Buffer> {
+  const file = await made(`${name}-${hash(read(sourceOf(name)), read(join(here, 'suite.h')), compression, ...NVCC)}`, '.fatbin', (output) => ['nvcc', [...NVCC, `--compress-mode=${compression}`, '-fatbin', relativeSource(name), '-o', output]])
+  return readFileSync(file)
 }
 
 /** Builds a program; its path. Kept in build/tests/cuda by the content of its sources. */
