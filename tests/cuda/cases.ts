@@ -23,7 +23,9 @@ block 0 of 1, 64 threads
 end
 `
 const ASSERTED = 'tests/cuda/programs/faults.cu:9: void insist(int): block: [0,0,0], thread: [7,0,0] Assertion `(int)threadIdx.x < n` failed.\n'
-const output: Record<string, string> = { printf: PRINTED, faults: ASSERTED }
+const output: Record<string, string> = { printf: PRINTED }
+/** On standard error; of the program itself, not of the driver domain's. */
+const errors: Record<string, string> = { faults: ASSERTED }
 
 export interface Case {
   name: string
@@ -47,4 +49,5 @@ export async function check(daemon: Daemon, { name, place }: Case, build: Build,
       : spawnSync(path, [], { encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL', env: { PATH: process.env['PATH'], LD_LIBRARY_PATH: libraries.stub, RINGFENCE_STUB_MEMORY: '1Gi', ...env } })
   assert.is(ran.status, 0, `${name}: ${ran.status ?? ran.signal}\n${ran.stdout}${ran.stderr}${place === 'zone' ? daemon.output.slice(-2000) : ''}`)
   assert.is(ran.stdout, output[name] ?? '')
+  if (place === 'alone') assert.is(ran.stderr, errors[name] ?? '')
 }

@@ -3,12 +3,6 @@
 #ifndef DRIVER_TEXTURES_H
 #define DRIVER_TEXTURES_H
 
-struct float4 {
-    float x, y, z, w;
-};
-struct uchar4 {
-    unsigned char x, y, z, w;
-};
 typedef unsigned long long cudaTextureObject_t, cudaSurfaceObject_t;
 typedef CUmipmappedArray cudaMipmappedArray_t;
 

@@ -86,7 +86,8 @@ export async function compileFatbin(name: string, compression: string): Promise<
 export async function buildProgram(name: string, build: Build): Promise<string> {
   const texts = [read(sourceOf(name)), read(join(here, 'suite.h'))]
   if (build === 'driver') {
-    const key = hash(build, ...texts, read(join(here, 'driver_runtime.h')), read(join(root, 'idm/cuda_types.h')), read(join(root, 'idm/generated/cuda.h')))
+    const headers = readdirSync(here).filter((file) => file.endsWith('.h')).sort()
+    const key = hash(build, ...texts, ...headers.map((file) => read(join(here, file))), read(join(root, 'idm/cuda_types.h')), read(join(root, 'idm/generated/cuda.h')))
     const args = ['-std=c++17', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', '-rdynamic', '-Iidm', '-Iidm/generated', '-x', 'c++', relativeSource(name), '-Lbuild/stub', '-lcuda', '-ldl']
     return made(`${name}-driver-${key}`, '', (output) => [process.env['CXX'] ?? 'g++', [...args, '-o', output]])
   }

@@ -24,10 +24,6 @@ __global__ void packed(const uchar4 *bytes, unsigned *bins, int n)
         while ((before = atomicCAS(&bins[byte], seen, seen + 1)) != seen) seen = before;
     }
 }
-#else
-struct uchar4 {
-    unsigned char x, y, z, w;
-};
 #endif
 KERNEL(histogram, const unsigned char *, unsigned *, int)
 KERNEL(packed, const uchar4 *, unsigned *, int)

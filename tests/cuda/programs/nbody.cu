@@ -25,13 +25,6 @@ __global__ void step(const float4 *position, float4 *next, float3 *velocity, int
     velocity[i] = v;
     next[i] = make_float4(me.x + v.x * dt, me.y + v.y * dt, me.z + v.z * dt, me.w);
 }
-#else
-struct alignas(16) float4 {
-    float x, y, z, w;
-};
-struct float3 {
-    float x, y, z;
-};
 #endif
 KERNEL(step, const float4 *, float4 *, float3 *, int, float)
 
