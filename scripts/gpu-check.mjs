@@ -1,6 +1,6 @@
 /**
  * Packs a bundle for a machine with an NVIDIA driver and nothing else (no compiler, no network, no Node), or runs it here. What it does there is in
- * gpu-check/main.ts. The parts of a bundle:
+ * perf/gpu-check/main.ts. The parts of a bundle:
  *
  *   gpu-check                    the launcher, a shell script
  *   node/                        this Node, stripped, and the C++ library that it needs, for machines without one
@@ -39,8 +39,8 @@ Status: of pack 0 or 1; of run the bundle's: 0 all is as it should be, 1 somethi
 const programs = () => [
   ...['perf/programs', 'perf/references'].flatMap((folder) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.c')).map((file) => [join(folder, file), basename(file, '.c')])),
   ...['sequence', 'contexts', 'memory', 'streams', 'copies', 'process'].map((name) => [`tests/programs/${name}.c`, `test-${name}`]),
-  ['gpu-check/programs/kernels.c', 'test-kernels'],
-  ['gpu-check/programs/facts.c', 'facts'],
+  ['perf/gpu-check/programs/kernels.c', 'test-kernels'],
+  ['perf/gpu-check/programs/facts.c', 'facts'],
 ];
 
 const FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-s', '-Wall', '-Wextra', '-Werror', '-pthread'];
@@ -60,7 +60,7 @@ async function assemble(folder) {
   const { build } = await import('esbuild');
   await build({
     absWorkingDir: root,
-    entryPoints: { perf: 'perf/main.ts', 'gpu-check': 'gpu-check/main.ts' },
+    entryPoints: { perf: 'perf/main.ts', 'gpu-check': 'perf/gpu-check/main.ts' },
     outdir: into('build/js'),
     bundle: true, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning',
     // Charts are drawn where the documents are.
@@ -77,7 +77,7 @@ async function assemble(folder) {
     }
   }
   cpSync(join(root, 'perf/references/socket.mjs'), into('perf/references/socket.mjs'));
-  cpSync(join(root, 'gpu-check/python'), into('python'), { recursive: true });
+  cpSync(join(root, 'perf/gpu-check/python'), into('python'), { recursive: true });
   nativePackages(into);
 
   const node = into('node/bin/node');

@@ -1,7 +1,7 @@
 // What is looked at, part by part. Each returns what it found; nothing here throws for what a driver does.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Report as PerfReport } from '../perf/result.ts'
+import type { Report as PerfReport } from '../result.ts'
 import { programs, run, type Run, type Sides } from './sides.ts'
 
 export type Verdict = 'ok' | 'differs' | 'failed' | 'not run' | 'noted'

@@ -1,7 +1,7 @@
 // The two sides of every comparison: the driver itself, and a zone in front of it.
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
-import type { Daemon } from '../perf/daemon.ts'
+import type { Daemon } from '../daemon.ts'
 
 export interface Run {
   status: number | string

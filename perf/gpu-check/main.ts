@@ -50,7 +50,7 @@ async function main(options: Options): Promise<number> {
   // Imported here: the harness reads which driver it works with when it is loaded.
   if (!software) process.env['RINGFENCE_PERF_DRIVER'] = driver
   process.env['RINGFENCE_PERF_ROOT'] = root
-  const { Daemon } = await import('../perf/daemon.ts')
+  const { Daemon } = await import('../daemon.ts')
 
   const alone = software ? { LD_LIBRARY_PATH: own[1] } : { LD_LIBRARY_PATH: [resolve(driver, '..'), process.env['LD_LIBRARY_PATH']].filter(Boolean).join(':') }
   const probe = await run(join(programs(root), 'test-sequence'), [], alone, 120)
