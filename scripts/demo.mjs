@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run demo`: what Ringfence does, in one run: two zones at once on one GPU (the real one where a GPU answers, else the
- * software one), a quota that holds, one zone trying another's handles, and what each used.
+ * software one), kernels in both, a quota that holds, one zone trying another's handles, and what each used.
  *
  * Everything it starts ends with it, and it leaves nothing behind. Exit 0 only if every step showed what it says.
  */
@@ -32,7 +32,7 @@ const indent = (text) => text.trimEnd().split('\n').map((l) => `  ${l.trim()}`).
 // The tenants: ordinary driver-API programs, linked with -lcuda.
 const programs = join(root, 'build/demo');
 mkdirSync(programs, { recursive: true });
-for (const name of ['tour', 'holder', 'intruder']) {
+for (const name of ['tour', 'holder', 'intruder', 'matmul']) {
   const made = spawnSync(process.env.CC ?? 'cc', ['-std=c11', '-D_GNU_SOURCE', '-O2', `-I${join(root, 'idm')}`, `-I${join(root, 'idm/generated')}`,
     join(root, `tests/programs/${name}.c`), '-o', join(programs, name), `-L${join(root, 'build/lib')}`, '-lcuda'], { encoding: 'utf8' });
   if (made.status !== 0) {
@@ -96,12 +96,19 @@ async function main() {
     }
   } else say('  (ffmpeg is not installed: apt-get install ffmpeg shows frames going through the zones too)');
 
-  step('3. The quota holds: bob has 64 MiB and asks for 96');
+  step('3. Kernels: matrix multiplication, compiled by nvcc to PTX, in both zones at once');
+  const kernels = await Promise.all(['alice', 'bob'].map((zone) => inZone(zone, join(programs, 'matmul'), join(root, 'tests/cuda/ptx/matmul.ptx'))));
+  for (const [i, r] of kernels.entries()) {
+    show(r.status === 0, `matmul in ${['alice', 'bob'][i]}, ${r.ms} ms`);
+    say(indent(r.out));
+  }
+
+  step('4. The quota holds: bob has 64 MiB and asks for 96');
   const refused = await inZone('bob', join(programs, 'tour'), '96');
   show(refused.status === 2, refused.status === 2 ? 'refused' : `expected a refusal, got status ${refused.status}`);
   say(indent(refused.out));
 
-  step("4. bob tries alice's memory, stream, event and context");
+  step("5. bob tries alice's memory, stream, event and context");
   const holder = spawn(process.execPath, [cli, 'run', '--zone', 'alice', '--', join(programs, 'holder')], { env, stdio: ['pipe', 'pipe', 'inherit'] });
   let held = '';
   holder.stdout.on('data', (d) => (held += d));
@@ -113,7 +120,7 @@ async function main() {
   holder.stdin.end();
   show((await gone) === 0, "alice's secret is untouched");
 
-  step('5. What each zone used');
+  step('6. What each zone used');
   say(ringfence('zone', 'list').stdout.trimEnd());
 }
 
