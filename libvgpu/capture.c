@@ -1,4 +1,4 @@
-/* capture.c - which calls become nodes, and how; see capture.h. The rules are in graphs/. */
+/* capture.c - which calls become nodes, and how; see capture.h. The rules are in idm/graphs/. */
 #include "capture.h"
 
 #include "context.h"

@@ -1,4 +1,4 @@
-/* capture.h - calls while a stream captures: they become nodes (graphs/graph.h) and no message. */
+/* capture.h - calls while a stream captures: they become nodes (idm/graphs/graph.h) and no message. */
 #ifndef VGPU_CAPTURE_H
 #define VGPU_CAPTURE_H
 

@@ -1,4 +1,4 @@
-/* graph.c - what graphs (graphs/) ask of the client, and how an executable graph is launched.
+/* graph.c - what graphs (idm/graphs/) ask of the client, and how an executable graph is launched.
  *
  * Graphs are this process's own data: making, capturing and changing one sends nothing. A launch goes over the ring as what its
  * nodes are, in an order that honours every dependency: kernels, copies, sets, host functions, events, memory operations. So

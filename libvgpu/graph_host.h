@@ -1,4 +1,4 @@
-/* graph_host.h - how graphs/ is compiled into the client: its calls are what the entry points call (hand.h). */
+/* graph_host.h - how idm/graphs/ is compiled into the client: its calls are what the entry points call (hand.h). */
 #ifndef VGPU_GRAPH_HOST_H
 #define VGPU_GRAPH_HOST_H
 

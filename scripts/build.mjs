@@ -48,10 +48,10 @@ const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
  * goes below the variant's folder. Named one by one: a folder that is being written next to them is built when it is listed here.
  */
 const libraries = [
-  { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated', 'graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
+  { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated', 'idm/graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
   { name: 'nvml', folders: ['libvgpu/nvml', 'libvgpu/nvml/generated'], shared: ['libvgpu/settings.c'], include: ['libvgpu'], file: 'libnvidia-ml.so.1', out: 'lib' },
   { name: 'nvenc', folders: ['libvgpu/nvenc'], shared: [], file: 'libnvidia-encode.so.1', out: 'lib' },
-  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx', 'graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
+  { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx', 'idm/graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
 ];
 
 const bundles = [

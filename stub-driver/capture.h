@@ -1,4 +1,4 @@
-/* What the GPU's own calls ask of stream capture (graphs/graph.h): whether they become nodes, or may not be made at all. */
+/* What the GPU's own calls ask of stream capture (idm/graphs/graph.h): whether they become nodes, or may not be made at all. */
 #ifndef RF_STUB_CAPTURE_H
 #define RF_STUB_CAPTURE_H
 

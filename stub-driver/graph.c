@@ -1,4 +1,4 @@
-/* What graphs (graphs/) ask of this GPU: whose streams and contexts these are, what a kernel's parameters look like, memory. */
+/* What graphs (idm/graphs/) ask of this GPU: whose streams and contexts these are, what a kernel's parameters look like, memory. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* How graphs/ is compiled into the software GPU: its calls are the exported ones. */
+/* How idm/graphs/ is compiled into the software GPU: its calls are the exported ones. */
 #ifndef RF_STUB_GRAPH_HOST_H
 #define RF_STUB_GRAPH_HOST_H
 

@@ -29,7 +29,7 @@ const sanitizerFlags: Record<Sanitizer, string[]> = {
   thread: ['-O1', '-fno-omit-frame-pointer', '-fsanitize=thread'],
 }
 
-export const includeFolders = ['idm', 'idm/generated', 'stub-driver', 'graphs'].map((folder) => join(root, folder))
+export const includeFolders = ['idm', 'idm/generated', 'stub-driver', 'idm/graphs'].map((folder) => join(root, folder))
 
 /** Compiles, and throws with the compiler's own words when it fails. Returns the output's path. */
 export function compile(options: CompileOptions): string {

@@ -68,7 +68,7 @@ function exclusively(folder: string, work: () => void): void {
 export function stubFolder(sanitizer: Sanitizer = 'none'): string {
   const folder = makeFolder(join(root, 'build/test', sanitizer))
   const output = join(folder, 'libcuda.so.1')
-  const sources = [join(root, 'stub-driver'), join(root, 'stub-driver/generated'), join(root, 'graphs')]
+  const sources = [join(root, 'stub-driver'), join(root, 'stub-driver/generated'), join(root, 'idm/graphs')]
   const folders = [...sources, join(root, 'stub-driver/ptx'), ...includeFolders]
   exclusively(folder, () => {
     if (isFresh(output, folders)) return
