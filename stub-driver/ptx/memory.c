@@ -55,7 +55,7 @@ unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, u
 /* The address that lane i accesses. */
 #define BASE(i) ((in->flags & FLAG_FRAME ? w->frame->local_base : in->flags & FLAG_BASE32 ? ((const uint32_t *)base)[i] : ((const uint64_t *)base)[i]) + (uint64_t)in->imm)
 
-static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
+__attribute__((always_inline)) static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
     if (address & (align - 1)) {
         warp_fault(w, in, PTX_FAULT_MISALIGNED, lane, address, write ? "write" : "read");
         return NULL;
