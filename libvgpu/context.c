@@ -373,6 +373,8 @@ CUresult vgpu_cuCtxSynchronize_v2(CUcontext ctx)
     CUresult error = known(ctx, &context);
     if (vgpu_thread.in_callback) return CUDA_ERROR_NOT_PERMITTED;
     if (error != CUDA_SUCCESS) return error;
+    const CUresult fault = (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
+    if (fault != CUDA_SUCCESS) return fault;
     if (graph_capturing() && graph_capture_context(context->id, &error)) return error;
     struct vgpu_call call;
     error = vgpu_begin(&call, RF_GPU_SYNC, sizeof(struct rf_GPU_SYNC), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
