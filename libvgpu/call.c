@@ -110,14 +110,16 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
     if (state != CUDA_SUCCESS) return state;
     vgpu_edges_meet();
     struct vgpu_thread *thread = &vgpu_thread;
+    /* A host function may not call CUDA (cuLaunchHostFunc): what it would wait for may be waiting for it. libgomp frees memory from
+     * stream callbacks, and puts it off when it is told so. */
+    if (__builtin_expect(thread->in_callback && !(waited & VGPU_MUST_PASS), 0)) return CUDA_ERROR_NOT_PERMITTED;
     if (__builtin_expect(thread->index == 0, 0)) vgpu_thread_enter();
     const struct vgpu_context *context = thread->top;
     if (!(waited & VGPU_ANY_CONTEXT)) {
         if (__builtin_expect(!context, 0)) {
-            if (!names_its_context(message)) return thread->in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+            if (!names_its_context(message)) return CUDA_ERROR_INVALID_CONTEXT;
         } else if (__builtin_expect(atomic_load_explicit(&context->destroyed, memory_order_relaxed) |
-                                    atomic_load_explicit(&context->fault, memory_order_relaxed) | thread->in_callback, 0)) {
-            if (thread->in_callback) return CUDA_ERROR_NOT_PERMITTED; /* the CUDA runtime makes its context current there, too */
+                                    atomic_load_explicit(&context->fault, memory_order_relaxed), 0)) {
             if (atomic_load_explicit(&context->destroyed, memory_order_relaxed)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
             return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
         }
