@@ -19,6 +19,32 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+
+/** After each client: an interrupted run has not been for nothing. */
+function write(): void {
+  const lines = [
+    '<!-- Written by `npm run conformance`. Do not edit. -->', '# Conformance', '',
+    "Programs and test suites of others, as Debian packages them, run unmodified in a zone of 2 GiB on the software GPU. `npm run conformance` runs them",
+    'and writes this page; CI runs all but those marked *long* and fails when a number falls (`tests/conformance/record.json`).', '',
+    '| client | version | passed | failed | skipped | what it does |', '| --- | --- | --- | --- | --- | --- |',
+  ]
+  for (const client of CLIENTS) {
+    const entry = record[client.name]
+    const shown = entry === undefined ? ['not run', '', '', ''] : [entry.version, String(entry.passed), String(entry.failed), String(entry.skipped)]
+    lines.push(`| ${client.name}${client.long ? ' *(long)*' : ''} | ${shown.join(' | ')} | ${cell(client.what)}${client.needs ? ` (needs ${client.needs})` : ''} |`)
+  }
+  lines.push('', '## What did not pass, and why', '')
+  for (const client of CLIENTS) {
+    const entry = record[client.name]
+    if (!entry || entry.notes.length === 0) continue
+    lines.push(`**${client.name}**`, '', ...entry.notes.map((note) => `- ${note}`), '')
+  }
+  const ordered = Object.fromEntries(CLIENTS.flatMap((client) => (record[client.name] ? [[client.name, record[client.name]]] : [])))
+  writeFileSync(recordFile, `${JSON.stringify(ordered, null, 2)}\n`)
+  writeFileSync(join(root, 'docs/CONFORMANCE.md'), `${lines.join('\n').trimEnd()}\n`)
+}
+
 for (const client of chosen) {
   const version = client.version()
   if (version === null) {
@@ -30,26 +56,5 @@ for (const client of chosen) {
   record[client.name] = { version, ...outcome }
   console.log(`${client.name} ${version}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped, ${((Date.now() - started) / 1000).toFixed(0)} s`)
   for (const note of outcome.notes) console.log(`    ${note}`)
+  write()
 }
-
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-const lines = [
-  '<!-- Written by `npm run conformance`. Do not edit. -->', '# Conformance', '',
-  "Programs and test suites of others, as Debian packages them, run unmodified in a zone of 2 GiB on the software GPU. `npm run conformance` runs them",
-  'and writes this page; CI runs all but those marked *long* and fails when a number falls (`tests/conformance/record.json`).', '',
-  '| client | version | passed | failed | skipped | what it does |', '| --- | --- | --- | --- | --- | --- |',
-]
-for (const client of CLIENTS) {
-  const entry = record[client.name]
-  const shown = entry === undefined ? ['not run', '', '', ''] : [entry.version, String(entry.passed), String(entry.failed), String(entry.skipped)]
-  lines.push(`| ${client.name}${client.long ? ' *(long)*' : ''} | ${shown.join(' | ')} | ${cell(client.what)}${client.needs ? ` (needs ${client.needs})` : ''} |`)
-}
-lines.push('', '## What did not pass, and why', '')
-for (const client of CLIENTS) {
-  const entry = record[client.name]
-  if (!entry || entry.notes.length === 0) continue
-  lines.push(`**${client.name}**`, '', ...entry.notes.map((note) => `- ${note}`), '')
-}
-const ordered = Object.fromEntries(CLIENTS.flatMap((client) => (record[client.name] ? [[client.name, record[client.name]]] : [])))
-writeFileSync(recordFile, `${JSON.stringify(ordered, null, 2)}\n`)
-writeFileSync(join(root, 'docs/CONFORMANCE.md'), `${lines.join('\n').trimEnd()}\n`)
