@@ -90,8 +90,12 @@ export function stubProgram(
 ): (args?: string[], env?: Record<string, string>, timeout?: number) => RunResult {
   const folder = stubFolder(sanitizer)
   const output = join(folder, basename(source, '.c'))
-  if (!isFresh(output, [join(root, 'tests/stub/c'), ...includeFolders]))
-    compile({ sources: [join(root, source)], output, sanitizer, link: [`-L${folder}`, '-l:libcuda.so.1'] })
+  if (!isFresh(output, [join(root, 'tests/stub/c'), ...includeFolders])) {
+    // Moved into place when it is whole: another run of the tests may be about to start it.
+    const mine = `${output}.${process.pid}`
+    compile({ sources: [join(root, source)], output: mine, sanitizer, link: [`-L${folder}`, '-l:libcuda.so.1'] })
+    renameSync(mine, output)
+  }
   return (args = [], env = {}, timeout = 120_000) =>
     run(output, args, { LD_LIBRARY_PATH: folder, RINGFENCE_STUB_MEMORY: '1Gi', ...env }, timeout)
 }
