@@ -23,6 +23,11 @@ test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
       assert.is(daemon.in(zone, tour, ['16']).status, 0, `warm-up in ${zone}`)
     }
     const environments = ZONES.map((zone) => ({ ...process.env, ...daemon.env(zone) }))
+    // The last zone took the spare executor: the next spare is one of the processes.
+    await until('the pool to be full', () => {
+      const { pool } = JSON.parse(daemon.must('status', '--json')) as { pool: { size: number; ready: number } }
+      return pool.ready === pool.size
+    })
     const processes = daemon.processes()
     await until('the warm-up clients to be gone', () => ZONES.every((zone) => daemon.usage(zone).clients === 0))
     const held = new Map(processes.map((pid) => [pid, descriptors(pid).length]))
