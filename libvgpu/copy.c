@@ -402,7 +402,7 @@ static __attribute__((noinline)) int captured(const struct vgpu_box *box, CUresu
 
 CUresult vgpu_copy(struct vgpu_box *box)
 {
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     if (box->width == 0 || box->rows == 0 || box->depth == 0) return CUDA_SUCCESS;
     CUresult taken = CUDA_SUCCESS;
     if (graph_capturing() && captured(box, &taken)) return taken;

@@ -111,7 +111,7 @@ static CUresult side_of(const struct end *end, size_t width, size_t rows, size_t
 static CUresult box(unsigned abi, const struct end *dst, const struct end *src, size_t width, size_t rows, size_t depth, CUstream stream, int async)
 {
     struct vgpu_box box = {.width = width, .rows = rows, .depth = depth, .stream = stream, .abi = abi, .async = async};
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     CUresult error = side_of(dst, width, rows, depth, &box.dst);
     if (error == CUDA_SUCCESS) error = side_of(src, width, rows, depth, &box.src);
     return error ? error : vgpu_copy(&box);

@@ -42,7 +42,7 @@ CUresult graph_env_stream(CUstream handle, unsigned abi, struct graph_stream *st
     *stream = (struct graph_stream){.handle = handle, .key = VGPU_WIRE(handle)};
     if (!thread && handle && handle != CU_STREAM_LEGACY) return CUDA_SUCCESS;
     struct vgpu_context *context = vgpu_context_find(NULL);
-    if (!context) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!context) return vgpu_no_context();
     if (thread && vgpu_thread.index == 0) vgpu_thread_enter();
     /* Below every handle, and no two alike. */
     stream->key = context->id << 32 | (thread ? vgpu_thread.index : 0);
@@ -70,7 +70,7 @@ CUresult graph_env_member(struct graph_stream *stream)
 CUresult graph_env_context(CUcontext given, CUcontext *handle, uint64_t *key, CUdevice *device)
 {
     struct vgpu_context *context = vgpu_context_find(given);
-    if (!context) return !given && vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!context) return given ? CUDA_ERROR_INVALID_CONTEXT : vgpu_no_context();
     *handle = (CUcontext)(uintptr_t)context->handle;
     *key = context->id;
     *device = context->device;

@@ -23,7 +23,7 @@
 static CUresult refused(CUresult error)
 {
     if (vgpu_thread.top) return error;
-    return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    return vgpu_no_context();
 }
 
 /* Within what the device has. */

@@ -22,7 +22,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Settings are kept under the lock; NULL with an error. */
 static CUresult of(CUfunction handle, struct vgpu_function **function)
 {
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     CUresult error = vgpu_function_get(handle, function);
     if (error != CUDA_SUCCESS) return error;
     pthread_mutex_lock(&lock);

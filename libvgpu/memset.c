@@ -44,7 +44,7 @@ static CUresult set_here(const struct set *set, CUstream stream, unsigned abi)
 
 static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
 {
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     if (set.address % set.element) return CUDA_ERROR_INVALID_VALUE;
     uint64_t bytes;
     if (__builtin_mul_overflow(set.width, set.element, &bytes)) return CUDA_ERROR_INVALID_VALUE;

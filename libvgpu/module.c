@@ -63,7 +63,7 @@ static CUresult load(CUmodule *module, const void *data, uint64_t limit, unsigne
 {
     struct vgpu_image image;
     struct vgpu_jit jit;
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     if (!module || !data) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_jit_read(count, options, values, &jit);
     if (error == CUDA_SUCCESS) error = vgpu_image_measure(data, limit, &image);
@@ -87,7 +87,7 @@ CUresult vgpu_cuModuleLoad(CUmodule *module, const char *fname)
 {
     void *data;
     size_t bytes;
-    if (!vgpu_thread.top) return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+    if (!vgpu_thread.top) return vgpu_no_context();
     if (!module || !fname) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_file_read(fname, &data, &bytes);
     if (error != CUDA_SUCCESS) return error;

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "cuda.h"
+
 struct vgpu_context;
 
 /* What a reply is waited for: a call that is answered at once, by an executor that is awake or had to be woken; the GPU. */
@@ -20,6 +22,9 @@ struct vgpu_thread {
 };
 
 extern _Thread_local struct vgpu_thread vgpu_thread;
+
+/* What a call that needs a current context answers on a thread that has none: in a host function no call is permitted at all. */
+static inline CUresult vgpu_no_context(void) { return vgpu_thread.in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT; }
 
 /* Gives the calling thread its number and arranges for its end to be told. Called once a thread, on its first message. */
 void vgpu_thread_enter(void);

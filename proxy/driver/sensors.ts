@@ -98,6 +98,7 @@ class NvmlSensors implements Sensors {
   private readonly out = Buffer.allocUnsafeSlow(256);
   private readonly at = addressOf(this.out);
   private handle = 0n;
+  private readonly bound = new Map<string, Call>();
   private reading = false;
   private dead = false;
   private readAt = -Infinity;
@@ -119,11 +120,14 @@ class NvmlSensors implements Sensors {
 
   /** Runs an NVML call on another thread: its status. */
   private call(name: string, types: string[], ...args: unknown[]): Promise<number> {
-    let bound: Call;
-    try {
-      bound = this.library.func(name, 'int', types) as unknown as Call;
-    } catch {
-      return Promise.resolve(13); // this NVML is older
+    let bound = this.bound.get(name);
+    if (bound === undefined) {
+      try {
+        bound = this.library.func(name, 'int', types) as unknown as Call;
+      } catch {
+        return Promise.resolve(13); // this NVML is older
+      }
+      this.bound.set(name, bound);
     }
     return new Promise((done) => bound.async(...args, (error: unknown, status: number) => done(error ? 999 : status)));
   }

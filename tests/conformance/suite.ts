@@ -24,7 +24,7 @@ export interface Client {
   what: string
   /** Version of what is installed; null: it is not, or what it needs is not there. */
   version(): string | null
-  /** How its pass count is allowed to vary between machines: none, unless it says so. */
+  /** Runs it to its end. */
   run(zone: Zone): Outcome
   /** Too long for every CI run (minutes): run by `npm run conformance` alone. */
   long?: true

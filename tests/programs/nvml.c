@@ -44,7 +44,6 @@ int main(int argc, char **argv)
         return 1;
     }
     plain init = (plain)find("nvmlInit_v2"), shutdown = (plain)find("nvmlShutdown");
-    of_number count = NULL;
     nvmlReturn_t (*devices)(unsigned int *) = (nvmlReturn_t(*)(unsigned int *))find("nvmlDeviceGetCount_v2");
     nvmlReturn_t (*by_index)(unsigned int, nvmlDevice_t *) = (nvmlReturn_t(*)(unsigned int, nvmlDevice_t *))find("nvmlDeviceGetHandleByIndex_v2");
     nvmlReturn_t (*by_text)(const char *, nvmlDevice_t *) = (nvmlReturn_t(*)(const char *, nvmlDevice_t *))find("nvmlDeviceGetHandleByUUID");
@@ -52,7 +51,6 @@ int main(int argc, char **argv)
     nvmlReturn_t (*memory2)(nvmlDevice_t, nvmlMemory_v2_t *) = (nvmlReturn_t(*)(nvmlDevice_t, nvmlMemory_v2_t *))find("nvmlDeviceGetMemoryInfo_v2");
     nvmlReturn_t (*rates)(nvmlDevice_t, nvmlUtilization_t *) = (nvmlReturn_t(*)(nvmlDevice_t, nvmlUtilization_t *))find("nvmlDeviceGetUtilizationRates");
     const char *(*words)(nvmlReturn_t) = (const char *(*)(nvmlReturn_t))find("nvmlErrorString");
-    (void)count;
 
     unsigned n = 77;
     nvmlDevice_t device;
