@@ -4,20 +4,10 @@ import { spawn } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CuStreamWaitValue32_v2, GpuAlloc, GpuFree, Message } from '../../proxy/generated/messages.ts'
-import { RawSocket, TestClient, type Wide, wide } from '../support/client.ts'
+import { RawSocket, TestClient, words } from '../support/client.ts'
 import { cli, Daemon, sharedObjects, sleep, until } from '../support/daemon.ts'
 
 const MiB = 1 << 20
-const words = (o: Record<number, number | Wide>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
-
 /** A client that is turned away in the thick of it (more sockets wait for a busy executor than the daemon will hold) tries again, as
  *  a person would; for ever it must not last. */
 async function connectSoon(path: string): Promise<TestClient> {

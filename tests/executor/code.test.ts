@@ -10,21 +10,12 @@ import { CUresult } from '../../proxy/driver/errors.ts'
 import { checkImage, checkSized, entriesOf, isOpaque } from '../../proxy/executor/code/container.ts'
 import { declaredInText } from '../../proxy/executor/code/measure.ts'
 import { GpuAlloc, ImageData, ImageOpen, Launch, LinkAdd, LinkRead, Message, ModuleLoad } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, wide } from '../support/client.ts'
+import { TestClient, type Wide, words } from '../support/client.ts'
 import { root, TestExecutor } from '../support/executor.ts'
 
 const KIB = 1024
 const text = `.version 7.0\n.target sm_52\n.address_size 64\n.visible .global .align 4 .b8 g[64];\n.visible .entry k(.param .u64 p, .param .u32 n) { ret; }\n`
 
-const words = (o: Record<number, number | Wide>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
 const name = (s: string): Uint8Array => {
   const b = new Uint8Array((s.length + 8) & ~7)
   b.set(Buffer.from(s, 'latin1'))

@@ -4,18 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, GpuCopy, GpuSet, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, wide } from '../support/client.ts'
+import { TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
-const words = (o: Record<number, number | Wide>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
 const upload = (address: number, chunk: number): number[] => words({
   [GpuCopy.dst_place]: Place.device, [GpuCopy.dst_base]: address, [GpuCopy.src_place]: Place.staging,
   [GpuCopy.width]: 100_000, [GpuCopy.rows]: 1, [GpuCopy.depth]: 1, [GpuCopy.chunk]: chunk, [GpuCopy.chunks]: 1,

@@ -5,21 +5,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, GpuFree, GraphLaunch, GraphMake, GraphNodes, GraphSet, Message, SyncScope } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, wide } from '../support/client.ts'
+import { TestClient, type Wide, wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
 const MIB = 1 << 20
 const SET = 1, COPY = 2, EMPTY = 3, CONDITIONAL = 4
-
-const words = (o: Record<number, number | Wide>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
 
 const executor = await TestExecutor.start({ limits: { memory: 64 * MIB, handles: 200 }, env: { RINGFENCE_LOG: 'fatal' } })
 test.after(() => executor.stop())

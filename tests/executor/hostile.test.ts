@@ -7,21 +7,12 @@ import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { ClaimStatus, RECORD_HEADER, RecordWord } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { CuCtxSetLimit, CuStreamWaitValue32_v2, CuStreamWaitValue64_v2, GpuAlloc, GpuCopy, GpuSet, Message, MESSAGES, Place, SyncScope } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, wide } from '../support/client.ts'
+import { TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
 const MIB = 1 << 20
 const GEQ = 0, EQ = 1, AND = 2, NOR = 3
 
-const words = (o: Record<number, number | Wide>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 const rss = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, Message, Place } from '../../proxy/generated/messages.ts'
-import { TestClient } from '../support/client.ts'
+import { TestClient, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
 const MiB = 1 << 20
@@ -12,15 +12,6 @@ const descriptors = () => readdirSync(`/proc/${executor.pid}/fd`).length
 /** What has a name; anonymous mappings are JavaScript's heap, which comes and goes. */
 const mappings = () => readFileSync(`/proc/${executor.pid}/maps`, 'utf8').split('\n').filter((line) => line.includes('/'))
 const residentMiB = () => Number(/^Rss:\s+(\d+)/m.exec(readFileSync(`/proc/${executor.pid}/smaps_rollup`, 'utf8'))![1]) / 1024
-
-const words = (o: Record<number, number>): number[] => {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    out[Number(word)] = value >>> 0
-    if (value > 0xffffffff) out[Number(word) + 1] = Math.floor(value / 4294967296)
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
 
 /** One client's life, cut short at some point. */
 async function live(kind: number): Promise<void> {
