@@ -81,6 +81,19 @@ CUresult vgpu_cuParamSeti(CUfunction hfunc, int offset, unsigned int value) { re
 CUresult vgpu_cuParamSetf(CUfunction hfunc, int offset, float value) { return set(hfunc, offset, &value, sizeof value); }
 CUresult vgpu_cuParamSetv(CUfunction hfunc, int offset, void *ptr, unsigned int numbytes) { return set(hfunc, offset, ptr, numbytes); }
 
+/* A module's references are bound as they are when a kernel of it is launched: nothing is left to add to its parameters. */
+CUresult vgpu_cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef)
+{
+    struct vgpu_function *function;
+    CUarray_format format;
+    int channels;
+    CUresult error = of(hfunc, &function);
+    if (error != CUDA_SUCCESS) return error;
+    if (texunit != CU_PARAM_TR_DEFAULT) return CUDA_ERROR_INVALID_VALUE;
+    error = vgpu_cuTexRefGetFormat(&format, &channels, hTexRef); /* whether there is such a reference */
+    return error == CUDA_ERROR_INVALID_HANDLE ? CUDA_ERROR_INVALID_VALUE : error;
+}
+
 static CUresult launch(CUfunction f, int width, int height, CUstream stream)
 {
     struct vgpu_function *function;

@@ -98,6 +98,7 @@ CUresult cuLibraryUnload(CUlibrary handle) {
       struct kernel *const kernel = library->kernels;
       library->kernels = kernel->next;
       rf_object_withdraw(&kernel->object, atomic_load(&kernel->object.handle));
+      free(kernel->legacy);
       rf_object_recycle(RF_KIND_KERNEL, &kernel->object);
     }
     while (library->modules) {
@@ -123,6 +124,7 @@ static CUresult kernel_of(struct library *library, const struct ptx_kernel *ptx,
     if (!kernel) return CUDA_ERROR_OUT_OF_MEMORY;
     kernel->library = library;
     kernel->ptx = ptx;
+    kernel->legacy = NULL;
     for (int i = 0; i < RF_MAX_DEVICES; i++) rf_settings_unset(&kernel->settings[i]);
     kernel->next = library->kernels;
     library->kernels = kernel;

@@ -180,6 +180,7 @@ void rf_module_unload(struct module *module) {
     struct function *const function = module->functions;
     module->functions = function->next;
     rf_object_withdraw(&function->object, atomic_load(&function->object.handle));
+    free(function->legacy);
     rf_object_recycle(RF_KIND_FUNCTION, &function->object);
   }
   if (module->library) {
@@ -213,6 +214,7 @@ CUresult rf_function_of(struct module *module, const struct ptx_kernel *ptx, str
     function->ptx = ptx;
     function->kernel = kernel;
     rf_settings_unset(&function->settings);
+    function->legacy = NULL;
     function->next = module->functions;
     module->functions = function;
     rf_object_publish(RF_KIND_FUNCTION, &function->object);

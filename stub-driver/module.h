@@ -50,6 +50,7 @@ struct function {
   struct kernel *kernel; /* of the library, or NULL */
   const struct ptx_kernel *ptx;
   struct function_settings settings;
+  struct legacy *legacy; /* what cuFuncSetBlockShape and its time's calls have set, or NULL: legacy.c */
 };
 
 struct kernel {
@@ -58,6 +59,7 @@ struct kernel {
   struct library *library;
   const struct ptx_kernel *ptx;
   struct function_settings settings[RF_MAX_DEVICES];
+  struct legacy *legacy;
 };
 
 struct library {

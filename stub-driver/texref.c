@@ -104,6 +104,18 @@ CUresult cuTexRefDestroy(CUtexref hTexRef) {
   return own ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
+/* A module's references are bound as they are when a kernel of it is launched: nothing is left to add to its arguments. */
+CUresult cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef) {
+  RF_ENTER_CONTEXT(context);
+  struct callable callable;
+  RF_TRY(rf_callable_find(hfunc, context, &callable));
+  rf_module_release(callable.module);
+  pthread_mutex_lock(&lock);
+  const bool known = texref_of(hTexRef) != NULL;
+  pthread_mutex_unlock(&lock);
+  return known && texunit == CU_PARAM_TR_DEFAULT ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 static void free_of(void *object, void *context) {
   struct texref *const ref = object;
   if (ref->context == ((struct context *)context)->epoch && !ref->of_module) unmake(ref);

@@ -64,7 +64,7 @@ export const module = [
   row('cuLaunch', 2000, 'CUfunction f', hand('posted', 'LAUNCH')),
   row('cuLaunchGrid', 2000, 'CUfunction f, int grid_width, int grid_height', hand('posted', 'LAUNCH')),
   row('cuLaunchGridAsync', 2000, 'CUfunction f, int grid_width, int grid_height, CUstream hStream', hand('posted', 'LAUNCH')),
-  row('cuParamSetTexRef', 2000, 'CUfunction hfunc, int texunit, CUtexref hTexRef', refused()),
+  row('cuParamSetTexRef', 2000, 'CUfunction hfunc, int texunit, CUtexref hTexRef', hand('waited', 'FUNCTION_INFO', 'TEXREF_FORMAT')),
   row('cuFuncSetSharedMemConfig', 4020, 'CUfunction hfunc, CUsharedconfig config', hand('waited', 'FUNCTION_PREFER')),
   row('cuOccupancyMaxActiveBlocksPerMultiprocessor', 6050, 'int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize', hand('waited', 'OCCUPANCY')),
   row('cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags', 7000, 'int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize, unsigned int flags', hand('waited', 'OCCUPANCY')),

@@ -3835,10 +3835,9 @@ EXPORT CUresult CUDAAPI cuLaunchGridAsync(CUfunction f, int grid_width, int grid
 
 EXPORT CUresult CUDAAPI cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef)
 {
-    (void)hfunc;
-    (void)texunit;
-    (void)hTexRef;
-    return vgpu_refuse("cuParamSetTexRef", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuParamSetTexRef(hfunc, texunit, hTexRef);
 }
 
 EXPORT CUresult CUDAAPI cuFuncSetSharedMemConfig(CUfunction hfunc, CUsharedconfig config)

@@ -270,6 +270,7 @@ CUresult vgpu_cuParamSetv(CUfunction hfunc, int offset, void *ptr, unsigned int 
 CUresult vgpu_cuLaunch(CUfunction f);
 CUresult vgpu_cuLaunchGrid(CUfunction f, int grid_width, int grid_height);
 CUresult vgpu_cuLaunchGridAsync(CUfunction f, int grid_width, int grid_height, CUstream hStream);
+CUresult vgpu_cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef);
 CUresult vgpu_cuFuncSetSharedMemConfig(CUfunction hfunc, CUsharedconfig config);
 CUresult vgpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize);
 CUresult vgpu_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction func, int blockSize, size_t dynamicSMemSize, unsigned int flags);

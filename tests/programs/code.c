@@ -312,22 +312,30 @@ static void extended(void)
     CU(cuStreamSynchronize(stream));
     CU(cuMemcpyDtoH_v2(&value, at, 4));
     TRUE_OR_DIE(value == 48);
-    /* As before CUDA 4, where the driver still has it. */
-    CUresult old = cuFuncSetBlockShape(count, 8, 1, 1);
-    if (old != CUDA_ERROR_NOT_SUPPORTED) {
-        CU(old);
-        CU(cuFuncSetSharedSize(count, 0));
-        CU(cuParamSetSize(count, 8));
-        CU(cuParamSetv(count, 0, &at, 8));
-        CU(cuLaunchGrid(count, 2, 1));
-        CU(cuLaunchGridAsync(count, 2, 1, stream));
-        CU(cuLaunch(count));
-        CU(cuCtxSynchronize());
-        CU(cuMemcpyDtoH_v2(&value, at, 4));
-        TRUE_OR_DIE(value == 48 + 16 + 16 + 8);
-        CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuFuncSetBlockShape(count, 0, 1, 1));
-        CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetv(count, 4095, &at, 8));
-    }
+    /* As before CUDA 4. */
+    CU(cuFuncSetBlockShape(count, 8, 1, 1));
+    CU(cuFuncSetSharedSize(count, 0));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuLaunchGrid(count, 2, 1)); /* its parameter is not set */
+    CU(cuParamSetSize(count, 8));
+    CU(cuParamSetv(count, 0, &at, 8));
+    CU(cuLaunchGrid(count, 2, 1));
+    CU(cuLaunchGridAsync(count, 2, 1, stream));
+    CU(cuParamSeti(count, 0, (unsigned)at)); /* in two words, as it was done for 64 bits */
+    CU(cuParamSeti(count, 4, (unsigned)(at >> 32)));
+    CU(cuLaunch(count));
+    CU(cuCtxSynchronize());
+    CU(cuMemcpyDtoH_v2(&value, at, 4));
+    TRUE_OR_DIE(value == 48 + 16 + 16 + 8);
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuFuncSetBlockShape(count, 0, 1, 1));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetSize(count, 4097));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetv(count, 4095, &at, 8));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetv(count, 0, NULL, 8));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetf(count, -4, 1.0f));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuLaunchGrid(count, 0, 1));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuParamSeti((CUfunction)&value, 0, 1));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuLaunch((CUfunction)&value));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetTexRef(count, 0, NULL));
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetTexRef(count, CU_PARAM_TR_DEFAULT, (CUtexref)&value));
     CU(cuStreamDestroy_v2(stream));
     CU(cuMemFree_v2(at));
     CU(cuModuleUnload(module));

@@ -366,6 +366,9 @@ static void references(void)
     TRUE_OR_DIE(mode == CU_TR_ADDRESS_MODE_BORDER && filter == CU_TR_FILTER_MODE_LINEAR && format == CU_AD_FORMAT_FLOAT && channels == 1 && flags == 0);
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuTexRefSetAddressMode(ref, 0, (CUaddress_mode)7));
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuTexRefSetFlags(ref, 0x400));
+    CU(cuParamSetTexRef(look, CU_PARAM_TR_DEFAULT, ref)); /* changes nothing: the kernel reads what is bound when it is launched */
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuParamSetTexRef(look, 0, ref));
+    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuParamSetTexRef((CUfunction)1, CU_PARAM_TR_DEFAULT, ref));
     CU(cuLaunchKernel(look, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){&out, &x}, NULL));
     read_back(got, 16);
     TRUE_OR_DIE(near_to(got[0], 2.5f) && got[1] == 0 && got[3] == 1);
