@@ -22,8 +22,10 @@ void vgpu_print_fetch(void)
         struct vgpu_call call;
         if (vgpu_begin(&call, RF_PRINT_READ, 0, VGPU_WAITED | VGPU_ANY_CONTEXT, 0) != CUDA_SUCCESS) break;
         if (vgpu_wait(&call, &reply, sizeof reply) != CUDA_SUCCESS || reply.head.bytes > sizeof reply.text) break;
-        if (reply.head.bytes) fwrite(reply.text, 1, reply.head.bytes, stdout);
+        FILE *file = reply.head.file == 2 ? stderr : stdout;
+        if (reply.head.bytes) fwrite(reply.text, 1, reply.head.bytes, file);
     } while (reply.head.left);
     fflush(stdout);
+    fflush(stderr);
     pthread_mutex_unlock(&lock);
 }

@@ -9,7 +9,7 @@
 /* What the executor's count of outputs was when they were last fetched. */
 extern _Atomic uint32_t vgpu_print_seen;
 
-/* Fetches output and writes it to standard output, through stdio, so that it stands where it belongs among the program's lines. */
+/* Fetches output and writes it to standard output, and what assertions said to standard error, through stdio, so that it stands where it belongs among the program's lines. */
 void vgpu_print_fetch(void);
 
 /* After a waited call. Costs two loads while nothing is printed. */

@@ -56,13 +56,19 @@ CUresult rf_context_find(CUcontext handle, struct context **context) {
 
 _Thread_local bool rf_in_callback;
 
+CUresult rf_context_error(struct context *context) {
+  const int error = atomic_load_explicit(&context->error, memory_order_acquire);
+  if (RF_UNLIKELY(error)) rf_print_flush(context);
+  return (CUresult)error;
+}
+
 CUresult rf_current_context(struct context **context) {
   if (RF_UNLIKELY(rf_in_callback)) return CUDA_ERROR_NOT_PERMITTED;
   if (RF_UNLIKELY(thread.depth == 0)) return CUDA_ERROR_INVALID_CONTEXT;
   struct context *const found = rf_object_find(RF_KIND_CONTEXT, thread.stack[thread.depth - 1]);
   if (RF_UNLIKELY(!found || !atomic_load_explicit(&found->active, memory_order_acquire))) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
   *context = found;
-  return (CUresult)atomic_load_explicit(&found->error, memory_order_acquire);
+  return rf_context_error(found);
 }
 
 struct context *rf_context_or_null(void) {

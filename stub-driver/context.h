@@ -9,12 +9,15 @@
 
 struct stream;
 
-/* What kernels printed and nobody has waited for yet. */
+/* What kernels printed and nobody has waited for yet: of printf, for standard output, and of assert, for standard error. */
+enum { RF_PRINTED, RF_ASSERTED };
 struct rf_printed {
   pthread_mutex_t lock;
   _Atomic bool any;
-  char *text;
-  size_t length, capacity;
+  struct rf_kept {
+    char *text;
+    size_t length, capacity;
+  } texts[2];
 };
 
 #define RF_GREATEST_PRIORITY (-5) /* as on hardware: 0 is the least */
@@ -51,6 +54,9 @@ CUresult rf_context_find(CUcontext handle, struct context **context);
 
 /* Waits until all work of a context is done. */
 void rf_context_drain(struct context *context);
+
+/* What sticks to a context, or CUDA_SUCCESS; with an error comes what its kernels had to say (rf_print_flush). */
+CUresult rf_context_error(struct context *context);
 
 /* Poisons a context: the first error wins. */
 void rf_context_fail(struct context *context, CUresult error);

@@ -65,7 +65,7 @@ static CUresult find(const char *call, CUevent handle, struct event **event) {
   struct event *const found = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)handle);
   if (!found) return CUDA_ERROR_INVALID_HANDLE;
   *event = found;
-  return (CUresult)atomic_load_explicit(&found->context->error, memory_order_acquire);
+  return rf_context_error(found->context);
 }
 
 CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {

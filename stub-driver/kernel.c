@@ -197,33 +197,42 @@ static bool release(void *argument, uint64_t address) {
 
 /* ---- printing ----------------------------------------------------------------------------------------------------- */
 
-static void print(void *argument, const char *text, size_t length) {
-  const struct sight *const sight = argument;
-  const size_t limit = sight->print_limit;
-  struct rf_printed *const printed = &sight->context->printed;
+static void keep(struct rf_printed *printed, int which, const char *text, size_t length, size_t limit) {
   pthread_mutex_lock(&printed->lock);
+  struct rf_kept *const kept = &printed->texts[which];
   /* As on hardware, what does not fit pushes out what was there: the oldest output is lost. */
   if (length > limit) length = 0;
-  if (printed->length + length > limit) {
-    const size_t lost = printed->length + length - limit;
-    memmove(printed->text, printed->text + lost, printed->length - lost);
-    printed->length -= lost;
+  if (kept->length + length > limit) {
+    const size_t lost = kept->length + length - limit;
+    memmove(kept->text, kept->text + lost, kept->length - lost);
+    kept->length -= lost;
   }
-  if (printed->length + length > printed->capacity) {
-    size_t capacity = printed->capacity ? printed->capacity : 4096;
-    while (capacity < printed->length + length) capacity *= 2;
-    char *const grown = realloc(printed->text, capacity);
+  if (kept->length + length > kept->capacity) {
+    size_t capacity = kept->capacity ? kept->capacity : 4096;
+    while (capacity < kept->length + length) capacity *= 2;
+    char *const grown = realloc(kept->text, capacity);
     if (grown) {
-      printed->text = grown;
-      printed->capacity = capacity;
+      kept->text = grown;
+      kept->capacity = capacity;
     } else {
       length = 0;
     }
   }
-  if (length) memcpy(printed->text + printed->length, text, length);
-  printed->length += length;
-  atomic_store_explicit(&printed->any, printed->length != 0, memory_order_release);
+  if (length) memcpy(kept->text + kept->length, text, length);
+  kept->length += length;
+  if (kept->length) atomic_store_explicit(&printed->any, true, memory_order_release);
   pthread_mutex_unlock(&printed->lock);
+}
+
+static void print(void *argument, const char *text, size_t length) {
+  const struct sight *const sight = argument;
+  keep(&sight->context->printed, RF_PRINTED, text, length, sight->print_limit);
+}
+
+/* What assert() says: on standard error at the next synchronisation, as on hardware. */
+static void complain(void *argument, const char *text, size_t length) {
+  const struct sight *const sight = argument;
+  keep(&sight->context->printed, RF_ASSERTED, text, length, sight->print_limit);
 }
 
 void rf_print_flush(struct context *context) {
@@ -231,17 +240,15 @@ void rf_print_flush(struct context *context) {
   if (RF_LIKELY(!atomic_load_explicit(&printed->any, memory_order_acquire))) return;
   pthread_mutex_lock(&printed->lock);
   /* Through stdio, so that it stands where it belongs among the program's own lines. */
-  fwrite(printed->text, 1, printed->length, stdout);
-  fflush(stdout);
-  printed->length = 0;
+  for (int which = RF_PRINTED; which <= RF_ASSERTED; which++) {
+    FILE *const file = which == RF_PRINTED ? stdout : stderr;
+    if (!printed->texts[which].length) continue;
+    fwrite(printed->texts[which].text, 1, printed->texts[which].length, file);
+    fflush(file);
+    printed->texts[which].length = 0;
+  }
   atomic_store(&printed->any, false);
   pthread_mutex_unlock(&printed->lock);
-}
-
-/* What a kernel's assert() says, at once and on stderr, as on hardware. */
-static void complain(void *argument, const char *text, size_t length) {
-  (void)argument;
-  fwrite(text, 1, length, stderr);
 }
 
 /* ---- checks (RINGFENCE_STUB_CHECK) -------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ CUresult rf_stream_find(CUstream handle, CUstream null_stream, struct stream **s
   struct stream *const found = rf_object_find(RF_KIND_STREAM, (uint64_t)(uintptr_t)wanted);
   if (RF_UNLIKELY(!found)) return CUDA_ERROR_INVALID_HANDLE;
   *stream = found;
-  return (CUresult)atomic_load_explicit(&found->context->error, memory_order_acquire);
+  return rf_context_error(found->context);
 }
 
 static CUresult find(const char *call, CUstream handle, CUstream null_stream, struct stream **stream) {
@@ -66,7 +66,7 @@ static CUresult query(const char *call, CUstream handle, CUstream null_stream) {
   RF_TRY(find(call, handle, null_stream, &stream));
   RF_TRY(rf_capture_refuse(stream));
   RF_TRY(rf_capture_unsafe());
-  return rf_stream_idle(stream) ? (CUresult)atomic_load(&stream->context->error) : CUDA_ERROR_NOT_READY;
+  return rf_stream_idle(stream) ? rf_context_error(stream->context) : CUDA_ERROR_NOT_READY;
 }
 
 static CUresult synchronize(const char *call, CUstream handle, CUstream null_stream) {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x37f8c451u
+#define RF_TABLE_HASH 0xbe7a2af2u
 
 enum rf_message {
     RF_PING = 1,
@@ -1074,13 +1074,15 @@ struct rf_LINK_DESTROY {
 };
 _Static_assert(sizeof(struct rf_LINK_DESTROY) == 8, "rf_LINK_DESTROY");
 
-/* PRINT_READ: what kernels have printed, the oldest first; the bytes follow */
+/* PRINT_READ: what kernels have printed, the oldest first; the bytes follow; file 1: for standard output, 2: for standard error */
 
 struct rf_PRINT_READ_reply {
     uint32_t bytes;
     uint32_t left;
+    uint32_t file;
+    uint32_t pad;
 };
-_Static_assert(sizeof(struct rf_PRINT_READ_reply) == 8, "rf_PRINT_READ_reply");
+_Static_assert(sizeof(struct rf_PRINT_READ_reply) == 16, "rf_PRINT_READ_reply");
 
 /* LAUNCH: a kernel's launch; flags 1: cooperative. The parameters follow as the kernel sees them, `bytes` of them (or lie in a staging chunk, which the executor frees), padded to 8, then attributes of 72 bytes as in cuda.h, handles in them ours */
 struct rf_LAUNCH {

@@ -12,7 +12,7 @@ import { ClientGraphs } from './graphs/handlers.ts';
 import type { Wait } from './handlers/waits.ts';
 import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
-import { OUTPUT_MAX } from './printed.ts';
+import { type Output, OUTPUT_MAX } from './printed.ts';
 import type { ClientRegion } from './region.ts';
 import { futexWake, send, Sent } from './system.ts';
 
@@ -65,7 +65,7 @@ export class Client implements MemoryClient {
   /** Its code may print: outputs are looked for. */
   printing = false;
   /** What its kernels have printed and it has not fetched (PRINT_READ). */
-  readonly output: Buffer[] = [];
+  readonly output: { file: Output; text: Buffer }[] = [];
   outputBytes = 0;
   /** `memory.submitted` when its output was last known to be complete. */
   printedAt = 0;
@@ -117,10 +117,10 @@ export class Client implements MemoryClient {
   }
 
   /** Keeps what its kernels have printed until it fetches it, and lets it know. */
-  printed(text: Buffer): void {
-    this.output.push(text);
+  printed(file: Output, text: Buffer): void {
+    this.output.push({ file, text });
     this.outputBytes += text.length;
-    while (this.outputBytes > OUTPUT_MAX && this.output.length > 1) this.outputBytes -= this.output.shift()!.length;
+    while (this.outputBytes > OUTPUT_MAX && this.output.length > 1) this.outputBytes -= this.output.shift()!.text.length;
     if (!this.dead) Atomics.add(this.words, wordAt(Region.printed), 1);
   }
 

@@ -12,7 +12,7 @@ import { Context, Event, Stream } from './context.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
-import type { Printed } from './printed.ts';
+import { type Asserted, Output, type Printed } from './printed.ts';
 import { PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
 import { Utilization } from './utilization.ts';
@@ -54,6 +54,7 @@ export class Executor implements WorkHost, MemoryCore {
   memory!: ZoneMemory;
   /** Null: standard output is the process's own (tests). */
   printed: Printed | null = null;
+  asserted: Asserted | null = null;
   readonly clients: Client[] = [];
   /** Events that clients may open by a handle: cuIpcOpenEventHandle. */
   readonly sharedEvents = new Map<string, Event>();
@@ -322,14 +323,35 @@ export class Executor implements WorkHost, MemoryCore {
   flushPrinted(client: Client, context: Context): void {
     if (!client.printing || client.dead || context.native === 0) return;
     const stream = this.rescueStream(context);
-    if (stream !== 0) this.driver.cuStreamSynchronize(stream);
+    const status = stream !== 0 ? this.driver.cuStreamSynchronize(stream) : 0;
     this.collectPrinted(client);
+    if (status === CUresult.ASSERT) this.collectAsserted(client);
+  }
+
+  /** A client has code that may print. */
+  startPrinting(client: Client): void {
+    if (client.printing) return;
+    client.printing = true;
+    this.asserted?.begin();
+  }
+
+  /** A client is gone. */
+  endPrinting(client: Client): void {
+    if (!client.printing) return;
+    client.printing = false;
+    this.asserted?.end();
   }
 
   /** Gives a client what a call of the driver for it may have written out. */
   collectPrinted(client: Client): void {
     const text = this.printed?.take() ?? null;
-    if (text !== null) client.printed(text);
+    if (text !== null) client.printed(Output.stdout, text);
+  }
+
+  /** The driver has just told of an assertion that failed in a context of the client's. */
+  private collectAsserted(client: Client): void {
+    const text = client.printing ? (this.asserted?.take() ?? null) : null;
+    if (text !== null) client.printed(Output.stderr, text);
   }
 
   /** Before a waited call is answered: its client finds the output of all work that it knows to be done. */
@@ -423,7 +445,13 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Notes what no context recovers from. */
   private poisoned(context: Context, status: number): void {
-    if (FAULTS.has(status) && context.legacy !== null) context.fault = status;
+    if (!FAULTS.has(status) || context.legacy === null) return;
+    context.fault = status;
+    if (status !== CUresult.ASSERT) return;
+    // Whoever asks is told, and what the assertion says is written then at the latest. Asking a stream never waits.
+    this.enter(context.native);
+    this.driver.cuStreamQuery(0);
+    this.collectAsserted(context.client);
   }
 
   /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */

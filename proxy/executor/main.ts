@@ -13,7 +13,7 @@ import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
 import { Rehearsal } from './rehearsal.ts';
 import { loopDescriptor } from './system.ts';
-import { Printed } from './printed.ts';
+import { Asserted, Output, Printed } from './printed.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
@@ -107,7 +107,9 @@ class Process {
     if (device === undefined) return fail('ZONE_DEVICE_UNKNOWN', new Error(`zone "${record.name}" wants device ${record.device}, the driver has ${this.devices.length}`));
     const executor = new Executor(this.driver, device.device, record.limits, () => this.usageSoon());
     if (executor.internalContext() === 0) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
-    executor.printed = new Printed();
+    executor.printed = new Printed(Output.stdout);
+    executor.printed.begin();
+    executor.asserted = new Asserted();
     executor.onWork = () => this.zone?.wake();
     executor.memory = createZoneMemory(executor, record.limits);
     this.executor = executor;

@@ -258,7 +258,10 @@ export class Zone {
     log.debug({ client: client.id, why }, 'a client left');
     this.connections.get(client)!.stop();
     this.connections.delete(client);
-    endClient(this.executor, client, () => this.gone(client.id));
+    endClient(this.executor, client, () => {
+      this.executor.endPrinting(client);
+      this.gone(client.id);
+    });
     this.loop.wake();
   }
 

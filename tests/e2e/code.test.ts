@@ -77,6 +77,32 @@ test('what the kernels of two clients print never mixes', async () => {
   await empty('a')
 })
 
+test("a failed assertion's lines are the program's own standard error, whose ever it is", async () => {
+  // As on hardware, the first threads of the block that fail end it: whether each of them still speaks is not promised.
+  const check = (what: string, text: string): void => {
+    const lines = text.split('\n').slice(0, -1)
+    assert.is(lines.shift(), 'before')
+    assert.is(lines.pop(), 'after')
+    assert.ok(lines.length > 0, text)
+    for (const line of lines) assert.ok([6, 7].some((thread) => line === `code.c:7: insist: block: [0,0,0], thread: [${thread},0,0] Assertion \`${what}\` failed.`), text)
+  }
+  const alone = run(program('code'), ['assert', 'small'], { LD_LIBRARY_PATH: libraries.stub, ...quiet })
+  assert.is(alone.status, 0, alone.stderr)
+  check('small', alone.stderr)
+  const clients = ['one', 'two', 'three'].map((what) => {
+    const child = spawn(program('code'), ['assert', what], { env: { ...process.env, ...daemon.env('a') } })
+    let text = ''
+    child.stderr.on('data', (d: Buffer) => (text += d.toString()))
+    return new Promise<[string, string, number | null]>((done) => child.on('close', (status) => done([what, text, status])))
+  })
+  for (const [what, text, status] of await Promise.all(clients)) {
+    assert.is(status, 0, text)
+    check(what, text)
+  }
+  assert.not.match(daemon.output, /Assertion/)
+  await empty('a')
+})
+
 test('code and its variables count, to the byte', async () => {
   daemon.zone('small', '8Mi')
   const result = daemon.in('small', program('code'), ['quota', String(8 << 20)])

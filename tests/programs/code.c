@@ -2,6 +2,7 @@
  *
  *   code             everything below
  *   code print       kernels print; standard output is compared by the caller
+ *   code assert X    a kernel's assertion, of the text X, fails; standard error is compared by the caller
  *   code quota N     in a zone of N bytes: code and its variables are counted to the byte
  *   code storm       launches without end, until it is killed */
 #include <pthread.h>
@@ -577,11 +578,48 @@ static void storm(void)
     for (;;) launch(count, 4, 32, NULL, (void *[]){&at});
 }
 
+/* Bytes of a text as an initialiser. */
+static char *bytes_of(char *at, const char *name, const char *value)
+{
+    at += sprintf(at, ".global .align 1 .b8 %s[%zu] = {", name, strlen(value) + 1);
+    for (const char *c = value; *c; c++) at += sprintf(at, "%d, ", *c);
+    return at + sprintf(at, "0};\n");
+}
+
+static void insist(const char *what)
+{
+    char code[8192], *at = code;
+    CUmodule module;
+    CUfunction f;
+    unsigned limit = 6;
+    at += sprintf(at, "%s.extern .func __assertfail(.param .b64 a, .param .b64 b, .param .b32 c, .param .b64 d, .param .b64 e);\n", HEAD);
+    at = bytes_of(at, "expression", what);
+    at = bytes_of(at, "file", "code.c");
+    at = bytes_of(at, "function", "insist");
+    sprintf(at, ".visible .entry insist(.param .u32 n)\n"
+                "{ .reg .u32 %%n, %%t; .reg .u64 %%e, %%f, %%g; .reg .pred %%p;\n"
+                " ld.param.u32 %%n, [n]; mov.u32 %%t, %%tid.x; setp.lt.u32 %%p, %%t, %%n; @%%p bra done;\n"
+                " mov.u64 %%e, expression; cvta.global.u64 %%e, %%e; mov.u64 %%f, file; cvta.global.u64 %%f, %%f; mov.u64 %%g, function; cvta.global.u64 %%g, %%g;\n"
+                " { .param .b64 a; .param .b64 b; .param .b32 c; .param .b64 d; .param .b64 e; st.param.b64 [a], %%e; st.param.b64 [b], %%f; st.param.b32 [c], 7;\n"
+                "   st.param.b64 [d], %%g; st.param.b64 [e], 1; call.uni __assertfail, (a, b, c, d, e); }\n"
+                "done: ret; }\n");
+    CU(cuModuleLoadData(&module, code));
+    CU(cuModuleGetFunction(&f, module, "insist"));
+    launch(f, 1, 6, NULL, (void *[]){&limit});
+    CU(cuCtxSynchronize());
+    fprintf(stderr, "before\n");
+    launch(f, 1, 8, NULL, (void *[]){&limit});
+    CU_FAILS(CUDA_ERROR_ASSERT, cuCtxSynchronize());
+    fprintf(stderr, "after\n");
+    CU_FAILS(CUDA_ERROR_ASSERT, cuCtxSynchronize()); /* and is not said twice */
+}
+
 int main(int argc, char **argv)
 {
     CU(cuInit(0));
     CU(cuCtxCreate_v2(&context, 0, 0));
     if (argc > 1 && !strcmp(argv[1], "print")) print();
+    else if (argc > 2 && !strcmp(argv[1], "assert")) insist(argv[2]);
     else if (argc > 2 && !strcmp(argv[1], "quota")) quota(strtoull(argv[2], NULL, 0));
     else if (argc > 1 && !strcmp(argv[1], "storm")) storm();
     else {

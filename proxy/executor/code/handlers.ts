@@ -65,7 +65,7 @@ function moduleLoad(v: Invocation): number {
     image.report = jit.report();
     if (status === 0 && (client.dead || context.legacy === null)) status = CUresult.CONTEXT_IS_DESTROYED; // and the module goes with it
     if (status === 0) {
-      if (canPrint(image)) client.printing = true;
+      if (canPrint(image)) executor.startPrinting(client);
       const module = new Module(context, native, null, charge);
       if (addModule(executor, client, module)) later.replyRow(ModuleLoadReply.module, module.row);
       else {
@@ -109,7 +109,7 @@ function libraryLoad(v: Invocation): number {
   const finish = (status: number, native: number, charge: number, variables: number): void => {
     image.report = jit.report();
     if (status === 0) {
-      if (canPrint(image)) client.printing = true;
+      if (canPrint(image)) executor.startPrinting(client);
       const library = new Library(native, charge, variables);
       if (!client.dead) library.row = executor.registerObject(HandleType.library, client, native, library);
       if (library.row >= 0) {

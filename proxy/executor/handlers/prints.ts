@@ -15,12 +15,13 @@ function read(v: Invocation): number {
     v.replyU64(PrintReadReply.bytes, 0);
     return CUresult.SUCCESS;
   }
-  const bytes = Math.min(first.length, ROOM);
-  v.replyText(HEAD_BYTES >> 2, first, 0, ROOM);
-  if (bytes === first.length) client.output.shift();
-  else client.output[0] = first.subarray(bytes);
+  const bytes = Math.min(first.text.length, ROOM);
+  v.replyText(HEAD_BYTES >> 2, first.text, 0, ROOM);
+  if (bytes === first.text.length) client.output.shift();
+  else first.text = first.text.subarray(bytes);
   client.outputBytes -= bytes;
   v.replyU32(PrintReadReply.bytes, bytes);
+  v.replyU32(PrintReadReply.file, first.file);
   v.replyU32(PrintReadReply.left, client.outputBytes);
   return CUresult.SUCCESS;
 }
