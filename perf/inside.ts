@@ -44,8 +44,7 @@ async function play(call: Caller, stage: Rehearsal): Promise<void> {
     set: [[GpuSet.address, memory[0]], [GpuSet.address + 1, memory[1]], [GpuSet.width, 4], [GpuSet.rows, 1], [GpuSet.element, 1], ...onStream(GpuSet.stream)],
   }
   if (variant === 'without-handler' || variant === 'posted') stage.handlers[message] = () => 0
-  // Nothing to spin for: this client writes when we let it.
-  stage.zone.setCrowded(true)
+  stage.zone.neverSpins()
   // A waited call that the handler answers later (a set) would measure the GPU; taken for itself it is posted.
   const slot = kind === 'null' || (variant !== 'posted' && variant === 'without-handler' && kind === 'record') ? 0 : SLOT_POSTED
   const sync: Fields = [[GpuSync.scope, SyncScope.stream], ...onStream(GpuSync.target)]

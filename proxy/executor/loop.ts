@@ -6,7 +6,8 @@
  * timers and the supervisor's messages get theirs too. With nothing to do it spins: for about as long as it lately took until work
  * came; not at all after it was in vain a few times (the client thinks longer, or has no core to run on while we spin on its own),
  * but for a try now and then; and not while the machine is crowded (a clock that jumps between two looks at it: somebody else
- * had the core). Then it announces its sleep on every ring, looks once more, and
+ * had the core). In a crowd of busy zones it serves and spins in its turns only (turns.ts), so that two processes have two cores to
+ * themselves. With nothing to do for so long, it announces its sleep on every ring, looks once more, and
  *
  *   - with work on the GPU: sleeps 20 to 500 us at a time, because nothing but asking tells when the GPU is done;
  *   - with none, but some lately: dozes. A doorbell finds the loop where it left off, in compiled code, and is answered after a
@@ -31,6 +32,7 @@ import { log } from './log.ts';
 import { peekHostDone } from './peek.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
+import type { Turns } from './turns.ts';
 
 /** Records of one client in one go. */
 const BATCH_RECORDS = 256;
@@ -56,6 +58,11 @@ const SLEEP_MAX_US = 500;
 const SLEEP_SHARE = 15;
 /** Without a turn of libuv at most. */
 const SLICE_MS = 25;
+const CROWDED_SLICE_MS = 250;
+/** In a crowd: a zone that asked for nothing for so long is served at once. */
+const LIGHT_MS = 200;
+/** In our turn: a client that slept, on a core that was halted, is back after so long. */
+const TURN_SPIN_MS = 0.25;
 /** After so much silence the process sleeps in libuv, and wakes for nothing but events. */
 const DOZE_MS = 250;
 
@@ -71,10 +78,14 @@ export class Loop {
   private spin = SPIN_MIN_MS;
   private vain = 0;
   private crowdedUntil = 0;
-  /** By the supervisor's word: more zones are busy than there are cores for. Then a core that we spin on is taken from one of them. */
-  crowded = false;
+  /** By the supervisor's word: more zones are busy than there are cores for. */
+  private crowded = false;
+  /** In a crowd: when we last served, in our turn or out of it. */
+  private served = 0;
   /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
   sliceMs = SLICE_MS;
+  /** False for a client in this very thread, which writes nothing while we look. */
+  spins = true;
   private readonly naps = new Naps();
   /** libuv's epoll descriptor; -1: not known, so it gets a turn after each sleep, and there is no dozing. */
   private libuv = -1;
@@ -93,6 +104,7 @@ export class Loop {
   constructor(
     private readonly executor: Executor,
     private readonly handlers: HandlerTable,
+    private readonly turns: Turns,
     private readonly violated: (client: Client, why: string) => void,
     private readonly unreachable: (client: Client) => void,
   ) {
@@ -110,6 +122,11 @@ export class Loop {
     this.rouse();
     this.turned = performance.now();
     this.run();
+  }
+
+  setCrowded(crowded: boolean): void {
+    this.crowded = crowded;
+    if (!crowded) this.turns.give(this.lastWork);
   }
 
   private rouse(): void {
@@ -143,6 +160,10 @@ export class Loop {
     let worked = false;
     let since = 0;
     for (;;) {
+      if (this.crowded && !this.turns.mine && this.asked()) {
+        if (!this.mayServe()) return this.schedule();
+        start = last = performance.now();
+      }
       let did = 0;
       for (let i = clients.length - 1; i >= 0; i--) did += this.serve(clients[i]);
       work.close();
@@ -162,6 +183,10 @@ export class Loop {
           quiet = 0;
         }
         since += did;
+        if (this.turns.mine) {
+          this.lastWork = performance.now();
+          if (this.turns.isOver(this.lastWork)) this.turns.give(this.lastWork);
+        }
         if ((++rounds & 7) !== 0 && since < LOOK_EVERY) continue;
         since = 0;
         last = performance.now();
@@ -174,8 +199,9 @@ export class Loop {
         this.lastWork = last;
         continue;
       }
-      if (!work.pending && !this.crowded) this.watch();
-      if ((++quiet & 7) !== 0 && !this.crowded) continue;
+      const mayStay = this.spins && (!this.crowded || this.turns.mine);
+      if (!work.pending && mayStay) this.watch();
+      if ((++quiet & 7) !== 0 && mayStay) continue;
       const now = performance.now();
       if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
       last = now;
@@ -197,9 +223,39 @@ export class Loop {
     }
   }
 
+  /** Whether a client waits for us to look at its ring. */
+  private asked(): boolean {
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) if (!clients[i].stalled && clients[i].reader.peek()) return true;
+    return false;
+  }
+
+  /** In a crowd, with something to serve: waits for our turn. False: libuv must have its turn first. */
+  private mayServe(): boolean {
+    const now = performance.now();
+    // Who asks for little need not queue behind those who never stop.
+    if (now - this.served > LIGHT_MS) {
+      this.served = now;
+      return true;
+    }
+    const left = CROWDED_SLICE_MS - (now - this.turned);
+    if (left <= 0 || this.libuvAsks() || !this.turns.take(left)) return false;
+    this.served = performance.now();
+    return true;
+  }
+
+  /** Whether libuv has anything to do but timers. */
+  private libuvAsks(): boolean {
+    if (this.bells && !this.readBells()) return true;
+    this.naps.clear();
+    this.naps.watch(this.libuv);
+    return this.naps.sleep(0) !== 0;
+  }
+
   private mayRest(now: number): boolean {
-    if (this.crowded) return true;
+    if (!this.spins || (this.crowded && !this.turns.mine)) return true;
     const idle = now - this.lastWork;
+    if (this.turns.mine && this.vain < VAIN_MAX) return idle > TURN_SPIN_MS;
     if (this.executor.work.pending && now >= this.crowdedUntil) return idle > SPIN_PENDING_MS;
     return idle > (now < this.crowdedUntil ? SPIN_NONE_MS : this.spin);
   }
@@ -207,6 +263,8 @@ export class Loop {
   /** Nothing to do: sleeps, in one of the three ways. True: awake again, go on; false: the turn is over. */
   private rest(): boolean {
     const { clients, work } = this.executor;
+    const spun = !this.crowded || this.turns.mine;
+    this.turns.give(this.lastWork);
     let stalled = false;
     // Backwards: an unreachable client leaves the list.
     for (let i = clients.length - 1; i >= 0; i--) {
@@ -226,7 +284,7 @@ export class Loop {
     }
     if (clients.length !== 0) this.libuv = loopDescriptor(clients[0].fd);
     const now = performance.now();
-    const left = this.sliceMs - (now - this.turned);
+    const left = (this.crowded ? CROWDED_SLICE_MS : this.sliceMs) - (now - this.turned);
     if (work.pending || stalled) {
       // Half the way to when a lone copy is due, again and again, and what it is late counts alone. Else in proportion to how long there
       // has been nothing: what takes 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
@@ -234,7 +292,7 @@ export class Loop {
       const nap = due === 0 ? (now - this.lastWork) * SLEEP_SHARE : now < due ? (due - now) * 500 : (now - due) * SLEEP_SHARE;
       return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, nap), this.sliceMs * 1000), left);
     }
-    if (this.restedAfter !== this.lastWork) {
+    if (spun && this.restedAfter !== this.lastWork) {
       this.restedAfter = this.lastWork;
       this.vain++;
       this.spin = this.vain < VAIN_MAX ? this.spin : this.vain % PROBE_EVERY === 0 ? SPIN_MAX_MS : SPIN_NONE_MS;

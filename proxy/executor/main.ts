@@ -4,7 +4,7 @@
  */
 import { loadDriver, must } from '../driver/driver.ts';
 import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
-import type { DriverInfo, ExecutorMessage, SupervisorMessage, ZoneRecord } from '../supervisor/messages.ts';
+import { type DriverInfo, type ExecutorMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
 import { adoptSocket } from './adopt.ts';
 import { Executor } from './executor.ts';
 import { makeHandlers } from './handlers/table.ts';
@@ -14,6 +14,7 @@ import { createZoneMemory } from './memory/zone.ts';
 import { Rehearsal } from './rehearsal.ts';
 import { loopDescriptor } from './system.ts';
 import { Asserted, Output, Printed } from './printed.ts';
+import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
@@ -119,7 +120,7 @@ class Process {
         say({ type: 'client-gone', id });
       },
       deserted: (isDeserted) => this.linger(isDeserted),
-    });
+    }, new Turns(Number(process.env[TURNS_VARIABLE] ?? -1)));
     setInterval(() => {
       if (executor.calls !== this.callsTold) this.usageSoon();
     }, CALLS_EVERY_MS).unref();

@@ -22,6 +22,7 @@ import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
 import { close, send } from './system.ts';
+import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 
 const MIB = 1 << 20;
@@ -65,7 +66,7 @@ export class Rehearsal {
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => undefined,
       deserted: () => undefined,
-    });
+    }, new Turns(-1));
     this.zone.neverSleeps();
     this.executor.onWork = () => this.zone.wake();
     const pair = new Int32Array(2);

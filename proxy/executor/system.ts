@@ -17,10 +17,14 @@ const strnlenCall = libc.func('size_t strnlen(uintptr_t text, size_t most)');
 const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t bytes)');
 const closeCall = libc.func('int close(int fd)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
+const mmapCall = libc.func('uintptr_t mmap(uintptr_t address, size_t bytes, int protection, int flags, int fd, int64_t offset)');
 const ppollCall = libc.func('int ppoll(uintptr_t fds, size_t count, uintptr_t timeout, uintptr_t mask)');
 
 const SYS_FUTEX = arch() === 'arm64' ? 98 : 202;
+const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
@@ -32,6 +36,22 @@ const EINTR = 4;
 /** Wakes every sleeper on the futex word at a native address, in whichever process it sleeps. */
 export function futexWake(address: number): void {
   futexCall(SYS_FUTEX, address, FUTEX_WAKE, 0x7fffffff, 0, 0, 0);
+}
+
+const patience = new Int32Array(4); // struct timespec
+const patienceAddress = addressOf(patience);
+
+/** Sleeps while the futex word at a native address is `value`, for `milliseconds` at most, below a second. Returns early at any time. */
+export function futexSleep(address: number, value: number, milliseconds: number): void {
+  patience[2] = Math.round(milliseconds * 1e6);
+  futexCall(SYS_FUTEX, address, FUTEX_WAIT, value, patienceAddress, 0, 0);
+}
+
+/** Maps the first `bytes` of an object for as long as the process lives. Throws when the system does not. */
+export function mapShared(fd: number, bytes: number): ArrayBuffer {
+  const address = mmapCall(0, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as number | bigint; // MAP_FAILED is no exact number
+  if (typeof address !== 'number') throw new Error(`mmap of descriptor ${fd}: errno ${koffi.errno()}`);
+  return koffi.view(BigInt(address), bytes);
 }
 
 /** A copy of the text at a native address, at most `most` bytes of it, without its NUL. */

@@ -20,6 +20,7 @@ import { log } from './log.ts';
 import { Loop } from './loop.ts';
 import { Monitors, MONITORS_MAX } from './monitors.ts';
 import { preciseSleeps } from './system.ts';
+import type { Turns } from './turns.ts';
 import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
 
 /** Connections that have not said hello yet, beyond the zone's limit of clients. */
@@ -69,9 +70,10 @@ export class Zone {
     private readonly device: Device,
     private readonly driverVersion: number,
     private readonly events: ZoneEvents,
+    turns: Turns,
   ) {
     this.loop = new Loop(
-      executor, handlers,
+      executor, handlers, turns,
       (client, why) => this.drop(client, why, 'broke the protocol and is ended'),
       (client) => this.drop(client, 'its socket takes no more notices', 'does not read its socket and is ended'),
     );
@@ -100,6 +102,11 @@ export class Zone {
     this.loop.sliceMs = 0;
   }
 
+  /** Nothing to spin for: the client in this thread writes when we let it (the harness). */
+  neverSpins(): void {
+    this.loop.spins = false;
+  }
+
   /** A client rang: serves what is there. */
   rang(): void {
     this.loop.rang();
@@ -107,7 +114,7 @@ export class Zone {
 
   /** Whether more zones are busy than there are cores for. */
   setCrowded(crowded: boolean): void {
-    this.loop.crowded = crowded;
+    this.loop.setCrowded(crowded);
   }
 
   setLimits(limits: ZoneLimits): void {

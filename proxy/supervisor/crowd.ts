@@ -1,10 +1,9 @@
 /**
  * Whether more zones are busy than the machine has cores for, and telling their executors so.
  *
- * Spinning is what makes a lone zone quick, and what ruins many: a client and its executor that happen to run at the same time
- * keep two cores for a whole time slice and make thousands of calls, while the others' calls wait behind executors that look
- * at empty rings. When executors sleep as soon as they have nothing to do, a core always goes to someone with work, and
- * all zones go at one pace. No executor can see for itself which of the two it is in; here all reports come together.
+ * Spinning is what makes a lone zone quick, and what ruins many: calls wait behind executors that look at empty rings. In a crowd,
+ * executors serve and spin in turns (`executor/turns.ts`). No executor can see for itself that there is one; here all reports come
+ * together.
  */
 import { performance } from 'node:perf_hooks';
 

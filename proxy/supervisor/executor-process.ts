@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
 import { sendSocket } from './hand-over.ts';
-import { executorMessage, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage } from './messages.ts';
+import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
 import { describeIssue } from './state.ts';
 
@@ -28,6 +28,8 @@ export interface ExecutorOptions {
   readonly driver: string;
   /** The software GPU's memory (a descriptor of ours) and its size in bytes, null for a real GPU. */
   readonly card: { readonly fd: number; readonly bytes: number } | null;
+  /** The page of turns (a descriptor of ours). */
+  readonly turns: number;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
 }
@@ -72,9 +74,10 @@ export class ExecutorProcess {
   constructor(options: ExecutorOptions) {
     if (!existsSync(options.program)) throw new RingfenceError('EXECUTOR_MISSING', { path: options.program });
     this.#driver = options.driver;
-    /** The place of `card` in `stdio` below is its number in the executor. */
-    const CARD_FD = 4;
-    const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver };
+    /** Their places in `stdio` below are their numbers in the executor. */
+    const TURNS_FD = 4;
+    const CARD_FD = 5;
+    const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver, [TURNS_VARIABLE]: String(TURNS_FD) };
     // An executor is nobody's client, even when the daemon was started inside a zone.
     for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD']) delete env[name];
     if (options.card !== null) {
@@ -91,7 +94,7 @@ export class ExecutorProcess {
       execArgv: [],
       // Its own process group: Ctrl-C at a terminal is for the daemon, which ends executors in order.
       detached: true,
-      stdio: options.card === null ? ['ignore', 2, 2, 'ipc'] : ['ignore', 2, 2, 'ipc', options.card.fd],
+      stdio: ['ignore', 2, 2, 'ipc', options.turns, ...(options.card === null ? [] : [options.card.fd])],
     });
     this.pid = this.#child.pid ?? 0;
     this.#log = options.log.child({ executor: this.pid });

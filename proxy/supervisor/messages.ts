@@ -75,12 +75,16 @@ export type DriverInfo = z.infer<typeof driverInfo>;
  */
 export const shmPrefix = (pid: number): string => `ringfence-${pid}-`;
 
+/** The page of turns (`proxy/executor/turns.ts`) that executors inherit, in bytes; the variable that says as which descriptor. */
+export const TURNS_BYTES = 32 * 1024;
+export const TURNS_VARIABLE = 'RINGFENCE_TURNS_FD';
+
 /** Supervisor to executor. `client` is sent with the accepted socket's handle: see `proxy/executor/adopt.ts`. */
 export type SupervisorMessage =
   | { type: 'adopt'; zone: ZoneRecord }
   | { type: 'client'; id: number }
   | { type: 'limits'; limits: ZoneLimits }
-  /** More zones are busy than there are cores for, or no longer (`crowd.ts`): an executor does not spin while it is so. */
+  /** More zones are busy than there are cores for, or no longer (`crowd.ts`): executors take turns while it is so. */
   | { type: 'crowd'; crowded: boolean }
   | { type: 'stop' };
 

@@ -7,12 +7,13 @@ import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
 import { createCard } from './card.ts';
+import { sealedMemory } from './sealed-memory.ts';
 import { Crowd } from './crowd.ts';
 import { candidates, chooseDriver, type Candidate, type Chosen } from './driver.ts';
 import { ExecutorProcess } from './executor-process.ts';
 import { layout } from './layout.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import type { DeviceInfo, DriverInfo, ZoneLimits, ZoneRecord, ZoneUsage } from './messages.ts';
+import { type DeviceInfo, type DriverInfo, TURNS_BYTES, type ZoneLimits, type ZoneRecord, type ZoneUsage } from './messages.ts';
 import { checkSocketPath, stateFile, zoneSocket } from './paths.ts';
 import { Pool } from './pool.ts';
 import { RunDir, sweepSharedMemory } from './run-dir.ts';
@@ -78,6 +79,7 @@ export class Supervisor {
   readonly #log: Logger;
   readonly #runDir: RunDir;
   readonly #card: number | null;
+  readonly #turns: number;
   readonly #chosen: Chosen;
   readonly #pool: Pool;
   readonly #crowd = new Crowd(availableParallelism());
@@ -88,11 +90,12 @@ export class Supervisor {
   #last: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
-  private constructor(options: SupervisorOptions, log: Logger, runDir: RunDir, card: number | null, chosen: Chosen, pool: Pool) {
+  private constructor(options: SupervisorOptions, log: Logger, runDir: RunDir, card: number | null, turns: number, chosen: Chosen, pool: Pool) {
     this.#options = options;
     this.#log = log;
     this.#runDir = runDir;
     this.#card = card;
+    this.#turns = turns;
     this.#chosen = chosen;
     this.#pool = pool;
     this.#book = new ZoneBook({ devices: chosen.info.devices, overcommit: options.overcommit, uid: process.geteuid!() });
@@ -105,6 +108,7 @@ export class Supervisor {
   static async start(options: SupervisorOptions, log: Logger): Promise<Supervisor> {
     const runDir = RunDir.open(options.runDir);
     let card: number | null = null;
+    let turns = -1;
     let supervisor: Supervisor | null = null;
     try {
       const zones = loadZones(stateFile(runDir.path));
@@ -113,14 +117,15 @@ export class Supervisor {
       const program = options.executor ?? layout().executor;
       const list = candidates(options.driver, layout().stub, options.kernelDrivers);
       if (list.some((candidate) => candidate.card)) card = createCard(options.cardMemory);
-      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, env: process.env, log });
+      turns = sealedMemory('ringfence-turns', TURNS_BYTES);
+      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, turns, env: process.env, log });
       const chosen = await chooseDriver(list, start, log);
       if (!chosen.candidate.card && card !== null) {
         closeSync(card);
         card = null;
       }
       const pool = new Pool(options.pool, () => start(chosen.candidate), log);
-      supervisor = new Supervisor(options, log, runDir, card, chosen, pool);
+      supervisor = new Supervisor(options, log, runDir, card, turns, chosen, pool);
       if (options.pool > 0 || options.keepFirst) pool.add(chosen.executor);
       else void chosen.executor.end(1000);
       pool.fill();
@@ -133,6 +138,7 @@ export class Supervisor {
       if (supervisor) await supervisor.stop();
       else {
         if (card !== null) closeSync(card);
+        if (turns >= 0) closeSync(turns);
         runDir.close();
       }
       throw error;
@@ -257,6 +263,7 @@ export class Supervisor {
         this.#chosen.executor.end(1000),
       ]);
       if (this.#card !== null) closeSync(this.#card);
+      closeSync(this.#turns);
       this.#runDir.close();
     })();
     return this.#stopping;

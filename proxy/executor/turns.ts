@@ -1,0 +1,154 @@
+/**
+ * Turns: which executor may serve its zone, while more zones are busy than the machine has cores for.
+ *
+ * A waited call needs two processes, the client and its executor. Left to the kernel's scheduler, a crowd of them runs in whatever order,
+ * nearly always one without the other: each call costs four changes of process, and every change finds the caches full of
+ * somebody else's code. So the busy zones go one after the other: whoever has the turn spins, its client finds the other core free,
+ * and for a slice of time the two go as fast as a lone zone does. All others sleep meanwhile. Whoever comes back queues behind the rest.
+ *
+ * The queue is a ticket lock in memory that the supervisor made and every executor has inherited, one for each pair of cores (a lane). Its
+ * words are written by executors alone, never by tenants. A turn is leave to run and guards no data: two executors that both believe to have
+ * it do no harm, and one that has been subverted can slow the others down, as it could by burning the cores. A turn that lasts longer than
+ * LEASE_MS, because its holder died or is in a slow call of the driver's, is passed over by whoever waits.
+ */
+import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { addressOf } from '../driver/driver.ts';
+import { TURNS_BYTES } from '../supervisor/messages.ts';
+import { futexSleep, futexWake, mapShared } from './system.ts';
+
+/** What all slices of one round make together, and the least and most for one: a few hundred calls, and 64 zones wait less than 100 ms. */
+const ROUND_MS = 36;
+const SLICE_MIN_MS = 0.3;
+const SLICE_MAX_MS = 2;
+/** Slices that a zone can save up. */
+const CREDIT_MAX = 3;
+/** After so long without a move the next in the queue helps himself, the one behind him after twice as long, and so on. */
+const LEASE_MS = 4;
+
+/** One lane, in words: the next ticket; the ticket whose turn it is; the seats, on which tickets wait; and the tickets that left
+ *  the queue, inverted. More tickets than seats: they wake one another for nothing, or who left is found out by the lease. */
+const LANE = 256;
+const NEXT = 0;
+const SERVING = 16;
+const SEATS = 32;
+const GONE = 96;
+const SEAT_MASK = 63;
+const LANES_MAX = TURNS_BYTES / 4 / LANE;
+
+export class Turns {
+  /** Whether this executor has the turn. */
+  mine = false;
+  private lane = -1;
+  private ticket = 0;
+  private began = 0;
+  private batches = 0;
+  private slice = 0;
+  /** What is left of former turns: the client was slow to come back, and shall not have less than others for it. */
+  private credit = 0;
+  /** While queueing: whose turn we saw last, and since when. */
+  private seen = 0;
+  private since = 0;
+  private readonly base: number;
+  private readonly words: Int32Array;
+  private readonly lanes: number;
+
+  /** `fd`: the page that came from the supervisor; -1: there is none, and nobody to wait for. */
+  constructor(fd: number, cores = availableParallelism()) {
+    this.words = new Int32Array(fd < 0 ? new ArrayBuffer(TURNS_BYTES) : mapShared(fd, TURNS_BYTES));
+    this.base = addressOf(this.words);
+    this.lanes = Math.min(LANES_MAX, Math.max(1, cores >> 1));
+  }
+
+  /** Queues, and sleeps until it is our turn; at most `ms`, and then the place in the queue is kept: call again, or give(). */
+  take(ms: number): boolean {
+    const { words } = this;
+    let now = performance.now();
+    if (this.lane < 0) {
+      this.lane = this.shortest() * LANE;
+      this.ticket = Atomics.add(words, this.lane + NEXT, 1);
+      this.seen = Atomics.load(words, this.lane + SERVING);
+      this.since = now;
+    }
+    const { lane, ticket } = this;
+    const seat = lane + SEATS + (ticket & SEAT_MASK);
+    const end = now + ms;
+    for (;;) {
+      // Looked at before the turn: who passes it on changes the seat afterwards.
+      const before = Atomics.load(words, seat);
+      const serving = Atomics.load(words, lane + SERVING);
+      const ahead = (ticket - serving) | 0;
+      // Below 0: passed over, while we were elsewhere. Ours all the same.
+      if (ahead <= 0) break;
+      if (serving !== this.seen) {
+        this.seen = serving;
+        this.since = now;
+      }
+      // Whoever is nearer would have moved sooner, so all before us are gone.
+      const left = this.since + LEASE_MS * Math.min(ahead, SEAT_MASK) - now;
+      if (left <= 0) {
+        Atomics.compareExchange(words, lane + SERVING, serving, ticket);
+        continue;
+      }
+      if (now >= end) return false;
+      futexSleep(this.base + seat * 4, before, Math.min(left, end - now));
+      now = performance.now();
+    }
+    this.mine = true;
+    this.began = now;
+    this.batches = 0;
+    this.slice = Math.max(SLICE_MIN_MS, Math.min(SLICE_MAX_MS, ROUND_MS / ((Atomics.load(words, lane + NEXT) - ticket) | 0)));
+    return true;
+  }
+
+  /** Ends our turn, of which we had use until `until`, or leaves the queue. Nothing when we are in neither. */
+  give(until: number): void {
+    if (this.lane < 0) return;
+    const { words, lane, ticket } = this;
+    if (this.mine) this.credit = Math.min(CREDIT_MAX * this.slice, this.credit + this.slice - Math.max(0, until - this.began));
+    else Atomics.store(words, lane + GONE + (ticket & SEAT_MASK), ~ticket);
+    this.mine = false;
+    // Also when we only queued: the turn may have come just before whoever passed it on could read that we are gone.
+    if (Atomics.load(words, lane + SERVING) === ticket) this.pass(ticket);
+    this.lane = -1;
+  }
+
+  /** After each batch: whether the turn is over. Time counts from the second one on: until then the client was asleep, waiting for the first. */
+  isOver(now: number): boolean {
+    if (this.batches < 2) {
+      this.batches++;
+      this.began = now;
+      return false;
+    }
+    return now - this.began > this.slice + this.credit;
+  }
+
+  /** From ticket `from` to the next one that waits, unless the turn has gone on from there already. */
+  private pass(from: number): void {
+    const { words, lane } = this;
+    for (;;) {
+      const next = (from + 1) | 0;
+      if (Atomics.compareExchange(words, lane + SERVING, from, next) !== from || Atomics.load(words, lane + NEXT) === next) return;
+      const seat = lane + SEATS + (next & SEAT_MASK);
+      if (Atomics.load(words, lane + GONE + (next & SEAT_MASK)) !== ~next) {
+        Atomics.add(words, seat, 1);
+        return futexWake(this.base + seat * 4);
+      }
+      from = next;
+    }
+  }
+
+  private shortest(): number {
+    const { words } = this;
+    let best = 0;
+    let least = Infinity;
+    for (let lane = 0; lane < this.lanes; lane++) {
+      const length = (Atomics.load(words, lane * LANE + NEXT) - Atomics.load(words, lane * LANE + SERVING)) | 0;
+      if (length < least) {
+        least = length;
+        best = lane;
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,162 @@
+// Turns: who may serve in a crowd, in what order, and what happens to a turn whose holder is gone.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Turns } from '../../proxy/executor/turns.ts'
+import { sealedMemory } from '../../proxy/supervisor/sealed-memory.ts'
+import { TURNS_BYTES } from '../../proxy/supervisor/messages.ts'
+
+const CORES = 2
+const now = (): number => performance.now()
+
+function several(count: number, cores = CORES): { all: Turns[]; fd: number } {
+  const fd = sealedMemory('ringfence-turns', TURNS_BYTES)
+  return { all: Array.from({ length: count }, () => new Turns(fd, cores)), fd }
+}
+
+test('first come, first served', () => {
+  const { all: [a, b, c], fd } = several(3)
+  assert.ok(a.take(0) && a.mine)
+  assert.not(b.take(0))
+  assert.not(c.take(0))
+  a.give(now())
+  assert.not(a.mine)
+  assert.not(c.take(0), 'b came before')
+  assert.ok(b.take(0))
+  assert.not(a.take(0), 'a is behind c now')
+  b.give(now())
+  assert.not(a.take(0))
+  assert.ok(c.take(0))
+  c.give(now())
+  assert.ok(a.take(0))
+  closeSync(fd)
+})
+
+test('who leaves the queue is passed over at once', () => {
+  const { all: [a, b, c, d], fd } = several(4)
+  assert.ok(a.take(0))
+  assert.not(b.take(0))
+  assert.not(c.take(0))
+  assert.not(d.take(0))
+  b.give(now())
+  c.give(now())
+  a.give(now())
+  assert.ok(d.take(0))
+  d.give(now())
+  assert.ok(b.take(0), 'and may come back')
+  b.give(now())
+  b.give(now())
+  assert.ok(c.take(0), 'giving what one has not does nothing')
+  closeSync(fd)
+})
+
+test('a turn that nobody gives back goes on all the same, also past others that are gone', () => {
+  const { all: [dead, alsoDead, third, b, c], fd } = several(5)
+  assert.ok(dead.take(0))
+  assert.not(alsoDead.take(0))
+  assert.not(third.take(0))
+  assert.ok(b.take(1000))
+  assert.not(c.take(0))
+  dead.give(now())
+  assert.not(c.take(0), 'a turn that was lost cannot be given')
+  b.give(now())
+  assert.ok(c.take(0))
+  closeSync(fd)
+})
+
+test('whatever a subverted executor writes, the others get their turns', () => {
+  const { all: [a, b], fd } = several(2)
+  const words = (a as unknown as { words: Int32Array }).words
+  for (const serving of [0x7fffffff, -0x80000000, -1, 12345]) {
+    Atomics.store(words, 16, serving)
+    assert.ok(a.take(1000), `after ${serving}`)
+    a.give(now())
+    assert.ok(b.take(1000))
+    b.give(now())
+  }
+  closeSync(fd)
+})
+
+test('the counters may wrap', () => {
+  const { all: [a, b], fd } = several(2)
+  const words = (a as unknown as { words: Int32Array }).words
+  Atomics.store(words, 0, 0x7ffffffe)
+  Atomics.store(words, 16, 0x7ffffffe)
+  for (let i = 0; i < 4; i++) {
+    assert.ok(a.take(0))
+    assert.not(b.take(0))
+    a.give(now())
+    assert.ok(b.take(0))
+    b.give(now())
+  }
+  closeSync(fd)
+})
+
+test('each pair of cores has a lane of its own', () => {
+  const { all: [a, b, c], fd } = several(3, 4)
+  assert.ok(a.take(0))
+  assert.ok(b.take(0))
+  assert.not(c.take(0))
+  b.give(now())
+  assert.not(c.take(0), 'the queue that c joined is the first one')
+  a.give(now())
+  assert.ok(c.take(0))
+  closeSync(fd)
+})
+
+test('a slice begins when the client is back, and what was not used is saved up', () => {
+  const { all: [a], fd } = several(1)
+  const slice = (): number => {
+    assert.ok(a.take(0))
+    assert.not(a.isOver(1e6), 'the first batch')
+    assert.not(a.isOver(2e6), 'the second: only now is the client awake')
+    let used = 0
+    while (!a.isOver(2e6 + used)) used += 0.05
+    return used
+  }
+  const full = slice()
+  a.give(2e6 + full)
+  assert.ok(a.take(0))
+  a.isOver(1e6)
+  a.isOver(2e6)
+  a.give(2e6)
+  assert.ok(Math.abs(slice() - 2 * full) <= 0.15, 'a turn of which nothing was used counts for the next')
+  closeSync(fd)
+})
+
+if (process.argv[2] === 'child') {
+  const turns = new Turns(4, CORES)
+  let got = 0
+  process.on('message', () => {
+    process.send!(got)
+    process.exit(0)
+  })
+  const go = (): void => {
+    const end = now() + 20
+    while (now() < end)
+      if (turns.take(20)) {
+        got++
+        turns.give(now())
+      }
+    setImmediate(go)
+  }
+  process.send!('ready')
+  go()
+} else {
+  test('two processes wake each other', async () => {
+    const { fd } = several(0)
+    const children = [0, 1].map(() => fork(fileURLToPath(import.meta.url), ['child'], { execArgv: process.execArgv, stdio: ['ignore', 2, 2, 'ipc', fd] }))
+    await Promise.all(children.map((child) => once(child, 'message')))
+    await new Promise((done) => setTimeout(done, 300))
+    const counts = await Promise.all(children.map(async (child) => {
+      child.send('stop')
+      return (await once(child, 'message'))[0] as number
+    }))
+    for (const count of counts) assert.ok(count > 50, `turns of the two: ${counts.join(' and ')}`)
+    closeSync(fd)
+  })
+  test.run()
+}
