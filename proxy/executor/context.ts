@@ -30,14 +30,24 @@ export class Event {
   row = -1;
   /** Made for cuIpcGetEventHandle. */
   interprocess = false;
-  /** Of an opened handle: the event that it is a name for. The driver's event, and who waits for it, are that one's. */
-  origin: Event = this;
-  /** Names that other clients have for it. */
-  readonly names = new Set<Event>();
-  /** What cuIpcGetEventHandle gave out; '': nothing. */
-  token = '';
+  /** What it is one of several names for, once cuIpcGetEventHandle has given it out; null: nobody else has it. */
+  shared: SharedEvent | null = null;
 
   constructor(readonly context: Context, readonly native: number) {}
+}
+
+/**
+ * An event that several clients have names for. A driver takes an event's record only in the event's own context, so each name has
+ * an event of the driver's; `last` is the one that was recorded last, and all names' handles stand for that.
+ */
+export class SharedEvent {
+  readonly names = new Set<Event>();
+  /** null: none is there that was recorded by another name than those that are asked. */
+  last: Event | null = null;
+
+  constructor(readonly exporter: Event, readonly token: string) {
+    this.names.add(exporter);
+  }
 }
 
 export class Context {

@@ -8,7 +8,7 @@ import { HandleType, Message, MESSAGE_COUNT } from '../generated/messages.ts';
 import type { ZoneLimits, ZoneUsage } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Loader } from './code/loader.ts';
-import { Context, Event, Stream } from './context.ts';
+import { Context, Event, type SharedEvent, Stream } from './context.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
@@ -57,7 +57,7 @@ export class Executor implements WorkHost, MemoryCore {
   asserted: Asserted | null = null;
   readonly clients: Client[] = [];
   /** Events that clients may open by a handle: cuIpcOpenEventHandle. */
-  readonly sharedEvents = new Map<string, Event>();
+  readonly sharedEvents = new Map<string, SharedEvent>();
   readonly utilization = new Utilization(this);
 
   /** For out-parameters: 4 KiB at a fixed address. */
@@ -227,9 +227,45 @@ export class Executor implements WorkHost, MemoryCore {
   forgetEvent(event: Event): void {
     this.unregister(event.row);
     event.context.events.delete(event);
-    if (event.origin !== event) event.origin.names.delete(event);
-    for (const name of [...event.names]) this.forgetEvent(name);
-    if (event.token !== '') this.sharedEvents.delete(event.token);
+    const { shared } = event;
+    if (shared === null || !shared.names.delete(event)) return;
+    if (shared.exporter === event) {
+      this.sharedEvents.delete(shared.token);
+      const { last } = shared;
+      shared.last = null;
+      if (last !== null && last.destroyed) this.destroyEvent(last);
+      for (const name of [...shared.names]) {
+        this.forgetEvent(name);
+        this.destroyEvent(name);
+      }
+    } else if (shared.last === event && event.context.closing) {
+      // The driver's event goes with its context: what was recorded before is what is left.
+      shared.last = null;
+      this.renewNames(shared);
+    }
+  }
+
+  /** The driver's event of a forgotten one goes, unless a call waits for it, or others' names stand for it still. CUresult. */
+  destroyEvent(event: Event): number {
+    event.destroyed = true;
+    if (event.waiters !== 0 || event.shared?.last === event || event.context.native === 0) return CUresult.SUCCESS;
+    // Which context is current is the record's affair; a driver may want the event's, and must not be left with it.
+    this.enter(event.context.native);
+    return this.driver.cuEventDestroy_v2(event.native);
+  }
+
+  /** A name of a shared event has been recorded: that is what all its names stand for now. */
+  recorded(event: Event, shared: SharedEvent): void {
+    const before = shared.last;
+    if (before === event) return;
+    shared.last = event;
+    this.renewNames(shared);
+    if (before !== null && before.destroyed) this.destroyEvent(before);
+  }
+
+  private renewNames(shared: SharedEvent): void {
+    const { native } = shared.last ?? shared.exporter;
+    for (const name of shared.names) this.handles.native[name.row] = native;
   }
 
   /** Row under which a client has `native`; -1: under none. */

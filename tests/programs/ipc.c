@@ -76,18 +76,21 @@ static int importer(void)
     CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
     CU_FAILS(CUDA_ERROR_NOT_READY, cuEventQuery(event));
     CU(cuStreamWaitEvent(stream, event, 0));
-    size_t room, total;
-    (void)cuEventRecord(event, stream); /* the exporter's to do; posted, so the next waited call tells */
-    CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuMemGetInfo_v2(&room, &total));
+    CU(cuMemsetD8Async(at[0], 0x33, SMALL, stream));
+    CU(cuEventRecord(event, stream)); /* by the other process: what the exporter waits for from now on */
     CU_FAILS(CUDA_ERROR_NOT_READY, cuStreamQuery(stream));
     say(from[1], "g", 1); /* the exporter lets it complete */
     CU(cuEventSynchronize(event));
     CU(cuStreamSynchronize(stream));
     CU(cuEventQuery(event));
+    hear(to[0], &turn, 1); /* the exporter has seen it */
+    CU(cuMemsetD8_v2(at[0], 0x20, SMALL));
     CUevent second;
     CU(cuIpcOpenEventHandle(&second, event_handle));
-    CU(cuEventDestroy_v2(event));
+    CU(cuEventDestroy_v2(event)); /* the name that was recorded last */
     CU(cuEventQuery(second));
+    CU(cuEventRecord(second, stream));
+    CU(cuEventSynchronize(second));
     event_handle.reserved[5] ^= 1;
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcOpenEventHandle(&event, event_handle));
     CU(cuStreamDestroy_v2(stream));
@@ -154,8 +157,13 @@ static void exporter(void)
     CU(cuEventRecord(event, stream));
     say(to[1], &event_handle, sizeof event_handle);
     hear(from[0], &turn, 1);
+    CU_FAILS(CUDA_ERROR_NOT_READY, cuEventQuery(event));
     __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    CU(cuEventSynchronize(event));
+    holds(p[0], SMALL, 0x33);
+    say(to[1], "t", 1);
     hear(from[0], &turn, 1);
+    CU(cuEventQuery(event));
     CU(cuEventDestroy_v2(event));
     CU(cuStreamSynchronize(stream));
     CU(cuMemFree_v2(managed));

@@ -1,16 +1,15 @@
 /**
- * The beginning and end of events, and their handles for other clients of the zone. One that a call still waits for goes when that
- * call is answered.
+ * The beginning, record and end of events, and their handles for other clients of the zone. One that a call still waits for goes when
+ * that call is answered.
  *
  * One process serves all clients of a zone, and a driver lets any of a process's contexts wait for any of its events: a handle
- * (cuIpcGetEventHandle) is a random number of the zone's, and opening it makes another name for the same event. A name can be waited
- * for, synchronised with and asked; recording is the exporter's, for a driver takes an event's record only in the event's context. When
- * the exporter destroys the event, the names go with it.
+ * (cuIpcGetEventHandle) is a random number of the zone's, and opening it makes another name for the same event (SharedEvent). When the
+ * exporter destroys the event, the names go with it.
  */
 import { randomBytes } from 'node:crypto';
 import { CUresult } from '../../driver/errors.ts';
 import { EventDestroy, EventOpen, EventShare, EventShareReply, HandleType, Message } from '../../generated/messages.ts';
-import type { Event } from '../context.ts';
+import { type Event, SharedEvent } from '../context.ts';
 import type { Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
@@ -18,6 +17,10 @@ const DISABLE_TIMING = 2;
 const INTERPROCESS = 4;
 const TOKEN_BYTES = 32;
 const TOKEN_WORDS = TOKEN_BYTES / 4;
+/** Words of cuEventRecord and cuEventRecordWithFlags, which have the same record but for the last. */
+const EVENT = 0;
+const STREAM = 2;
+const FLAGS = 4;
 
 function create(v: Invocation): number {
   if (!v.room(HandleType.event)) return v.refuse();
@@ -41,11 +44,19 @@ function destroy(v: Invocation): number {
   if (row < 0) return v.invalid(HandleType.event);
   const event = v.handles.object[row] as Event;
   v.executor.forgetEvent(event);
-  if (event.origin !== event) return CUresult.SUCCESS;
-  event.destroyed = true;
-  // Which context is current is the record's affair; a driver may want the event's, and must not be left with it.
-  v.enter(event.context.native);
-  return event.waiters === 0 ? v.driver.cuEventDestroy_v2(event.native) : CUresult.SUCCESS;
+  return v.executor.destroyEvent(event);
+}
+
+function record(v: Invocation, flags: number): number {
+  const row = v.row(HandleType.event, EVENT);
+  if (row < 0) return v.invalid(HandleType.event);
+  const stream = v.stream(STREAM);
+  if (stream < 0) return v.invalid(HandleType.stream);
+  const event = v.handles.object[row] as Event;
+  const { driver } = v;
+  const status = flags === 0 ? driver.cuEventRecord(event.native, stream) : driver.cuEventRecordWithFlags(event.native, stream, flags);
+  if (event.shared !== null && status === 0) v.executor.recorded(event, event.shared);
+  return status;
 }
 
 function share(v: Invocation): number {
@@ -53,11 +64,11 @@ function share(v: Invocation): number {
   if (row < 0) return v.invalid(HandleType.event);
   const event = v.handles.object[row] as Event;
   if (!event.interprocess) return CUresult.INVALID_HANDLE;
-  if (event.token === '') {
-    event.token = randomBytes(TOKEN_BYTES).toString('hex');
-    v.executor.sharedEvents.set(event.token, event);
+  if (event.shared === null) {
+    event.shared = new SharedEvent(event, randomBytes(TOKEN_BYTES).toString('hex'));
+    v.executor.sharedEvents.set(event.shared.token, event.shared);
   }
-  const token = Buffer.from(event.token, 'hex');
+  const token = Buffer.from(event.shared.token, 'hex');
   for (let i = 0; i < TOKEN_WORDS; i++) v.replyU32(EventShareReply.token0 + i, token.readUInt32LE(i * 4));
   return CUresult.SUCCESS;
 }
@@ -66,20 +77,30 @@ function open(v: Invocation): number {
   if (v.current === null || v.context === 0) return CUresult.INVALID_CONTEXT;
   const token = Buffer.allocUnsafe(TOKEN_BYTES);
   for (let i = 0; i < TOKEN_WORDS; i++) token.writeUInt32LE(v.u32(EventOpen.token0 + i), i * 4);
-  const event = v.executor.sharedEvents.get(token.toString('hex'));
-  if (event === undefined) return CUresult.INVALID_VALUE;
-  if (event.context.client === v.client) return CUresult.INVALID_CONTEXT; // as for memory: not in the process that exported it
-  const row = v.executor.register(HandleType.event, v.client, v.current, event.native);
-  if (row < 0) return v.refuse();
+  const shared = v.executor.sharedEvents.get(token.toString('hex'));
+  if (shared === undefined) return CUresult.INVALID_VALUE;
+  if (shared.exporter.context.client === v.client) return CUresult.INVALID_CONTEXT; // as for memory: not in the process that exported it
+  if (!v.room(HandleType.event)) return v.refuse();
+  const status = v.driver.cuEventCreate(v.scratch, DISABLE_TIMING);
+  if (status !== 0) return status;
+  const native = v.scratch64(0);
+  const row = v.executor.register(HandleType.event, v.client, v.current, native);
+  if (row < 0) {
+    v.driver.cuEventDestroy_v2(native);
+    return v.refuse();
+  }
   const name = v.handles.object[row] as Event;
-  name.origin = event;
-  event.names.add(name);
+  name.shared = shared;
+  shared.names.add(name);
+  v.handles.native[row] = (shared.last ?? shared.exporter).native;
   v.replyRow(0, row);
   return CUresult.SUCCESS;
 }
 
 export function registerEvents(table: HandlerTable): void {
   table[Message.cuEventCreate] = create;
+  table[Message.cuEventRecord] = (v) => record(v, 0);
+  table[Message.cuEventRecordWithFlags] = (v) => record(v, v.u32(FLAGS));
   table[Message.EVENT_DESTROY] = destroy;
   table[Message.EVENT_SHARE] = share;
   table[Message.EVENT_OPEN] = open;

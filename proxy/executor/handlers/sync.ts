@@ -53,18 +53,17 @@ function syncStream(v: Invocation): number {
 function syncEvent(v: Invocation): number {
   const row = v.row(HandleType.event, GpuSync.target);
   if (row < 0) return v.invalid(HandleType.event);
-  const event = (v.handles.object[row] as Event).origin;
+  const name = v.handles.object[row] as Event;
+  const event = name.shared === null ? name : (name.shared.last ?? name.shared.exporter);
   const status = v.driver.cuEventQuery(event.native);
   if (status !== CUresult.NOT_READY) return status;
   if (v.posted) return CUresult.SUCCESS;
   const later = v.later();
-  const { driver, executor } = v;
+  const { executor } = v;
   event.waiters++;
   executor.work.onEvent(event.context, event.native, (done) => {
-    if (--event.waiters === 0 && event.destroyed) {
-      executor.enter(event.context.native);
-      driver.cuEventDestroy_v2(event.native);
-    }
+    event.waiters--;
+    if (event.destroyed) executor.destroyEvent(event);
     later.finish(done);
   });
   return DEFERRED;
