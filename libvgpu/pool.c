@@ -5,6 +5,7 @@
 #include "call.h"
 #include "device.h"
 #include "hand.h"
+#include "token.h"
 
 static CUresult begin(struct vgpu_call *call, uint16_t message, uint32_t bytes)
 {
@@ -78,7 +79,7 @@ CUresult vgpu_cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProp
     if (!pool || !poolProps || poolProps->allocType != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
     if (poolProps->location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_NOT_SUPPORTED;
     if (!vgpu_device(poolProps->location.id)) return CUDA_ERROR_INVALID_DEVICE;
-    if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE) return CUDA_ERROR_NOT_SUPPORTED; /* sharing between processes */
+    if (poolProps->handleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED; /* Windows, other machines */
     struct vgpu_call call;
     CUresult error = begin(&call, RF_POOL_CREATE, sizeof(struct rf_POOL_CREATE));
     if (error != CUDA_SUCCESS) return error;
@@ -91,6 +92,72 @@ CUresult vgpu_cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProp
     struct rf_POOL_CREATE_reply reply;
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error == CUDA_SUCCESS) *pool = (CUmemoryPool)(uintptr_t)reply.pool;
+    return error;
+}
+
+/* ---- between processes of one zone ---- */
+
+static const char given[] = "Ringfence pool memory, one zone";
+
+_Static_assert(sizeof(CUmemPoolPtrExportData) == 64 && sizeof given == 32 && sizeof(struct vgpu_token) == 32, "mark and number fill it");
+
+CUresult vgpu_cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags)
+{
+    if (!handle_out || !pool || flags != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
+    struct vgpu_call call;
+    CUresult error = begin(&call, RF_POOL_EXPORT, sizeof(struct rf_POOL_EXPORT));
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_POOL_EXPORT *)call.payload)->pool = VGPU_WIRE(pool);
+    struct vgpu_token token;
+    error = vgpu_wait(&call, &token, sizeof token);
+    return error == CUDA_SUCCESS ? vgpu_token_write(VGPU_TOKEN_POOL, &token, handle_out) : error;
+}
+
+CUresult vgpu_cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *handle, CUmemAllocationHandleType handleType, unsigned long long flags)
+{
+    if (!pool_out || flags != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
+    struct vgpu_token token;
+    CUresult error = vgpu_token_read(VGPU_TOKEN_POOL, (int)(intptr_t)handle, &token);
+    if (error != CUDA_SUCCESS) return error;
+    struct vgpu_call call;
+    error = begin(&call, RF_POOL_IMPORT, sizeof(struct rf_POOL_IMPORT));
+    if (error != CUDA_SUCCESS) return error;
+    memcpy(call.payload, &token, sizeof token);
+    struct rf_POOL_IMPORT_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error == CUDA_SUCCESS) *pool_out = (CUmemoryPool)(uintptr_t)reply.pool;
+    return error;
+}
+
+CUresult vgpu_cuMemPoolExportPointer(CUmemPoolPtrExportData *shareData_out, CUdeviceptr ptr)
+{
+    if (!shareData_out) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = begin(&call, RF_POOL_GIVE, sizeof(struct rf_POOL_GIVE));
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_POOL_GIVE *)call.payload)->address = ptr;
+    struct vgpu_token token;
+    error = vgpu_wait(&call, &token, sizeof token);
+    if (error != CUDA_SUCCESS) return error;
+    memcpy(shareData_out->reserved, &token, sizeof token);
+    memcpy(shareData_out->reserved + sizeof token, given, sizeof given);
+    return CUDA_SUCCESS;
+}
+
+CUresult vgpu_cuMemPoolImportPointer(CUdeviceptr *ptr_out, CUmemoryPool pool, CUmemPoolPtrExportData *shareData)
+{
+    if (!ptr_out || !pool || !shareData || memcmp(shareData->reserved + sizeof(struct vgpu_token), given, sizeof given) != 0) return CUDA_ERROR_INVALID_VALUE;
+    struct vgpu_call call;
+    CUresult error = begin(&call, RF_POOL_TAKE, sizeof(struct rf_POOL_TAKE));
+    if (error != CUDA_SUCCESS) return error;
+    struct rf_POOL_TAKE *request = call.payload;
+    request->pool = VGPU_WIRE(pool);
+    memcpy(&request->token0, shareData->reserved, sizeof(struct vgpu_token));
+    struct rf_POOL_TAKE_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error == CUDA_SUCCESS) *ptr_out = reply.address;
     return error;
 }
 

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "device.h"
 #include "hand.h"
+#include "token.h"
 
 static CUresult begin(struct vgpu_call *call, uint16_t message, uint32_t bytes)
 {
@@ -57,7 +58,7 @@ CUresult vgpu_cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size, con
     if (!handle || !prop || size == 0 || flags != 0 || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = wire_location(&prop->location, &location_type, &location);
     if (error != CUDA_SUCCESS) return error;
-    if (prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE) return CUDA_ERROR_NOT_SUPPORTED; /* sharing between processes */
+    if (prop->requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED; /* Windows, other machines */
     struct vgpu_call call;
     error = begin(&call, RF_MEM_CREATE, sizeof(struct rf_MEM_CREATE));
     if (error != CUDA_SUCCESS) return error;
@@ -81,6 +82,36 @@ CUresult vgpu_cuMemRelease(CUmemGenericAllocationHandle handle)
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_MEM_RELEASE *)call.payload)->allocation = handle;
     return vgpu_wait(&call, NULL, 0);
+}
+
+CUresult vgpu_cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAllocationHandle handle, CUmemAllocationHandleType handleType, unsigned long long flags)
+{
+    if (!shareableHandle || flags != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
+    struct vgpu_call call;
+    CUresult error = begin(&call, RF_MEM_EXPORT, sizeof(struct rf_MEM_EXPORT));
+    if (error != CUDA_SUCCESS) return error;
+    ((struct rf_MEM_EXPORT *)call.payload)->allocation = handle;
+    struct vgpu_token token;
+    error = vgpu_wait(&call, &token, sizeof token);
+    return error == CUDA_SUCCESS ? vgpu_token_write(VGPU_TOKEN_MEMORY, &token, shareableHandle) : error;
+}
+
+CUresult vgpu_cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle, CUmemAllocationHandleType shHandleType)
+{
+    if (!handle) return CUDA_ERROR_INVALID_VALUE;
+    if (shHandleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
+    struct vgpu_token token;
+    CUresult error = vgpu_token_read(VGPU_TOKEN_MEMORY, (int)(intptr_t)osHandle, &token);
+    if (error != CUDA_SUCCESS) return error;
+    struct vgpu_call call;
+    error = begin(&call, RF_MEM_IMPORT, sizeof(struct rf_MEM_IMPORT));
+    if (error != CUDA_SUCCESS) return error;
+    memcpy(call.payload, &token, sizeof token);
+    struct rf_MEM_IMPORT_reply reply;
+    error = vgpu_wait(&call, &reply, sizeof reply);
+    if (error == CUDA_SUCCESS) *handle = reply.allocation;
+    return error;
 }
 
 CUresult vgpu_cuMemMap(CUdeviceptr ptr, size_t size, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long flags)

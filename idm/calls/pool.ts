@@ -1,5 +1,5 @@
 // Stream-ordered allocation and memory pools. The columns are explained in ../table.ts.
-import { hand, ptsz, refused, row } from '../table.ts'
+import { hand, ptsz, row } from '../table.ts'
 
 export const pool = [
   row('cuDeviceSetMemPool', 11020, 'CUdevice dev, CUmemoryPool pool', hand('waited', 'POOL_OF_DEVICE')),
@@ -18,8 +18,8 @@ export const pool = [
   row('cuMemGetMemPool', 13000, 'CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type', hand('waited', 'POOL_OF_DEVICE')),
   row('cuMemSetMemPool', 13000, 'CUmemLocation *location, CUmemAllocationType type, CUmemoryPool pool', hand('waited', 'POOL_OF_DEVICE')),
   row('cuMemAllocFromPoolAsync', 11020, 'CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream', hand('waited', 'GPU_ALLOC'), ptsz(11020)),
-  row('cuMemPoolExportToShareableHandle', 11020, 'void *handle_out, CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags', refused()),
-  row('cuMemPoolImportFromShareableHandle', 11020, 'CUmemoryPool *pool_out, void *handle, CUmemAllocationHandleType handleType, unsigned long long flags', refused()),
-  row('cuMemPoolExportPointer', 11020, 'CUmemPoolPtrExportData *shareData_out, CUdeviceptr ptr', refused()),
-  row('cuMemPoolImportPointer', 11020, 'CUdeviceptr *ptr_out, CUmemoryPool pool, CUmemPoolPtrExportData *shareData', refused()),
+  row('cuMemPoolExportToShareableHandle', 11020, 'void *handle_out, CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags', hand('waited', 'POOL_EXPORT')),
+  row('cuMemPoolImportFromShareableHandle', 11020, 'CUmemoryPool *pool_out, void *handle, CUmemAllocationHandleType handleType, unsigned long long flags', hand('waited', 'POOL_IMPORT')),
+  row('cuMemPoolExportPointer', 11020, 'CUmemPoolPtrExportData *shareData_out, CUdeviceptr ptr', hand('waited', 'POOL_GIVE')),
+  row('cuMemPoolImportPointer', 11020, 'CUdeviceptr *ptr_out, CUmemoryPool pool, CUmemPoolPtrExportData *shareData', hand('waited', 'POOL_TAKE')),
 ]

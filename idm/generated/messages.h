@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xbe7a2af2u
+#define RF_TABLE_HASH 0x3d0f011au
 
 enum rf_message {
     RF_PING = 1,
@@ -42,118 +42,124 @@ enum rf_message {
     RF_MEM_GET_ACCESS = 32,
     RF_MEM_RETAIN = 33,
     RF_MEM_PROPERTIES = 34,
-    RF_POOL_CREATE = 35,
-    RF_POOL_DESTROY = 36,
-    RF_POOL_TRIM = 37,
-    RF_POOL_SET = 38,
-    RF_POOL_GET = 39,
-    RF_POOL_OF_DEVICE = 40,
-    RF_ARRAY_CREATE = 41,
-    RF_ARRAY_DESCRIBE = 42,
-    RF_ARRAY_DESTROY = 43,
-    RF_MIPMAP_CREATE = 44,
-    RF_MIPMAP_LEVEL = 45,
-    RF_MIPMAP_DESTROY = 46,
-    RF_STREAM_CONTEXT = 47,
-    RF_IMAGE_OPEN = 48,
-    RF_IMAGE_DATA = 49,
-    RF_IMAGE_CLOSE = 50,
-    RF_JIT_LOG = 51,
-    RF_MODULE_LOAD = 52,
-    RF_MODULE_UNLOAD = 53,
-    RF_MODULE_FUNCTION = 54,
-    RF_MODULE_FUNCTIONS = 55,
-    RF_MODULE_GLOBAL = 56,
-    RF_LIBRARY_LOAD = 57,
-    RF_LIBRARY_UNLOAD = 58,
-    RF_LIBRARY_KERNEL = 59,
-    RF_LIBRARY_KERNELS = 60,
-    RF_LIBRARY_GLOBAL = 61,
-    RF_LIBRARY_MODULE = 62,
-    RF_KERNEL_FUNCTION = 63,
-    RF_KERNEL_LIBRARY = 64,
-    RF_FUNCTION_INFO = 65,
-    RF_FUNCTION_PARAMS = 66,
-    RF_FUNCTION_NAME = 67,
-    RF_FUNCTION_MODULE = 68,
-    RF_FUNCTION_GET = 69,
-    RF_FUNCTION_SET = 70,
-    RF_FUNCTION_PREFER = 71,
-    RF_FUNCTION_LOAD = 72,
-    RF_OCCUPANCY = 73,
-    RF_OCCUPANCY_CLUSTERS = 74,
-    RF_LINK_CREATE = 75,
-    RF_LINK_ADD = 76,
-    RF_LINK_COMPLETE = 77,
-    RF_LINK_READ = 78,
-    RF_LINK_DESTROY = 79,
-    RF_PRINT_READ = 80,
-    RF_LAUNCH = 81,
-    RF_GRAPH_NODES = 82,
-    RF_GRAPH_MAKE = 83,
-    RF_GRAPH_SET = 84,
-    RF_GRAPH_LAUNCH = 85,
-    RF_GRAPH_END = 86,
-    RF_TEXTURE_CREATE = 87,
-    RF_TEXTURE_DESTROY = 88,
-    RF_TEXTURE_DESCRIBE = 89,
-    RF_MODULE_REF = 90,
-    RF_TEXREF_CREATE = 91,
-    RF_TEXREF_DESTROY = 92,
-    RF_TEXREF_BIND = 93,
-    RF_TEXREF_BOUND = 94,
-    RF_TEXREF_BORDER = 95,
-    RF_TEXREF_FORMAT = 96,
-    RF_cuCtxSetLimit = 97,
-    RF_cuCtxGetLimit = 98,
-    RF_cuCtxGetCacheConfig = 99,
-    RF_cuCtxSetCacheConfig = 100,
-    RF_cuCtxGetStreamPriorityRange = 101,
-    RF_cuCtxResetPersistingL2Cache = 102,
-    RF_cuCtxRecordEvent = 103,
-    RF_cuCtxWaitEvent = 104,
-    RF_cuCtxGetSharedMemConfig = 105,
-    RF_cuCtxSetSharedMemConfig = 106,
-    RF_cuStreamCreate = 107,
-    RF_cuStreamCreateWithPriority = 108,
-    RF_cuStreamGetPriority = 109,
-    RF_cuStreamGetFlags = 110,
-    RF_cuStreamGetId = 111,
-    RF_cuStreamWaitEvent = 112,
-    RF_cuStreamQuery = 113,
-    RF_cuStreamCopyAttributes = 114,
-    RF_cuStreamGetAttribute = 115,
-    RF_cuStreamSetAttribute = 116,
-    RF_cuStreamWaitValue32_v2 = 117,
-    RF_cuStreamWaitValue64_v2 = 118,
-    RF_cuStreamWriteValue32_v2 = 119,
-    RF_cuStreamWriteValue64_v2 = 120,
-    RF_cuEventCreate = 121,
-    RF_cuEventRecord = 122,
-    RF_cuEventRecordWithFlags = 123,
-    RF_cuEventQuery = 124,
-    RF_cuEventElapsedTime = 125,
-    RF_cuEventElapsedTime_v2 = 126,
-    RF_cuTexRefSetArray = 127,
-    RF_cuTexRefSetMipmappedArray = 128,
-    RF_cuTexRefSetFormat = 129,
-    RF_cuTexRefSetAddressMode = 130,
-    RF_cuTexRefSetFilterMode = 131,
-    RF_cuTexRefSetMipmapFilterMode = 132,
-    RF_cuTexRefSetMipmapLevelBias = 133,
-    RF_cuTexRefSetMipmapLevelClamp = 134,
-    RF_cuTexRefSetMaxAnisotropy = 135,
-    RF_cuTexRefSetFlags = 136,
-    RF_cuTexRefGetAddress_v2 = 137,
-    RF_cuTexRefGetAddressMode = 138,
-    RF_cuTexRefGetFilterMode = 139,
-    RF_cuTexRefGetMipmapFilterMode = 140,
-    RF_cuTexRefGetMipmapLevelBias = 141,
-    RF_cuTexRefGetMipmapLevelClamp = 142,
-    RF_cuTexRefGetMaxAnisotropy = 143,
-    RF_cuTexRefGetFlags = 144,
-    RF_cuSurfRefSetArray = 145,
-    RF_MESSAGES = 146
+    RF_MEM_EXPORT = 35,
+    RF_MEM_IMPORT = 36,
+    RF_POOL_CREATE = 37,
+    RF_POOL_DESTROY = 38,
+    RF_POOL_TRIM = 39,
+    RF_POOL_SET = 40,
+    RF_POOL_GET = 41,
+    RF_POOL_EXPORT = 42,
+    RF_POOL_IMPORT = 43,
+    RF_POOL_GIVE = 44,
+    RF_POOL_TAKE = 45,
+    RF_POOL_OF_DEVICE = 46,
+    RF_ARRAY_CREATE = 47,
+    RF_ARRAY_DESCRIBE = 48,
+    RF_ARRAY_DESTROY = 49,
+    RF_MIPMAP_CREATE = 50,
+    RF_MIPMAP_LEVEL = 51,
+    RF_MIPMAP_DESTROY = 52,
+    RF_STREAM_CONTEXT = 53,
+    RF_IMAGE_OPEN = 54,
+    RF_IMAGE_DATA = 55,
+    RF_IMAGE_CLOSE = 56,
+    RF_JIT_LOG = 57,
+    RF_MODULE_LOAD = 58,
+    RF_MODULE_UNLOAD = 59,
+    RF_MODULE_FUNCTION = 60,
+    RF_MODULE_FUNCTIONS = 61,
+    RF_MODULE_GLOBAL = 62,
+    RF_LIBRARY_LOAD = 63,
+    RF_LIBRARY_UNLOAD = 64,
+    RF_LIBRARY_KERNEL = 65,
+    RF_LIBRARY_KERNELS = 66,
+    RF_LIBRARY_GLOBAL = 67,
+    RF_LIBRARY_MODULE = 68,
+    RF_KERNEL_FUNCTION = 69,
+    RF_KERNEL_LIBRARY = 70,
+    RF_FUNCTION_INFO = 71,
+    RF_FUNCTION_PARAMS = 72,
+    RF_FUNCTION_NAME = 73,
+    RF_FUNCTION_MODULE = 74,
+    RF_FUNCTION_GET = 75,
+    RF_FUNCTION_SET = 76,
+    RF_FUNCTION_PREFER = 77,
+    RF_FUNCTION_LOAD = 78,
+    RF_OCCUPANCY = 79,
+    RF_OCCUPANCY_CLUSTERS = 80,
+    RF_LINK_CREATE = 81,
+    RF_LINK_ADD = 82,
+    RF_LINK_COMPLETE = 83,
+    RF_LINK_READ = 84,
+    RF_LINK_DESTROY = 85,
+    RF_PRINT_READ = 86,
+    RF_LAUNCH = 87,
+    RF_GRAPH_NODES = 88,
+    RF_GRAPH_MAKE = 89,
+    RF_GRAPH_SET = 90,
+    RF_GRAPH_LAUNCH = 91,
+    RF_GRAPH_END = 92,
+    RF_TEXTURE_CREATE = 93,
+    RF_TEXTURE_DESTROY = 94,
+    RF_TEXTURE_DESCRIBE = 95,
+    RF_MODULE_REF = 96,
+    RF_TEXREF_CREATE = 97,
+    RF_TEXREF_DESTROY = 98,
+    RF_TEXREF_BIND = 99,
+    RF_TEXREF_BOUND = 100,
+    RF_TEXREF_BORDER = 101,
+    RF_TEXREF_FORMAT = 102,
+    RF_cuCtxSetLimit = 103,
+    RF_cuCtxGetLimit = 104,
+    RF_cuCtxGetCacheConfig = 105,
+    RF_cuCtxSetCacheConfig = 106,
+    RF_cuCtxGetStreamPriorityRange = 107,
+    RF_cuCtxResetPersistingL2Cache = 108,
+    RF_cuCtxRecordEvent = 109,
+    RF_cuCtxWaitEvent = 110,
+    RF_cuCtxGetSharedMemConfig = 111,
+    RF_cuCtxSetSharedMemConfig = 112,
+    RF_cuStreamCreate = 113,
+    RF_cuStreamCreateWithPriority = 114,
+    RF_cuStreamGetPriority = 115,
+    RF_cuStreamGetFlags = 116,
+    RF_cuStreamGetId = 117,
+    RF_cuStreamWaitEvent = 118,
+    RF_cuStreamQuery = 119,
+    RF_cuStreamCopyAttributes = 120,
+    RF_cuStreamGetAttribute = 121,
+    RF_cuStreamSetAttribute = 122,
+    RF_cuStreamWaitValue32_v2 = 123,
+    RF_cuStreamWaitValue64_v2 = 124,
+    RF_cuStreamWriteValue32_v2 = 125,
+    RF_cuStreamWriteValue64_v2 = 126,
+    RF_cuEventCreate = 127,
+    RF_cuEventRecord = 128,
+    RF_cuEventRecordWithFlags = 129,
+    RF_cuEventQuery = 130,
+    RF_cuEventElapsedTime = 131,
+    RF_cuEventElapsedTime_v2 = 132,
+    RF_cuTexRefSetArray = 133,
+    RF_cuTexRefSetMipmappedArray = 134,
+    RF_cuTexRefSetFormat = 135,
+    RF_cuTexRefSetAddressMode = 136,
+    RF_cuTexRefSetFilterMode = 137,
+    RF_cuTexRefSetMipmapFilterMode = 138,
+    RF_cuTexRefSetMipmapLevelBias = 139,
+    RF_cuTexRefSetMipmapLevelClamp = 140,
+    RF_cuTexRefSetMaxAnisotropy = 141,
+    RF_cuTexRefSetFlags = 142,
+    RF_cuTexRefGetAddress_v2 = 143,
+    RF_cuTexRefGetAddressMode = 144,
+    RF_cuTexRefGetFilterMode = 145,
+    RF_cuTexRefGetMipmapFilterMode = 146,
+    RF_cuTexRefGetMipmapLevelBias = 147,
+    RF_cuTexRefGetMipmapLevelClamp = 148,
+    RF_cuTexRefGetMaxAnisotropy = 149,
+    RF_cuTexRefGetFlags = 150,
+    RF_cuSurfRefSetArray = 151,
+    RF_MESSAGES = 152
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -518,6 +524,34 @@ struct rf_MEM_PROPERTIES_reply {
 };
 _Static_assert(sizeof(struct rf_MEM_PROPERTIES_reply) == 24, "rf_MEM_PROPERTIES_reply");
 
+/* MEM_EXPORT: the number under which other clients of the zone find it */
+struct rf_MEM_EXPORT {
+    uint64_t allocation;
+};
+_Static_assert(sizeof(struct rf_MEM_EXPORT) == 8, "rf_MEM_EXPORT");
+
+struct rf_MEM_EXPORT_reply {
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_MEM_EXPORT_reply) == 32, "rf_MEM_EXPORT_reply");
+
+/* MEM_IMPORT: a handle of what another client has exported */
+struct rf_MEM_IMPORT {
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_MEM_IMPORT) == 32, "rf_MEM_IMPORT");
+
+struct rf_MEM_IMPORT_reply {
+    uint64_t allocation;
+};
+_Static_assert(sizeof(struct rf_MEM_IMPORT_reply) == 8, "rf_MEM_IMPORT_reply");
+
 struct rf_POOL_CREATE {
     uint32_t type;
     uint32_t handle_types;
@@ -562,6 +596,64 @@ struct rf_POOL_GET_reply {
     uint64_t value;
 };
 _Static_assert(sizeof(struct rf_POOL_GET_reply) == 8, "rf_POOL_GET_reply");
+
+/* POOL_EXPORT: the number under which other clients of the zone find it */
+struct rf_POOL_EXPORT {
+    uint64_t pool;
+};
+_Static_assert(sizeof(struct rf_POOL_EXPORT) == 8, "rf_POOL_EXPORT");
+
+struct rf_POOL_EXPORT_reply {
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_POOL_EXPORT_reply) == 32, "rf_POOL_EXPORT_reply");
+
+/* POOL_IMPORT: a pool from which another client allocates */
+struct rf_POOL_IMPORT {
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_POOL_IMPORT) == 32, "rf_POOL_IMPORT");
+
+struct rf_POOL_IMPORT_reply {
+    uint64_t pool;
+};
+_Static_assert(sizeof(struct rf_POOL_IMPORT_reply) == 8, "rf_POOL_IMPORT_reply");
+
+/* POOL_GIVE: the number of an allocation from a pool that is exported */
+struct rf_POOL_GIVE {
+    uint64_t address;
+};
+_Static_assert(sizeof(struct rf_POOL_GIVE) == 8, "rf_POOL_GIVE");
+
+struct rf_POOL_GIVE_reply {
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_POOL_GIVE_reply) == 32, "rf_POOL_GIVE_reply");
+
+/* POOL_TAKE: the right to it, at its address, until it is freed */
+struct rf_POOL_TAKE {
+    uint64_t pool;
+    uint64_t token0;
+    uint64_t token1;
+    uint64_t token2;
+    uint64_t token3;
+};
+_Static_assert(sizeof(struct rf_POOL_TAKE) == 40, "rf_POOL_TAKE");
+
+struct rf_POOL_TAKE_reply {
+    uint64_t address;
+    uint64_t size;
+};
+_Static_assert(sizeof(struct rf_POOL_TAKE_reply) == 16, "rf_POOL_TAKE_reply");
 
 /* POOL_OF_DEVICE: which 0: the default pool, 1: the current pool, 2: make `pool` current */
 struct rf_POOL_OF_DEVICE {

@@ -1894,35 +1894,30 @@ EXPORT CUresult CUDAAPI cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *dptr, size_t b
 
 EXPORT CUresult CUDAAPI cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags)
 {
-    (void)handle_out;
-    (void)pool;
-    (void)handleType;
-    (void)flags;
-    return vgpu_refuse("cuMemPoolExportToShareableHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemPoolExportToShareableHandle(handle_out, pool, handleType, flags);
 }
 
 EXPORT CUresult CUDAAPI cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *handle, CUmemAllocationHandleType handleType, unsigned long long flags)
 {
-    (void)pool_out;
-    (void)handle;
-    (void)handleType;
-    (void)flags;
-    return vgpu_refuse("cuMemPoolImportFromShareableHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemPoolImportFromShareableHandle(pool_out, handle, handleType, flags);
 }
 
 EXPORT CUresult CUDAAPI cuMemPoolExportPointer(CUmemPoolPtrExportData *shareData_out, CUdeviceptr ptr)
 {
-    (void)shareData_out;
-    (void)ptr;
-    return vgpu_refuse("cuMemPoolExportPointer", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemPoolExportPointer(shareData_out, ptr);
 }
 
 EXPORT CUresult CUDAAPI cuMemPoolImportPointer(CUdeviceptr *ptr_out, CUmemoryPool pool, CUmemPoolPtrExportData *shareData)
 {
-    (void)ptr_out;
-    (void)pool;
-    (void)shareData;
-    return vgpu_refuse("cuMemPoolImportPointer", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemPoolImportPointer(ptr_out, pool, shareData);
 }
 
 EXPORT CUresult CUDAAPI cuMemGetHandleForAddressRange(void *handle, CUdeviceptr dptr, size_t size, CUmemRangeHandleType handleType, unsigned long long flags)
@@ -2009,19 +2004,16 @@ EXPORT CUresult CUDAAPI cuMemGetAccess(unsigned long long *flags, const CUmemLoc
 
 EXPORT CUresult CUDAAPI cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAllocationHandle handle, CUmemAllocationHandleType handleType, unsigned long long flags)
 {
-    (void)shareableHandle;
-    (void)handle;
-    (void)handleType;
-    (void)flags;
-    return vgpu_refuse("cuMemExportToShareableHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemExportToShareableHandle(shareableHandle, handle, handleType, flags);
 }
 
 EXPORT CUresult CUDAAPI cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle, CUmemAllocationHandleType shHandleType)
 {
-    (void)handle;
-    (void)osHandle;
-    (void)shHandleType;
-    return vgpu_refuse("cuMemImportFromShareableHandle", CUDA_ERROR_NOT_SUPPORTED);
+    CUresult ready = vgpu_ready();
+    if (ready != CUDA_SUCCESS) return ready;
+    return vgpu_cuMemImportFromShareableHandle(handle, osHandle, shHandleType);
 }
 
 EXPORT CUresult CUDAAPI cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocationProp *prop, CUmemAllocationGranularity_flags option)

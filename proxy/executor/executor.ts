@@ -28,7 +28,7 @@ const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 /** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. */
 const CREATING = [
   Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.EVENT_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
-  Message.MEM_RETAIN, Message.POOL_CREATE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
+  Message.MEM_RETAIN, Message.MEM_IMPORT, Message.POOL_CREATE, Message.POOL_IMPORT, Message.POOL_TAKE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
   Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.GRAPH_MAKE,
 ];
 

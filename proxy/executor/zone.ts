@@ -33,10 +33,13 @@ const WARNINGS_A_SECOND = 5;
 const NOT_OFFERED = [
   88, 100, 101, // pageable memory
   91, // registered memory has another address on the GPU
-  103, 104, 105, 119, 124, 128, 146, // exported memory
+  104, 105, 124, 128, 146, // exported memory
   110, 112, 116, // GPUDirect RDMA, sparse arrays
   132, 136, 137, 141, 142, 143, // multicast, decompression, host NUMA
 ];
+
+/** Descriptors of memory and of pools: within the zone, and this process's own doing (memory/tokens.ts), whatever the driver has. */
+const DESCRIPTORS = [103, 119];
 
 const CONCURRENT_MANAGED_ACCESS = 89;
 const IPC_EVENT_SUPPORTED = 125;
@@ -80,6 +83,7 @@ export class Zone {
     this.attributes = new Int32Array(ATTRIBUTES);
     this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
     for (const attribute of NOT_OFFERED) this.attributes[attribute] = 0;
+    for (const attribute of DESCRIPTORS) this.attributes[attribute] = 1;
     // Managed memory is the same pages on both sides; atomics of both at once are only known to work where the GPU is a program here.
     if (!executor.driver.software) this.attributes[CONCURRENT_MANAGED_ACCESS] = 0;
     this.present_ = Uint32Array.from(device.present);

@@ -27,6 +27,12 @@ test('two processes of one zone share device memory, which lives as long as eith
   await empty('a')
 })
 
+test('descriptors of physical memory and of pools work between the processes of a zone', async () => {
+  const result = daemon.in('a', program('shared'))
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  await empty('a')
+})
+
 test('a handle of one zone is nothing in another', async () => {
   const exporter = spawn(program('ipc'), ['export'], { env: { ...process.env, ...daemon.env('a') }, stdio: ['pipe', 'pipe', 'inherit'] })
   const [handle] = (await once(exporter.stdout, 'data')) as [Buffer]

@@ -330,9 +330,9 @@ export class OneClient implements ClientMemory {
   private freeBlock(node: number, stream: object | null): void {
     const heap = this.heap;
     const bytes = heap.bytes[node];
+    if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
     if (this.zone.ipc.freed(heap.address(node))) return this.leave(this.zone.map.at(heap.address(node))!, node, bytes);
     this.give(bytes);
-    if (heap.pool[node] !== 0) this.pools.gave(heap.pool[node], bytes);
     if (stream === null && this.quiet) return this.releaseBlock(node);
     this.restBegins(bytes);
     heap.rest(node);
@@ -340,9 +340,9 @@ export class OneClient implements ClientMemory {
   }
 
   private freeWhole(area: Area, stream: object | null): void {
+    this.pools.gave(area.tag!.pool, area.bytes);
     if (this.zone.ipc.freed(area.start)) return this.leave(area, 0, area.bytes);
     this.give(area.bytes);
-    this.pools.gave(area.tag!.pool, area.bytes);
     area.state = NodeState.resting;
     area.epoch++;
     if (stream === null && this.quiet) return this.releaseWhole(area);
@@ -350,10 +350,15 @@ export class OneClient implements ClientMemory {
     this.restOf(stream).addArea(area);
   }
 
-  /** Others have it open: it is not this client's any more, neither to use nor to pay for. */
-  leave(area: Area, node: number, bytes: number): void {
+  /** The zone keeps paying for what others of its clients have: it is not in this client's sum any more. */
+  leaveCharge(bytes: number): void {
     this.bytes -= bytes;
     this.allocations--;
+  }
+
+  /** Others have it open: it is not this client's any more, neither to use nor to pay for. */
+  leave(area: Area, node: number, bytes: number): void {
+    this.leaveCharge(bytes);
     if (node !== 0) return this.heap.rest(node);
     area.state = NodeState.resting;
     area.epoch++;
@@ -440,6 +445,8 @@ export class OneClient implements ClientMemory {
     if (this.closed) return;
     const { ledger } = this.zone;
     this.zone.ipc.ending(this);
+    this.virtual.ending();
+    this.pools.end();
     ledger.give(this.bytes, this.allocations);
     // The card has it back when this client's work has ended: contextsGone().
     ledger.rest(this.bytes, this.allocations);

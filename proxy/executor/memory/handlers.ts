@@ -57,6 +57,7 @@ function allocate(v: MemoryInvocation): number {
       if (bytes === 0) return CUresult.INVALID_VALUE;
       const pool = v.isNull(GpuAlloc.pool) ? memory.pools.currentNumber : v.handle(HandleType.pool, GpuAlloc.pool);
       if (pool < 0) return v.invalid(HandleType.pool);
+      if (memory.pools.source(pool) !== 0) return CUresult.INVALID_VALUE; // imported: nothing is allocated from it here
       if (!memory.pools.took(pool, bytes)) return v.refuse();
       const status = memory.allocate(v, { bytes, kind, context, pool }, v.found, answerAddress);
       if (status > 0) memory.pools.gave(pool, bytes);
@@ -72,8 +73,10 @@ function free(v: MemoryInvocation): number {
   const address = v.u64(GpuFree.address);
   if (v.u32(GpuFree.async) !== 0) {
     if (v.stream(GpuFree.stream) < 0) return v.invalid(HandleType.stream);
-    return memory.free(address, v.found);
+    return memory.zone.ipc.free(v, memory, address, true) ?? memory.free(address, v.found);
   }
+  const opened = memory.zone.ipc.free(v, memory, address, false);
+  if (opened !== null) return opened;
   const status = memory.free(address, null);
   if (status !== 0 || memory.quiet) return status;
   // cuMemFree returns when the work under way is done, and programs lean on that (they look at what a copy has brought).
@@ -172,6 +175,12 @@ export function registerMemoryHandlers(table: HandlerTable): void {
   table[Message.MEM_GET_ACCESS] = (v) => memoryOf(v).virtual.getAccess(v);
   table[Message.MEM_RETAIN] = (v) => memoryOf(v).virtual.retain(v);
   table[Message.MEM_PROPERTIES] = (v) => memoryOf(v).virtual.properties(v);
+  table[Message.MEM_EXPORT] = (v) => memoryOf(v).virtual.export(v);
+  table[Message.MEM_IMPORT] = (v) => memoryOf(v).virtual.import(v);
+  table[Message.POOL_EXPORT] = (v) => memoryOf(v).pools.export(v);
+  table[Message.POOL_IMPORT] = (v) => memoryOf(v).pools.import(v);
+  table[Message.POOL_GIVE] = (v) => memoryOf(v).zone.ipc.give(v, memoryOf(v));
+  table[Message.POOL_TAKE] = (v) => memoryOf(v).zone.ipc.take(v, memoryOf(v));
   table[Message.POOL_CREATE] = (v) => memoryOf(v).pools.create(v);
   table[Message.POOL_DESTROY] = (v) => memoryOf(v).pools.destroy(v);
   table[Message.POOL_TRIM] = (v) => memoryOf(v).pools.trim(v);

@@ -1,5 +1,6 @@
 /**
- * Device memory that one client of the zone lets others use: cuIpcGetMemHandle and its relatives.
+ * Device memory that one client of the zone lets others use: cuIpcGetMemHandle and its relatives, and allocations from exported pools
+ * (cuMemPoolExportPointer).
  *
  * One process serves all clients of a zone, in one GPU address space. So a handle needs no driver: it is a random number that the
  * zone knows, and opening it gives the other client the right to the very addresses that the exporter uses. Another zone, which is
@@ -8,16 +9,15 @@
  * Memory that its owner frees, or leaves behind, while others have it open is charged to the zone and stays where it is until the
  * last of them has closed it. CUDA leaves that undefined; here nobody's bytes may come under an address that a client still has.
  */
-import { randomBytes } from 'node:crypto';
 import { CUresult } from '../../driver/errors.ts';
-import { AllocKind, IpcClose, IpcGet, IpcGetReply, IpcOpen, IpcOpenReply } from '../../generated/messages.ts';
+import { AllocKind, HandleType, IpcClose, IpcGet, IpcGetReply, IpcOpen, IpcOpenReply, PoolGive, PoolGiveReply, PoolTake, PoolTakeReply } from '../../generated/messages.ts';
 import { DEFERRED, type OneClient } from './client.ts';
 import { type Area, AreaKind } from './intervals.ts';
 import { NodeState } from './tlsf.ts';
+import { newToken, replyToken, tokenAt } from './tokens.ts';
 import type { MemoryInvocation } from './types.ts';
 import type { Zone } from './zone.ts';
 
-const TOKEN_BYTES = 32;
 /** The only flag, and it must be given: CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS. */
 const LAZY_ENABLE_PEER_ACCESS = 1;
 
@@ -30,6 +30,8 @@ export interface Shared {
   readonly start: number;
   readonly bytes: number;
   readonly id: number;
+  /** The exported pool that it is from; 0: none. */
+  readonly pool: number;
   /** Clients that have it open, or whose work may still touch it. */
   users: number;
 }
@@ -38,7 +40,7 @@ export interface Shared {
 export interface Import {
   readonly shared: Shared;
   readonly context: number;
-  /** cuIpcOpenMemHandle less cuIpcCloseMemHandle. */
+  /** cuIpcOpenMemHandle less cuIpcCloseMemHandle, or cuMemPoolImportPointer less cuMemFree. */
   count: number;
 }
 
@@ -70,63 +72,99 @@ export class Ipc {
 
   /** IPC_GET: the handle of the allocation around an address, the same each time. */
   get(v: MemoryInvocation, owner: OneClient): number {
-    const address = v.u64(IpcGet.address);
+    const shared = this.share(owner, v.u64(IpcGet.address), (kind) => kind === AllocKind.device || kind === AllocKind.pitch);
+    if (shared === null) return CUresult.INVALID_VALUE;
+    replyToken(v, IpcGetReply.token0, shared.token);
+    return CUresult.SUCCESS;
+  }
+
+  /** POOL_GIVE: the same for an allocation from a pool that is exported. */
+  give(v: MemoryInvocation, owner: OneClient): number {
+    const shared = this.share(owner, v.u64(PoolGive.address), (kind, pool) => kind === AllocKind.async && owner.pools.exports(pool));
+    if (shared === null) return CUresult.INVALID_VALUE;
+    replyToken(v, PoolGiveReply.token0, shared.token);
+    return CUresult.SUCCESS;
+  }
+
+  /** The owner's allocation around an address, if it is `wanted`, made known; null: it is not. */
+  private share(owner: OneClient, address: number, wanted: (kind: number, pool: number) => boolean): Shared | null {
     const area = this.zone.map.at(address);
-    if (area === null || area.owner !== owner.owner) return CUresult.INVALID_VALUE;
+    if (area === null || area.owner !== owner.owner) return null;
     let node = 0;
     let kind = 0;
+    let pool = 0;
     let { start, bytes, id } = area;
     if (area.kind === AreaKind.chunk) {
       node = this.zone.map.block(area, address);
-      if (node === 0) return CUresult.INVALID_VALUE;
+      if (node === 0) return null;
       const { heap } = owner;
       start = heap.address(node);
       bytes = heap.bytes[node];
       id = heap.id[node];
       kind = heap.kind[node];
-    } else if (area.kind !== AreaKind.whole || area.state !== NodeState.live || address >= start + bytes) return CUresult.INVALID_VALUE;
-    else kind = area.tag!.kind;
-    if (kind !== AllocKind.device && kind !== AllocKind.pitch) return CUresult.INVALID_VALUE;
+      pool = heap.pool[node];
+    } else if (area.kind !== AreaKind.whole || area.state !== NodeState.live || address >= start + bytes) return null;
+    else ({ kind, pool } = area.tag!);
+    if (!wanted(kind, pool)) return null;
     let shared = this.byStart.get(start);
     if (shared === undefined) {
-      shared = { token: randomBytes(TOKEN_BYTES).toString('hex'), owner, area, node, start, bytes, id, users: 0 };
+      shared = { token: newToken(), owner, area, node, start, bytes, id, pool, users: 0 };
       this.byStart.set(start, shared);
       this.byToken.set(shared.token, shared);
     }
-    const token = Buffer.from(shared.token, 'hex');
-    for (let i = 0; i < TOKEN_BYTES / 4; i++) v.replyU32(IpcGetReply.token0 + i, token.readUInt32LE(i * 4));
-    return CUresult.SUCCESS;
+    return shared;
   }
 
   /** IPC_OPEN */
   open(v: MemoryInvocation, client: OneClient): number {
     if (v.context === 0) return CUresult.INVALID_CONTEXT;
     if (v.u32(IpcOpen.flags) !== LAZY_ENABLE_PEER_ACCESS) return CUresult.INVALID_VALUE;
-    const token = Buffer.allocUnsafe(TOKEN_BYTES);
-    for (let i = 0; i < TOKEN_BYTES / 4; i++) token.writeUInt32LE(v.u32(IpcOpen.token0 + i), i * 4);
-    const shared = this.byToken.get(token.toString('hex'));
-    if (shared === undefined) return CUresult.INVALID_VALUE;
+    const shared = this.byToken.get(tokenAt(v, IpcOpen.token0));
+    if (shared === undefined || shared.pool !== 0) return CUresult.INVALID_VALUE;
     if (shared.owner === client) return CUresult.INVALID_CONTEXT; // the driver's answer to the process that exported it
+    return this.admit(v, client, shared, v.context, IpcOpenReply.address, IpcOpenReply.size);
+  }
+
+  /** POOL_TAKE */
+  take(v: MemoryInvocation, client: OneClient): number {
+    const pool = v.handle(HandleType.pool, PoolTake.pool);
+    if (pool < 0) return v.invalid(HandleType.pool);
+    const shared = this.byToken.get(tokenAt(v, PoolTake.token0));
+    if (shared === undefined || shared.pool === 0 || shared.owner === client || client.pools.source(pool) !== shared.pool) return CUresult.INVALID_VALUE;
+    return this.admit(v, client, shared, 0, PoolTakeReply.address, PoolTakeReply.size);
+  }
+
+  private admit(v: MemoryInvocation, client: OneClient, shared: Shared, context: number, address: number, size: number): number {
     let opened = client.imports.open.get(shared.start);
     if (opened === undefined) {
       if (!this.zone.takeMapping()) return v.refuse();
-      opened = { shared, context: v.context, count: 0 };
+      opened = { shared, context, count: 0 };
       client.imports.open.set(shared.start, opened);
       shared.users++;
     }
     opened.count++;
-    v.replyU64(IpcOpenReply.address, shared.start);
-    v.replyU64(IpcOpenReply.size, shared.bytes);
+    v.replyU64(address, shared.start);
+    v.replyU64(size, shared.bytes);
     return CUresult.SUCCESS;
+  }
+
+  /** GPU_FREE of what POOL_TAKE gave: null, it is none. A free that a stream orders is answered at once. */
+  free(v: MemoryInvocation, client: OneClient, address: number, ordered: boolean): number | null {
+    const opened = client.imports.open.get(address);
+    if (opened === undefined || opened.shared.pool === 0) return null;
+    return this.shut(v, client, opened, !ordered);
   }
 
   /** IPC_CLOSE: answered when the client's work, which may still use it, is done. */
   close(v: MemoryInvocation, client: OneClient): number {
     const opened = client.imports.open.get(v.u64(IpcClose.address));
-    if (opened === undefined) return CUresult.INVALID_VALUE;
+    return opened === undefined || opened.shared.pool !== 0 ? CUresult.INVALID_VALUE : this.shut(v, client, opened, true);
+  }
+
+  private shut(v: MemoryInvocation, client: OneClient, opened: Import, wait: boolean): number {
     if (--opened.count > 0) return CUresult.SUCCESS;
     let later: { finish(status: number): void } | null = null;
-    if (this.forget(client, opened, () => later?.finish(0))) return CUresult.SUCCESS;
+    if (this.forget(client, opened, () => later?.finish(0)) || !wait) return CUresult.SUCCESS;
     later = v.later();
     return DEFERRED;
   }

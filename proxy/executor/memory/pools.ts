@@ -6,9 +6,10 @@
  */
 import { CUresult } from '../../driver/errors.ts';
 import {
-  HandleType, PoolCreate, PoolCreateReply, PoolDestroy, PoolGet, PoolGetReply, PoolOfDevice, PoolOfDeviceReply, PoolSet, PoolTrim,
+  HandleType, PoolCreate, PoolCreateReply, PoolDestroy, PoolExport, PoolExportReply, PoolGet, PoolGetReply, PoolImport, PoolImportReply, PoolOfDevice, PoolOfDeviceReply, PoolSet, PoolTrim,
 } from '../../generated/messages.ts';
 import type { OneClient } from './client.ts';
+import { newToken, replyToken, tokenAt } from './tokens.ts';
 import type { MemoryInvocation } from './types.ts';
 import { GRANULE } from './window.ts';
 
@@ -26,6 +27,8 @@ enum Attribute {
 
 const PINNED = 1; // CU_MEM_ALLOCATION_TYPE_PINNED
 const DEVICE = 1; // CU_MEM_LOCATION_TYPE_DEVICE
+/** CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR. */
+const DESCRIPTOR = 1;
 const DEFAULT = 0; // POOL_OF_DEVICE: which
 const CURRENT = 1;
 
@@ -37,7 +40,11 @@ class Pool {
   thresholdHigh = 0;
   readonly reuse = [1, 1, 1];
 
-  constructor(readonly number: number, readonly maxBytes: number) {}
+  /** Under which others find it; '': nobody was told. */
+  token = '';
+
+  /** `exportable`: made with a handle type. `source`: the number of another client's pool that this one stands for; 0: none. */
+  constructor(readonly number: number, readonly maxBytes: number, readonly exportable = false, readonly source = 0) {}
 
   get reserved(): number {
     return Math.ceil(this.used / GRANULE) * GRANULE;
@@ -90,14 +97,62 @@ export class Pools {
 
   create(v: MemoryInvocation): number {
     if (v.u32(PoolCreate.type) !== PINNED) return v.u32(PoolCreate.type) === 2 ? CUresult.NOT_SUPPORTED : CUresult.INVALID_VALUE;
-    if (v.u32(PoolCreate.handle_types) !== 0 || v.u32(PoolCreate.location_type) !== DEVICE) return CUresult.NOT_SUPPORTED;
+    const types = v.u32(PoolCreate.handle_types);
+    if ((types !== 0 && types !== DESCRIPTOR) || v.u32(PoolCreate.location_type) !== DEVICE) return CUresult.NOT_SUPPORTED;
     if (v.i32(PoolCreate.location) !== 0) return CUresult.INVALID_DEVICE;
     if (!v.room(HandleType.pool)) return v.refuse();
     const most = v.u64(PoolCreate.max_size);
-    const pool = new Pool(this.owner.zone.nextId++, most === 0 ? Number.MAX_SAFE_INTEGER : most);
+    const pool = new Pool(this.owner.zone.nextId++, most === 0 ? Number.MAX_SAFE_INTEGER : most, types === DESCRIPTOR);
     if (!v.addHandle(PoolCreateReply.pool, HandleType.pool, pool.number)) return v.refuse();
     this.pools.set(pool.number, pool);
     return 0;
+  }
+
+  // ---- between clients ----
+
+  /** Whether allocations from it may be exported. */
+  exports(number: number): boolean {
+    return this.pools.get(number)?.exportable === true;
+  }
+
+  /** The number of the other client's pool that this one stands for; 0: it is this client's own. */
+  source(number: number): number {
+    return this.pools.get(number)?.source ?? 0;
+  }
+
+  /** POOL_EXPORT */
+  export(v: MemoryInvocation): number {
+    const pool = this.find(v, PoolExport.pool);
+    if (pool === null) return v.invalid(HandleType.pool);
+    if (!pool.exportable) return CUresult.INVALID_VALUE;
+    if (pool.token === '') {
+      pool.token = newToken();
+      this.owner.zone.exportedPools.set(pool.token, pool.number);
+    }
+    replyToken(v, PoolExportReply.token0, pool.token);
+    return 0;
+  }
+
+  /** POOL_IMPORT */
+  import(v: MemoryInvocation): number {
+    const { zone } = this.owner;
+    const source = zone.exportedPools.get(tokenAt(v, PoolImport.token0));
+    if (source === undefined) return CUresult.INVALID_VALUE;
+    if (!v.room(HandleType.pool)) return v.refuse();
+    const pool = new Pool(zone.nextId++, Number.MAX_SAFE_INTEGER, false, source);
+    if (!v.addHandle(PoolImportReply.pool, HandleType.pool, pool.number)) return v.refuse();
+    this.pools.set(pool.number, pool);
+    return 0;
+  }
+
+  private forget(pool: Pool): void {
+    this.pools.delete(pool.number);
+    if (pool.token !== '') this.owner.zone.exportedPools.delete(pool.token);
+  }
+
+  /** The client is about to end. */
+  end(): void {
+    for (const pool of [...this.pools.values()]) if (pool.token !== '') this.forget(pool);
   }
 
   /** What is allocated from the pool lives on. */
@@ -106,7 +161,7 @@ export class Pools {
     if (pool === null) return v.invalid(HandleType.pool);
     if (pool.number === this.default) return CUresult.INVALID_VALUE;
     v.removeHandle(HandleType.pool, PoolDestroy.pool);
-    this.pools.delete(pool.number);
+    this.forget(pool);
     if (this.current === pool.number) this.current = 0;
     return 0;
   }
@@ -189,6 +244,7 @@ export class Pools {
     else {
       const pool = this.find(v, PoolOfDevice.pool);
       if (pool === null) return v.invalid(HandleType.pool);
+      if (pool.source !== 0) return CUresult.INVALID_VALUE; // nothing can be allocated from another's pool
       this.current = pool.number;
       number = pool.number;
     }

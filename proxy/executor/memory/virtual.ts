@@ -8,22 +8,38 @@
  */
 import { CUresult } from '../../driver/errors.ts';
 import {
-  AddressFree, AddressReserve, AddressReserveReply, HandleType, MemCreate, MemCreateReply, MemGetAccess, MemGetAccessReply, MemMap,
+  AddressFree, AddressReserve, AddressReserveReply, HandleType, MemCreate, MemCreateReply, MemExport, MemExportReply, MemGetAccess, MemGetAccessReply, MemImport, MemImportReply, MemMap,
   MemProperties, MemPropertiesReply, MemRelease, MemRetain, MemRetainReply, MemSetAccess, MemUnmap,
 } from '../../generated/messages.ts';
 import { DEFERRED, type OneClient } from './client.ts';
 import { Area, AreaKind, NOBODY } from './intervals.ts';
 import { ACCESS_NONE, ACCESS_READ, ACCESS_READ_WRITE } from './physical.ts';
+import { newToken, replyToken, tokenAt } from './tokens.ts';
 import type { Later, MemoryInvocation } from './types.ts';
 import { GRANULE } from './window.ts';
 
 const PINNED = 1; // CU_MEM_ALLOCATION_TYPE_PINNED
 const DEVICE = 1; // CU_MEM_LOCATION_TYPE_DEVICE
 
+/** CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR. */
+const DESCRIPTOR = 1;
+
+/** Physical memory. Clients that have imported it have an Allocation each. */
+export interface Backing {
+  readonly memory: number;
+  readonly bytes: number;
+  readonly exportable: boolean;
+  /** Allocations of it. */
+  users: number;
+  /** Who is charged; null: the zone, for whoever made it has given it up and others have it. */
+  payer: OneClient | null;
+  /** Under which others find it; '': nobody was told. */
+  token: string;
+}
+
 interface Allocation {
   number: number;
-  bytes: number;
-  memory: number;
+  backing: Backing;
   handles: number;
   mappings: number;
 }
@@ -108,7 +124,8 @@ export class VirtualMemory {
     const { owner } = this;
     const bytes = v.u64(MemCreate.size);
     if (v.u64(MemCreate.flags) !== 0 || v.u32(MemCreate.type) !== PINNED) return CUresult.INVALID_VALUE;
-    if (v.u32(MemCreate.location_type) !== DEVICE || v.u32(MemCreate.handle_types) !== 0) return CUresult.NOT_SUPPORTED;
+    const types = v.u32(MemCreate.handle_types);
+    if (v.u32(MemCreate.location_type) !== DEVICE || (types !== 0 && types !== DESCRIPTOR)) return CUresult.NOT_SUPPORTED;
     if (v.i32(MemCreate.location) !== 0) return CUresult.INVALID_DEVICE;
     if (!whole(bytes)) return CUresult.INVALID_VALUE;
     if (!v.room(HandleType.allocation)) return v.refuse();
@@ -120,7 +137,8 @@ export class VirtualMemory {
         return later.finish(status);
       }
       const memory = owner.zone.stock.detach(area);
-      const allocation: Allocation = { number: owner.zone.nextId++, bytes, memory, handles: 1, mappings: 0 };
+      const backing: Backing = { memory, bytes, exportable: types === DESCRIPTOR, users: 1, payer: owner, token: '' };
+      const allocation: Allocation = { number: owner.zone.nextId++, backing, handles: 1, mappings: 0 };
       if (owner.closed || !later.addHandle(MemCreateReply.allocation, HandleType.allocation, allocation.number)) {
         owner.zone.stock.release(memory, bytes);
         owner.give(bytes);
@@ -151,8 +169,62 @@ export class VirtualMemory {
   private settle(allocation: Allocation): void {
     if (allocation.handles > 0 || allocation.mappings > 0) return;
     this.allocations.delete(allocation.number);
-    this.owner.zone.stock.release(allocation.memory, allocation.bytes);
-    this.owner.give(allocation.bytes);
+    const { backing } = allocation;
+    const { owner } = this;
+    if (--backing.users === 0) {
+      this.drop(backing);
+      if (backing.payer === null) owner.zone.ledger.give(backing.bytes);
+      else owner.give(backing.bytes);
+    } else this.hand(backing);
+  }
+
+  private drop(backing: Backing): void {
+    const { zone } = this.owner;
+    if (backing.token !== '') zone.exported.delete(backing.token);
+    zone.stock.release(backing.memory, backing.bytes);
+  }
+
+  /** Others keep it: if this client was charged, the zone is from now on. */
+  private hand(backing: Backing): void {
+    if (backing.payer !== this.owner) return;
+    backing.payer = null;
+    this.owner.leaveCharge(backing.bytes);
+  }
+
+  // ---- between clients ----
+
+  /** MEM_EXPORT */
+  export(v: MemoryInvocation): number {
+    const allocation = this.find(v, MemExport.allocation);
+    if (allocation === null) return v.invalid(HandleType.allocation);
+    const { backing } = allocation;
+    if (!backing.exportable) return CUresult.INVALID_VALUE;
+    if (backing.token === '') {
+      backing.token = newToken();
+      this.owner.zone.exported.set(backing.token, backing);
+    }
+    replyToken(v, MemExportReply.token0, backing.token);
+    return 0;
+  }
+
+  /** MEM_IMPORT: a handle as cuMemCreate's, of the same memory. */
+  import(v: MemoryInvocation): number {
+    const { zone } = this.owner;
+    const backing = zone.exported.get(tokenAt(v, MemImport.token0));
+    if (backing === undefined) return CUresult.INVALID_VALUE;
+    if (!v.room(HandleType.allocation)) return v.refuse();
+    const allocation: Allocation = { number: zone.nextId++, backing, handles: 1, mappings: 0 };
+    if (!v.addHandle(MemImportReply.allocation, HandleType.allocation, allocation.number)) return v.refuse();
+    backing.users++;
+    this.allocations.set(allocation.number, allocation);
+    return 0;
+  }
+
+  /** The client is about to end: what others have of it is the zone's to pay for. */
+  ending(): void {
+    const own = new Map<Backing, number>();
+    for (const { backing } of this.allocations.values()) own.set(backing, (own.get(backing) ?? 0) + 1);
+    for (const [backing, count] of own) if (backing.users > count) this.hand(backing);
   }
 
   /** Another handle of what is mapped at an address; to be released like one that was created. */
@@ -171,10 +243,10 @@ export class VirtualMemory {
     const allocation = this.find(v, MemProperties.allocation);
     if (allocation === null) return v.invalid(HandleType.allocation);
     v.replyU32(MemPropertiesReply.type, PINNED);
-    v.replyU32(MemPropertiesReply.handle_types, 0);
+    v.replyU32(MemPropertiesReply.handle_types, allocation.backing.exportable ? DESCRIPTOR : 0);
     v.replyU32(MemPropertiesReply.location_type, DEVICE);
     v.replyU32(MemPropertiesReply.location, 0);
-    v.replyU64(MemPropertiesReply.size, allocation.bytes);
+    v.replyU64(MemPropertiesReply.size, allocation.backing.bytes);
     return 0;
   }
 
@@ -186,7 +258,7 @@ export class VirtualMemory {
     const bytes = v.u64(MemMap.size);
     const allocation = this.find(v, MemMap.allocation);
     if (allocation === null) return v.invalid(HandleType.allocation);
-    if (!this.aligned(address, bytes) || v.u64(MemMap.offset) !== 0 || v.u64(MemMap.flags) !== 0 || bytes > allocation.bytes) return CUresult.INVALID_VALUE;
+    if (!this.aligned(address, bytes) || v.u64(MemMap.offset) !== 0 || v.u64(MemMap.flags) !== 0 || bytes > allocation.backing.bytes) return CUresult.INVALID_VALUE;
     const reservation = this.reservedAt(address);
     if (reservation === null || address + bytes > reservation.start + reservation.bytes || !zone.map.only(reservation, address, bytes)) {
       return CUresult.INVALID_VALUE;
@@ -195,7 +267,7 @@ export class VirtualMemory {
       zone.ledger.refuse();
       return CUresult.OUT_OF_MEMORY;
     }
-    const status = zone.physical.map(address, bytes, allocation.memory);
+    const status = zone.physical.map(address, bytes, allocation.backing.memory);
     if (status !== 0) {
       zone.giveMapping();
       return status;
@@ -325,7 +397,11 @@ export class VirtualMemory {
       zone.giveMapping();
       zone.stock.reclaim(area);
     }
-    for (const allocation of this.allocations.values()) zone.stock.release(allocation.memory, allocation.bytes);
+    for (const { backing } of this.allocations.values()) {
+      if (--backing.users > 0) continue;
+      this.drop(backing);
+      if (backing.payer === null) zone.ledger.give(backing.bytes); // who pays for himself has had it back in one sum
+    }
     this.mappings.clear();
     this.allocations.clear();
   }

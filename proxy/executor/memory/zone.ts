@@ -10,6 +10,7 @@ import { Ledger } from './ledger.ts';
 import { Physical } from './physical.ts';
 import { Stock } from './stock.ts';
 import type { ClientMemory, MemoryClient, MemoryCore, MemoryUsage, ZoneMemory } from './types.ts';
+import type { Backing } from './virtual.ts';
 import { GRANULE, Window } from './window.ts';
 import { Zeroer } from './zero.ts';
 
@@ -23,6 +24,9 @@ export class Zone implements ZoneMemory {
   readonly stock: Stock;
   readonly clients = new Set<OneClient>();
   readonly ipc = new Ipc(this);
+  /** Physical memory and pools that clients have exported, by token. */
+  readonly exported = new Map<string, Backing>();
+  readonly exportedPools = new Map<string, number>();
   /** Numbers that are used once: buffer ids, pools, allocations. 0 is none. */
   nextId = 1;
   /** Granules of the window that clients have reserved. */
