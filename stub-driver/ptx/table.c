@@ -54,6 +54,61 @@ static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_
     return match_rest(close + 1, opcode, word, group + 1, match);
 }
 
+/* Words whose order says what they mean: two types, two state spaces, and .lo .hi .wide, which stand before their type. */
+static int ordered_class(const char *text, size_t length) {
+    static const char *const spaces[] = {"global", "shared", "local", "const", "param", "shared::cta", "shared::cluster"};
+    if (ptx_type_named(text, (int)length) != T_NONE || same(text, length, "lo") || same(text, length, "hi") || same(text, length, "wide")) return 1;
+    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
+        if (same(text, length, spaces[i])) return 2;
+    return 0;
+}
+
+/* Which word has been taken, by the place in the pattern that took it. */
+struct taken {
+    uint32_t mask, count;
+    uint8_t words[OPCODE_WORDS];
+};
+
+/* Whether the first word that is left and equal to this one can be taken: none of its class may stand before it. */
+static bool take(const struct opcode *opcode, struct taken *taken, const char *text, size_t length) {
+    int class = ordered_class(text, length);
+    for (uint32_t i = 0; i < opcode->count; i++) {
+        if (taken->mask & 1u << i) continue;
+        if (opcode->words[i].length == length && memcmp(opcode->words[i].text, text, length) == 0) {
+            taken->mask |= 1u << i;
+            taken->words[taken->count++] = (uint8_t)i;
+            return true;
+        }
+        if (class && ordered_class(opcode->words[i].text, opcode->words[i].length) == class) return false;
+    }
+    return false;
+}
+
+/* As match_rest, with the words in any order. */
+static bool match_shuffled(const char *pattern, const struct opcode *opcode, struct taken *taken, unsigned group, struct row_match *match) {
+    if (*pattern == 0) return taken->count == opcode->count;
+    if (*pattern == '.') {
+        size_t length = strcspn(pattern + 1, ".[{");
+        return take(opcode, taken, pattern + 1, length) && match_shuffled(pattern + 1 + length, opcode, taken, group, match);
+    }
+    const char *close = strpbrk(pattern, "]}");
+    struct taken before = *taken;
+    for (const char *at = pattern + 1; at < close;) {
+        size_t length = strcspn(at + 1, ",]}");
+        if (take(opcode, taken, at + 1, length)) {
+            match->group[group].text = at + 1;
+            match->group[group].length = (uint32_t)length;
+            if (match_shuffled(close + 1, opcode, taken, group + 1, match)) return true;
+        }
+        *taken = before;
+        at += 1 + length + 1;
+    }
+    if (*pattern == '{') return false;
+    match->group[group].text = NULL;
+    match->group[group].length = 0;
+    return match_shuffled(close + 1, opcode, taken, group + 1, match);
+}
+
 /* Rows by mnemonic, in the table's order: chains of row numbers + 1. */
 enum { BUCKETS = 256 };
 static uint16_t first_row[BUCKETS], next_row[sizeof ptx_rows / sizeof ptx_rows[0]];
@@ -73,18 +128,33 @@ static void make_index(void) {
     }
 }
 
-bool table_match(const struct opcode *opcode, struct row_match *match) {
-    pthread_once(&indexed, make_index);
-    for (size_t n = first_row[bucket_of(opcode->name, opcode->name_length)]; n; n = next_row[n - 1]) {
-        size_t i = n - 1;
-        const char *pattern = ptx_rows[i].pattern;
+static const struct ptx_row *next_of(const struct opcode *opcode, size_t *n) {
+    for (*n = *n ? next_row[*n - 1] : first_row[bucket_of(opcode->name, opcode->name_length)]; *n; *n = next_row[*n - 1]) {
+        const char *pattern = ptx_rows[*n - 1].pattern;
         size_t length = name_length(pattern);
-        if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
+        if (length == opcode->name_length && memcmp(pattern, opcode->name, length) == 0) return &ptx_rows[*n - 1];
+    }
+    return NULL;
+}
+
+bool table_match(struct opcode *opcode, struct row_match *match) {
+    pthread_once(&indexed, make_index);
+    size_t n = 0;
+    for (const struct ptx_row *row; (row = next_of(opcode, &n));) {
         memset(match, 0, sizeof *match);
-        if (match_rest(pattern + length, opcode, 0, 0, match)) {
-            match->row = &ptx_rows[i];
-            return true;
-        }
+        match->row = row;
+        if (match_rest(row->pattern + opcode->name_length, opcode, 0, 0, match)) return true;
+    }
+    /* ptxas takes modifiers in other orders too, and compilers count on it: atom.global.sys.add.u32, vote.ballot.sync.b32. */
+    n = 0;
+    for (const struct ptx_row *row; (row = next_of(opcode, &n));) {
+        memset(match, 0, sizeof *match);
+        match->row = row;
+        struct taken taken = {0};
+        if (!match_shuffled(row->pattern + opcode->name_length, opcode, &taken, 0, match)) continue;
+        struct opcode as_written = *opcode;
+        for (uint32_t i = 0; i < opcode->count; i++) opcode->words[i] = as_written.words[taken.words[i]];
+        return true;
     }
     return false;
 }

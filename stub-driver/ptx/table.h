@@ -44,8 +44,8 @@ struct row_match {
     } group[MATCH_GROUPS];
 };
 
-/* Finds the row that accepts exactly these words. */
-bool table_match(const struct opcode *opcode, struct row_match *match);
+/* Finds the row that accepts exactly these words, in its order or, if there is none, in another. The words are put in the row's order. */
+bool table_match(struct opcode *opcode, struct row_match *match);
 bool table_has_mnemonic(const char *name, uint32_t length);
 /* The reason why an opcode is refused by its name, or name and first words; NULL when it is not listed. */
 const char *table_refusal(const struct opcode *opcode);

@@ -66,6 +66,11 @@ test('every spelling of the instruction table loads with the operands that its r
   assert.is(result.status, 0, result.stdout)
 })
 
+test('modifiers in another order than the documented one mean the same, where ptxas takes them', () => {
+  const result = run(engineProgram('orders', join(folder, 'orders'), 'none'))
+  assert.is(result.status, 0, result.stdout)
+})
+
 for (const [sanitizer, part] of [['none', 1], ['address', 16]] as const) {
   // The sanitizers see one spelling in sixteen, others with each seed.
   const some = all.filter((_, n) => (n + seed) % part === 0)
