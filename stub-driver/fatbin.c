@@ -27,7 +27,7 @@
 struct wrapper {
   uint32_t magic, version;
   const void *data;
-  const void *const *linked; /* version 2: fat binaries linked before, up to a NULL */
+  const void *const *linked; /* version 2: of each separately compiled file its fat binary, up to a NULL; `data` is what nvcc linked of them */
 };
 
 struct header {
@@ -166,8 +166,8 @@ static CUresult from_wrapper(const void *data, size_t size, const char *name, st
   if (size && size < sizeof wrapper) return refuse(log, CUDA_ERROR_INVALID_IMAGE, "the fat binary's wrapper is cut off");
   memcpy(&wrapper, data, sizeof wrapper);
   if (wrapper.version == 2 && wrapper.linked && *wrapper.linked) {
-    CUresult result = CUDA_ERROR_NO_BINARY_FOR_GPU;
-    for (const void *const *fatbin = wrapper.linked; *fatbin && result; fatbin++) result = from_fatbin(*fatbin, 0, name, texts, log);
+    CUresult result = CUDA_SUCCESS; /* they are one program: each is needed */
+    for (const void *const *fatbin = wrapper.linked; *fatbin && !result; fatbin++) result = from_fatbin(*fatbin, 0, name, texts, log);
     return result;
   }
   return wrapper.data ? from_fatbin(wrapper.data, 0, name, texts, log)

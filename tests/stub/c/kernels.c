@@ -417,6 +417,48 @@ static void linking(void) {
   OK(cuModuleUnload(linked));
   CUmodule refused = NULL;
   FAILS(INVALID_PTX, cuModuleLoadData(&refused, caller));
+
+  /* nvcc -rdc=true: a wrapper of version 2 names the fat binary of each file, and the program is all of them. */
+  struct fatbin {
+    uint32_t magic;
+    uint16_t version, header_size;
+    uint64_t size;
+    struct {
+      uint16_t kind, version;
+      uint32_t header_size;
+      uint64_t size;
+      uint32_t compressed_size, unknown;
+      uint16_t minor, major;
+      uint32_t architecture;
+      uint64_t name, flags, zero, full_size;
+    } entry;
+    char text[600];
+  } files[2];
+  memset(files, 0, sizeof files);
+  for (int i = 0; i < 2; i++) {
+    files[i].magic = 0xba55ed50;
+    files[i].version = files[i].entry.kind = 1;
+    files[i].header_size = 16;
+    files[i].size = sizeof files[i].entry + sizeof files[i].text;
+    files[i].entry.header_size = sizeof files[i].entry;
+    files[i].entry.size = sizeof files[i].text;
+    files[i].entry.architecture = 80;
+    snprintf(files[i].text, sizeof files[i].text, "%s", i ? callee : caller);
+  }
+  const void *const both[] = {&files[0], &files[1], NULL}, *const half[] = {&files[0], NULL};
+  struct {
+    uint32_t magic, version;
+    const void *data;
+    const void *const *files;
+  } wrapper = {0x466243b1, 2, &files[0], both};
+  OK(cuModuleLoadData(&linked, &wrapper));
+  OK(cuMemsetD32_v2(out, 0, 1));
+  LAUNCH(function(linked, "k"), 1, 1, 0, 0, &out);
+  OK(cuMemcpyDtoH_v2(&got, out, sizeof got));
+  CHECK(got == 42);
+  OK(cuModuleUnload(linked));
+  wrapper.files = half;
+  FAILS(INVALID_PTX, cuModuleLoadData(&refused, &wrapper));
 }
 
 /* A module may go while its kernel runs; many launches keep their order. */
