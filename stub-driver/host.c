@@ -12,6 +12,7 @@
 
 #include "capture.h"
 #include "context.h"
+#include "kernel.h"
 #include "range.h"
 #include "space.h"
 #include "stream.h"
@@ -97,11 +98,16 @@ CUresult cuMemHostUnregister(void *p) {
   RF_TRY(rf_capture_unsafe());
   struct rf_range was;
   if (!p) return CUDA_ERROR_INVALID_VALUE;
-  rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
   struct context *const context = rf_context_or_null();
-  if (context) rf_context_drain(context);
-  return rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was) ? CUDA_SUCCESS
-                                                                                   : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  if (context) {
+    rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
+    rf_context_drain(context);
+  }
+  if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  /* A broker's thread that works for no context must not wait for those that are never idle: no kernel that begins from now on can find
+   * the memory, and those that run end. */
+  if (!context) rf_kernels_pass();
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags) {

@@ -27,6 +27,7 @@
 struct running {
   struct running *next;
   struct context *context;
+  uint64_t number;      /* in the order in which they began */
   uint64_t deadline_ns; /* UINT64_MAX: none */
   atomic_int stop;
   bool timed_out;
@@ -34,6 +35,7 @@ struct running {
 
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct running *running;
+static uint64_t entered; /* the last one's number */
 static pthread_cond_t watch_changed;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 
@@ -90,6 +92,7 @@ static void enter(struct running *r) {
   if (limited) pthread_once(&watch_once, start_watch);
   r->deadline_ns = limited ? rf_now_ns() + rf_settings.kernel_timeout_ns : UINT64_MAX;
   pthread_mutex_lock(&running_lock);
+  r->number = ++entered;
   r->next = running;
   running = r;
   /* Whoever stopped the context's kernels before this was in the list set these first. */
@@ -110,6 +113,21 @@ void rf_kernels_stop(struct context *context) {
   pthread_mutex_lock(&running_lock);
   for (struct running *r = running; r; r = r->next)
     if (r->context == context) atomic_store(&r->stop, 1);
+  pthread_mutex_unlock(&running_lock);
+}
+
+void rf_kernels_pass(void) {
+  pthread_mutex_lock(&running_lock);
+  const uint64_t last = entered;
+  for (bool running_still = true; running_still;) {
+    running_still = false;
+    for (struct running *r = running; r; r = r->next) running_still |= r->number <= last;
+    if (!running_still) break;
+    pthread_mutex_unlock(&running_lock);
+    const struct timespec moment = {.tv_nsec = 500000};
+    nanosleep(&moment, NULL);
+    pthread_mutex_lock(&running_lock);
+  }
   pthread_mutex_unlock(&running_lock);
 }
 

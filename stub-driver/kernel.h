@@ -31,6 +31,9 @@ void rf_kernel_execute(struct stream *stream, struct rf_launch *launch);
 /* Stops the context's running kernels. They end within milliseconds. */
 void rf_kernels_stop(struct context *context);
 
+/* Waits until the kernels of all contexts that run now have ended; not for those that begin meanwhile. */
+void rf_kernels_pass(void);
+
 /* For a context that ends: gives its kernels a moment to end by themselves, then stops them, and those still queued. */
 void rf_kernels_end(struct context *context);
 

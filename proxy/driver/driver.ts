@@ -32,6 +32,8 @@ export type Driver = DriverCalls & {
   /** The software GPU's own (stub-driver/measure.c): bytes that code will take. Answers 500 where there is none. */
   readonly ringfence_image_memory: (data: number, size: number, variables: number, managed: number) => number;
   readonly managedDescriptor: ManagedDescriptor | null;
+  /** The software GPU's own (stub-driver/mark.c): ends a context's kernels without waiting. null: a real driver, on which they run to their end. */
+  readonly stopKernels: ((context: number) => void) | null;
 };
 
 /** The driver cannot be used; the message is a sentence. */
@@ -60,7 +62,13 @@ export function loadDriver(path: string): Driver {
   } catch {
     // A real driver: its managed variables are its own.
   }
-  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
+  let stopKernels: Driver['stopKernels'] = null;
+  try {
+    stopKernels = library.func('void ringfence_context_stop(uintptr_t context)') as unknown as Driver['stopKernels'];
+  } catch {
+    // A real driver.
+  }
+  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }

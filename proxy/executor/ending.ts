@@ -3,7 +3,8 @@
  * staging, and nothing here may wait:
  *
  *   1. it is served no more, its host functions let their streams go on, its memory returns to the zone's quota
- *   2. its streams are polled until they are idle (waits for values that nobody will write are ended for it)
+ *   2. its streams are polled until they are idle (waits for values that nobody will write are ended for it, and so are kernels that
+ *      go on, where the driver can: the software GPU. On hardware they run to their end)
  *   3. its contexts are destroyed, on another thread
  *   4. its memory is recycled, its handles are freed, its region is unmapped; `gone` is called
  */
@@ -17,6 +18,7 @@ import { endWaits } from './handlers/waits.ts';
 import { close } from './system.ts';
 
 const WAITS_EVERY_MS = 2;
+const KERNELS_EVERY_MS = 40; // what the software GPU gives a context's kernels to end by themselves
 
 /** Ends a client; once only. `fd` is closed here. `gone` is called when nothing of it is left. */
 export function endClient(executor: Executor, client: Client, gone: () => void): void {
@@ -30,6 +32,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
   executor.usageChanged();
 
   let waitsAt = 0;
+  let kernelsAt = performance.now();
   let round = 0;
   executor.poll(() => {
     // Calls of this client that were under way when it died may still take host flags or make contexts.
@@ -39,9 +42,13 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
       destroyContexts(executor, client, gone);
       return true;
     }
+    const now = performance.now();
+    if (now - kernelsAt >= KERNELS_EVERY_MS) {
+      kernelsAt = now;
+      for (const context of client.known) executor.stopKernels(context);
+    }
     // Also while a context is closing: that may be what its end waits for.
     if (client.waits.size !== 0) {
-      const now = performance.now();
       if (now - waitsAt >= WAITS_EVERY_MS) {
         waitsAt = now;
         endWaits(executor, client, round++);
@@ -73,15 +80,16 @@ function destroyContexts(executor: Executor, client: Client, gone: () => void): 
 function finish(executor: Executor, client: Client, gone: () => void): void {
   // What its contexts' end made the driver write out is this client's: it must not be the next one's.
   executor.collectPrinted(client);
-  executor.unpinStaging(client);
   clientCodeGone(executor, client);
   client.memory.contextsGone();
   executor.unregisterAll(client);
   client.known.clear();
   const bytes = client.region.shape.size;
   client.words = client.empty;
-  client.region.close();
-  executor.memory.releaseStaging(bytes);
-  executor.usageChanged();
-  gone();
+  executor.unpinStaging(client, () => {
+    client.region.close();
+    executor.memory.releaseStaging(bytes);
+    executor.usageChanged();
+    gone();
+  });
 }

@@ -101,6 +101,8 @@ export class Executor implements WorkHost, MemoryCore {
   private readonly createContextAsync: AsyncCall;
   private readonly popContextAsync: AsyncCall;
   private readonly destroyContextAsync: AsyncCall;
+  private readonly unregisterAsync: AsyncCall;
+  private readonly unregistering: { address: number; then: () => void }[] = [];
 
   /** `device`: the driver's CUdevice of the zone. */
   constructor(readonly driver: Driver, readonly device: number, public limits: ZoneLimits, private readonly changed: () => void) {
@@ -112,6 +114,7 @@ export class Executor implements WorkHost, MemoryCore {
     this.createContextAsync = asyncCall(driver.cuCtxCreate_v2);
     this.popContextAsync = asyncCall(driver.cuCtxPopCurrent_v2);
     this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
+    this.unregisterAsync = asyncCall(driver.cuMemHostUnregister);
   }
 
   // ---- the driver's current context ----
@@ -307,6 +310,11 @@ export class Executor implements WorkHost, MemoryCore {
     });
   }
 
+  /** Ends a context's kernels, which it will not outlive, where the driver can. Never waits. */
+  stopKernels(context: Context): void {
+    if (context.native !== 0) this.driver.stopKernels?.(context.native);
+  }
+
   /** Destroys the driver's context on another thread: this one must not wait, and its work is done. */
   destroyContext(native: number, done: (status: number) => void): void {
     if (this.current === native) this.enter(0);
@@ -338,11 +346,31 @@ export class Executor implements WorkHost, MemoryCore {
     this.driver.cuMemHostRegister_v2(client.region.staging, client.region.stagingBytes, REGISTER_PORTABLE);
   }
 
-  unpinStaging(client: Client): void {
-    if (!client.pinnedStaging) return;
+  /** Takes staging back from the driver, and then calls `then`. */
+  unpinStaging(client: Client, then: () => void): void {
+    if (!client.pinnedStaging) return then();
     client.pinnedStaging = false;
-    this.enter(this.internalContext());
-    this.driver.cuMemHostUnregister(client.region.staging);
+    this.unregisterHost(client.region.staging, then);
+  }
+
+  /** Takes host memory back from the driver on another thread, because the driver waits for kernels, of other clients too; then calls
+   *  `then`, not before it returns. One at a time, so that waiting for a long kernel takes one thread from other slow calls and no more. */
+  unregisterHost(address: number, then: () => void): void {
+    if (this.unregistering.push({ address, then }) === 1) this.unregisterNext();
+  }
+
+  private unregisterNext(): void {
+    const { address, then } = this.unregistering[0];
+    this.unregisterAsync(address, (error: unknown, status: number) => {
+      if (!error && status === CUresult.INVALID_CONTEXT) {
+        // A driver that asks for a current context, which those threads have not.
+        this.enter(this.internalContext());
+        this.driver.cuMemHostUnregister(address);
+      }
+      this.unregistering.shift();
+      if (this.unregistering.length !== 0) this.unregisterNext();
+      then();
+    });
   }
 
   /** A non-blocking stream of the executor's in a client's context; 0: the driver refuses. */

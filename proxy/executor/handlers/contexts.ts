@@ -13,6 +13,7 @@ import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
 const FLAGS_MASK = 0xff;
+const GRACE_MS = 40; // for the kernels of a context that is destroyed, as the software GPU gives them
 /** Contexts of one client, the primary one included: each takes hundreds of MiB of a real card, which no quota counts. */
 const CONTEXTS_MAX = 32;
 /** Of the client's flags the driver gets LMEM_RESIZE_TO_MAX alone: the scheduling flags are about threads that wait, and ours
@@ -68,7 +69,8 @@ function create(v: Invocation): number {
   return DEFERRED;
 }
 
-/** Ends an active context: nothing gets in any more at once; its work is waited for, then the driver's context goes. */
+/** Ends an active context: nothing gets in any more at once; its work is waited for, endless kernels
+ *  excepted where the driver can stop them, then the driver's context goes. */
 export function endContext(executor: Executor, context: Context, done: (status: number) => void): void {
   const { client, native } = context;
   const streams = [...context.streams, ...context.perThread.values()];
@@ -86,7 +88,14 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.posted = 0;
   context.fault = 0;
   client.forgetContext();
+  let idle = false;
+  const stopAt = performance.now() + GRACE_MS;
+  executor.poll(() => {
+    if (!idle && performance.now() >= stopAt) executor.stopKernels(context);
+    return idle || performance.now() >= stopAt;
+  });
   executor.afterWork(client, context, () => {
+    idle = true;
     // The driver is done, but events of this context may still be polled: the client's own, and those that other threads' calls
     // (cuMemFree, say) put behind its work meanwhile. None may outlive it.
     executor.poll(() => {

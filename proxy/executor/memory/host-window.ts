@@ -97,18 +97,14 @@ export class HostObject {
     this.descriptor = -1;
   }
 
-  /** Nothing of the driver's may be under way in it any more. */
+  /** Nothing of its client's may be under way in it any more. Its pages and its addresses are free when the driver has let go of it. */
   close(core: MemoryCore): void {
     this.closeDescriptor();
     if (!this.open) return;
     this.open = false;
-    if (this.registered) {
-      core.enter(core.internalContext());
-      core.driver.cuMemHostUnregister(this.address);
-    }
-    madvise(this.address, this.size, MADV_REMOVE);
-    mmap(this.address, this.size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE | MAP_FIXED, -1, 0);
-    this.window.ranges.release(this.range);
+    const unmap = (): void => this.window.unmap(this.range, this.address, this.size);
+    if (this.registered) core.unregisterHost(this.address, unmap);
+    else unmap();
   }
 }
 
@@ -160,6 +156,14 @@ export class HostWindow {
       this.ranges.release(range);
       return null;
     }
+  }
+
+  /** An object's pages go back to the operating system, its addresses may be another's. */
+  unmap(range: number, address: number, size: number): void {
+    if (this.closed) return;
+    madvise(address, size, MADV_REMOVE);
+    mmap(address, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE | MAP_FIXED, -1, 0);
+    this.ranges.release(range);
   }
 
   close(): void {

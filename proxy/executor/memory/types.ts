@@ -26,6 +26,8 @@ export interface MemoryCore {
   enter(context: number): void
   /** Calls `check` soon and again and again (each turn of the loop) until it answers true. Never calls it from inside poll(). */
   poll(check: () => boolean): void
+  /** Takes registered host memory back from the driver, which may wait for kernels meanwhile, and then calls `then`. */
+  unregisterHost(address: number, then: () => void): void
   /** Something in `usage()` changed. */
   usageChanged(): void
 }

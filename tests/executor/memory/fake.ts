@@ -347,6 +347,11 @@ export class FakeCore implements MemoryCore {
 
   enter(): void {}
 
+  unregisterHost(address: number, then: () => void): void {
+    this.driver.cuMemHostUnregister(address);
+    then();
+  }
+
   poll(check: () => boolean): void {
     this.polls.push(check);
   }

@@ -27,6 +27,10 @@ class Core implements MemoryCore {
   enter(context: number): void { must('cuCtxSetCurrent', driver.cuCtxSetCurrent(context)); }
   poll(check: () => boolean): void { this.polls.push(check); }
   usageChanged(): void {}
+  unregisterHost(address: number, then: () => void): void {
+    must('cuMemHostUnregister', driver.cuMemHostUnregister(address));
+    then();
+  }
   turn(): void {
     const polls = this.polls;
     this.polls = [];

@@ -48,7 +48,10 @@ function wrongRegisters(o: Operand): string[] {
 
 const kinds = new Set(['ALU', 'RNDALU', 'SETP', 'SET', 'CVT', 'LOP3P', 'VOTE', 'MATCH', 'REDUX', 'SHFL', 'VIDEO', 'NOP', 'ISSPACEP', 'CVTA', 'WARPSYNC', 'BAR', 'BARRED', 'ATOM', 'ELECT'])
 
-/** Wrong uses of some spellings of a row; none for rows whose operands are no plain registers. */
+/** The same for all orders of an opcode's words: they mean the same. */
+export const anyOrder = (opcode: string): string => opcode.split('.').sort().join('.')
+
+/** Wrong uses of some spellings of a row, `spellings` being all that are right (as anyOrder gives them); none for rows whose operands are no plain registers. */
 export function refusalsOf(row: Row, spellings: Set<string>): Refusal[] {
   if (!kinds.has(row.kind)) return []
   const all: Instruction[] = []
@@ -80,7 +83,7 @@ export function refusalsOf(row: Row, spellings: Set<string>): Refusal[] {
     const opcodes = [`${i.spelling}.bogus`, ...[...i.words].map((word) => `${i.spelling}.${word}`)]
     const words = i.spelling.split('.')
     for (let k = 1; k < words.length; k++) opcodes.push(words.filter((_, j) => j !== k).join('.'))
-    for (const opcode of new Set(opcodes)) if (!spellings.has(opcode)) list.push(whole(line(good, opcode), 'words that make no instruction', opcode))
+    for (const opcode of new Set(opcodes)) if (!spellings.has(anyOrder(opcode))) list.push(whole(line(good, opcode), 'words that make no instruction', opcode))
   }
   return list
 }
