@@ -55,6 +55,7 @@
 #define RF_CALL_PADDING  0u
 #define RF_SLOT_POSTED   0xffffu    /* `slot` of a record that nobody waits for */
 #define RF_FLAG_PER_THREAD 1u       /* the call came by a _ptds/_ptsz name: stream 0 is the thread's own */
+#define RF_FLAG_ACCEPT   2u         /* a call that could be posted, with a reply slot: answered when it is accepted, not when it is done */
 #ifndef RF_UNBLOCK_NANOSECONDS      /* tests make it shorter */
 #define RF_UNBLOCK_NANOSECONDS 5000000000ull
 #endif

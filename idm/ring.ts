@@ -7,6 +7,7 @@ export const RECORD_MAX = 16384
 export const CALL_PADDING = 0
 export const SLOT_POSTED = 0xffff
 export const FLAG_PER_THREAD = 1
+export const FLAG_ACCEPT = 2
 export const UNBLOCK_MS = 5000
 
 /** struct rf_record, in 32-bit words. `callAndSlot` holds call (low half) and slot (high half). */

@@ -25,7 +25,7 @@ export type Range = readonly [bytes: string, access: 'read' | 'write']
 
 export type Serve =
   | { how: 'local' }
-  | { how: 'generated'; cost: 'posted' | 'waited'; range: Record<string, Range>; capture: boolean }
+  | { how: 'generated'; cost: 'posted' | 'waited'; range: Record<string, Range>; capture: boolean; sure: string; optional: string[] }
   | { how: 'hand'; cost: 'posted' | 'waited'; messages: string[] }
   | { how: 'refused'; error: string }
 
@@ -45,15 +45,18 @@ export interface Call {
   procOnly: boolean
 }
 
-/** `capture`: libvgpu's vgpu_captured_<symbol> is asked first while streams capture; it may answer the call. */
+/** `capture`: libvgpu's vgpu_captured_<symbol> is asked first while streams capture; it may answer the call.
+ *  `sure`: of a posted call, when the client vouches for its arguments (libvgpu/sure.h), as a C expression over the parameters; when it
+ *  does not, the call waits until the executor has accepted it. */
 interface Generated {
   range?: Record<string, Range>
   capture?: boolean
+  optional?: string[] // results that the program may leave out with NULL
 }
 
 export const local = (): Serve => ({ how: 'local' })
-export const waited = (o: Generated = {}): Serve => ({ how: 'generated', cost: 'waited', range: o.range ?? {}, capture: o.capture ?? false })
-export const posted = (o: Generated = {}): Serve => ({ how: 'generated', cost: 'posted', range: o.range ?? {}, capture: o.capture ?? false })
+export const waited = (o: Generated = {}): Serve => ({ how: 'generated', cost: 'waited', range: o.range ?? {}, capture: o.capture ?? false, sure: '', optional: o.optional ?? [] })
+export const posted = (o: Generated & { sure: string }): Serve => ({ how: 'generated', cost: 'posted', range: o.range ?? {}, capture: o.capture ?? false, sure: o.sure, optional: [] })
 export const hand = (cost: 'posted' | 'waited', ...messages: string[]): Serve => ({ how: 'hand', cost, messages })
 export const refused = (error = 'CUDA_ERROR_NOT_SUPPORTED'): Serve => ({ how: 'refused', error })
 export const ptds = (since: number): Twin => ({ suffix: 'ptds', since })

@@ -152,7 +152,7 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
     record->ticket = call->slot ? call->ticket : 0;
     record->context = context && !atomic_load_explicit(&context->destroyed, memory_order_relaxed) ? context->handle : 0;
     record->thread = thread->index;
-    record->flags = abi;
+    record->flags = __builtin_expect((waited & VGPU_ACCEPTED) == VGPU_ACCEPTED, 0) ? abi | RF_FLAG_ACCEPT : abi;
     call->payload = record + 1;
     call->message = message;
     return CUDA_SUCCESS;
@@ -172,6 +172,7 @@ void vgpu_send(struct vgpu_call *call)
 
 CUresult vgpu_post(struct vgpu_call *call)
 {
+    if (__builtin_expect(call->slot != NULL, 0)) return vgpu_wait(call, NULL, 0);
     vgpu_send(call);
     return CUDA_SUCCESS;
 }

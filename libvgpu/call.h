@@ -25,6 +25,7 @@ enum {
     VGPU_WAITED = 1,
     VGPU_ANY_CONTEXT = 2, /* the message needs no current context (one that is there is sent along) */
     VGPU_TRY_SLOT = 4,    /* CUDA_ERROR_NOT_READY instead of waiting for a reply slot */
+    VGPU_ACCEPTED = 17,  /* what could be posted, and has an argument that this library cannot vouch for (sure.h): vgpu_post waits until it is accepted */
     VGPU_MUST_PASS = 8    /* gets through a ring that is full for everything else: what the executor may be waiting for */
 };
 
@@ -43,7 +44,7 @@ struct vgpu_call {
  * CUDA_ERROR_NOT_PERMITTED without one in a stream callback; CUDA_ERROR_INVALID_VALUE for a payload over the record limit. */
 CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_bytes, int waited, unsigned abi);
 
-/* Commits a posted call. */
+/* Commits a posted call. Of one that was begun as VGPU_ACCEPTED: the executor's answer, which does not wait for the GPU. */
 CUresult vgpu_post(struct vgpu_call *call);
 
 /* Commits a waited call and waits: vgpu_send, then vgpu_finish. */

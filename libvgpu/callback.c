@@ -17,6 +17,7 @@
 #include "edges.h"
 #include "hand.h"
 #include "last.h"
+#include "sure.h"
 #include "thread.h"
 
 struct host_call {
@@ -99,6 +100,14 @@ void vgpu_callback_due(uint64_t cookie, CUresult status)
     pthread_mutex_unlock(&lock);
 }
 
+static void forget(uint64_t cookie)
+{
+    pthread_mutex_lock(&lock);
+    struct host_call *mine = remove_waiting(cookie);
+    pthread_mutex_unlock(&lock);
+    free(mine);
+}
+
 static CUresult launch(unsigned abi, CUstream stream, CUhostFn function, CUstreamCallback callback, void *data)
 {
     static uint64_t cookies = 1;
@@ -125,19 +134,18 @@ static CUresult launch(unsigned abi, CUstream stream, CUhostFn function, CUstrea
         return CUDA_ERROR_OPERATING_SYSTEM;
     }
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_HOST_CALL, sizeof(struct rf_HOST_CALL), VGPU_POSTED, abi);
+    CUresult error = vgpu_begin(&call, RF_HOST_CALL, sizeof(struct rf_HOST_CALL), vgpu_sure_stream(stream) ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) {
-        pthread_mutex_lock(&lock);
-        struct host_call *mine = remove_waiting(cookie);
-        pthread_mutex_unlock(&lock);
-        free(mine);
+        forget(cookie);
         return error;
     }
     struct rf_HOST_CALL *request = call.payload;
     request->stream = VGPU_WIRE(stream);
     request->cookie = cookie;
     request->callback = callback != NULL;
-    return vgpu_post(&call);
+    error = vgpu_post(&call);
+    if (error != CUDA_SUCCESS) forget(cookie);
+    return error;
 }
 
 CUresult vgpu_cuLaunchHostFunc(unsigned abi, CUstream hStream, CUhostFn fn, void *userData)

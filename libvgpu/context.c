@@ -18,6 +18,7 @@
 #include "device.h"
 #include "hand.h"
 #include "managed.h"
+#include "sure.h"
 
 #define API_VERSION 3020u
 
@@ -175,7 +176,7 @@ void vgpu_context_thread_gone(struct vgpu_thread *thread)
 
 CUresult vgpu_cuCtxPushCurrent_v2(CUcontext ctx)
 {
-    return ctx ? push(VGPU_WIRE(ctx)) : CUDA_ERROR_INVALID_VALUE;
+    return ctx ? push(VGPU_WIRE(ctx)) : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult vgpu_cuCtxPopCurrent_v2(CUcontext *pctx)
@@ -213,9 +214,16 @@ CUresult vgpu_cuCtxGetCurrent(CUcontext *pctx)
 
 /* ---- create, destroy ---- */
 
+/* One way to wait at most. */
+static int flags_known(unsigned flags)
+{
+    const unsigned wait = flags & CU_CTX_SCHED_MASK;
+    return !(flags & ~(unsigned)CU_CTX_FLAGS_MASK) && !(wait & (wait - 1));
+}
+
 CUresult vgpu_cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
 {
-    if (!pctx || (flags & ~(unsigned)CU_CTX_FLAGS_MASK) || (flags & CU_CTX_SCHED_MASK) > CU_CTX_SCHED_BLOCKING_SYNC) return CUDA_ERROR_INVALID_VALUE;
+    if (!pctx || !flags_known(flags)) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_device(dev)) return CUDA_ERROR_INVALID_DEVICE;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_CTX_CREATE, sizeof(struct rf_CTX_CREATE), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
@@ -247,7 +255,7 @@ CUresult vgpu_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams
 
 CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
 {
-    if (!ctx) return CUDA_ERROR_INVALID_VALUE;
+    if (!ctx) return CUDA_ERROR_INVALID_CONTEXT;
     pthread_rwlock_wrlock(&lock);
     struct vgpu_context *context = find(VGPU_WIRE(ctx));
     int ours = context && !context->primary;
@@ -266,6 +274,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
     }
     struct rf_cudart_kept *kept = take_kept(context);
     vgpu_managed_context_gone((CUcontext)(uintptr_t)context->handle);
+    vgpu_sure_context_gone(context->handle);
     graph_context_gone(context->id);
     remove_everywhere(context);
     dereference(context);
@@ -334,7 +343,7 @@ CUresult vgpu_cuCtxGetFlags(unsigned int *flags)
 
 CUresult vgpu_cuCtxSetFlags(unsigned int flags)
 {
-    if ((flags & ~(unsigned)CU_CTX_FLAGS_MASK) || (flags & CU_CTX_SCHED_MASK) > CU_CTX_SCHED_BLOCKING_SYNC) return CUDA_ERROR_INVALID_VALUE;
+    if (!flags_known(flags)) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_context *context;
     CUresult error = known(NULL, &context);
     if (error != CUDA_SUCCESS) return error;
@@ -392,7 +401,8 @@ CUresult vgpu_cuCtxSynchronize(void) { return vgpu_cuCtxSynchronize_v2(NULL); }
 CUresult vgpu_cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags)
 {
     if (Flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    if (!vgpu_context_find(NULL) || !peerContext || !vgpu_context_find(peerContext)) return CUDA_ERROR_INVALID_CONTEXT;
+    const struct vgpu_context *current = vgpu_context_find(NULL), *peer = peerContext ? vgpu_context_find(peerContext) : NULL;
+    if (!current || !peer || peer == current) return CUDA_ERROR_INVALID_CONTEXT;
     return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
 }
 
@@ -414,6 +424,7 @@ static CUresult reset(CUdevice dev)
     atomic_store_explicit(&primaries[dev].context->fault, CUDA_SUCCESS, memory_order_relaxed);
     if (error == CUDA_SUCCESS) {
         vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
+        vgpu_sure_context_gone(primaries[dev].context->handle);
         graph_context_gone(primaries[dev].context->id);
     }
     return error;
@@ -484,7 +495,7 @@ CUresult vgpu_cuDevicePrimaryCtxReset_v2(CUdevice dev)
 CUresult vgpu_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 {
     if (!vgpu_device(dev)) return CUDA_ERROR_INVALID_DEVICE;
-    if ((flags & ~(unsigned)CU_CTX_FLAGS_MASK) || (flags & CU_CTX_SCHED_MASK) > CU_CTX_SCHED_BLOCKING_SYNC) return CUDA_ERROR_INVALID_VALUE;
+    if (!flags_known(flags)) return CUDA_ERROR_INVALID_VALUE;
     pthread_mutex_lock(&primary_lock);
     primaries[dev].flags = flags;
     pthread_mutex_unlock(&primary_lock);

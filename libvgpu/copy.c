@@ -25,6 +25,7 @@
 #include "hostmem.h"
 #include "query.h"
 #include "staging.h"
+#include "sure.h"
 #include "thread.h"
 
 #define INLINE_MAX 4096u  /* bytes in a record: beyond this a staging chunk costs less than the ring's room */
@@ -139,11 +140,26 @@ static CUresult probe_finish(struct vgpu_call *call, const struct vgpu_side *sid
 
 /* ---- the four ways ---- */
 
+static int vouched_side(const struct vgpu_side *side, const struct vgpu_box *box)
+{
+    if (side->kind == VGPU_SIDE_ARRAY) return 0; /* what lies in an array the executor knows */
+    uint64_t bytes = side->kind == VGPU_SIDE_DEVICE ? span(side, box) : 1;
+    return bytes != 0 && (side->kind != VGPU_SIDE_DEVICE || vgpu_sure_memory((uintptr_t)host_start(side), bytes));
+}
+
+/* Whether the executor will take it as it is. */
+static int vouched(const struct vgpu_box *box)
+{
+    return vgpu_sure_stream(box->stream) && vouched_side(&box->dst, box) && vouched_side(&box->src, box);
+}
+
+static int how(const struct vgpu_box *box) { return !box->async ? VGPU_WAITED : vouched(box) ? VGPU_POSTED : VGPU_ACCEPTED; }
+
 static CUresult direct(const struct vgpu_box *box)
 {
     struct vgpu_call call;
     struct vgpu_tile all = {.width = box->width, .rows = box->rows, .depth = box->depth};
-    CUresult error = begin(&call, box, 0, box->async ? VGPU_POSTED : VGPU_WAITED);
+    CUresult error = begin(&call, box, 0, how(box));
     if (error != CUDA_SUCCESS) return error;
     struct rf_GPU_COPY *copy = call.payload;
     FILL_GPU(copy, dst, box->dst, &all);
@@ -159,7 +175,7 @@ static CUresult upload_inline(const struct vgpu_box *box, const uint8_t *start)
     uint8_t packed[INLINE_MAX];
     /* Packed before the record is claimed: a fault in the program's memory must not leave a hole in the ring. */
     vgpu_tile_gather(packed, start, box->src.pitch, box->src.height, &all);
-    CUresult error = begin(&call, box, (uint32_t)bytes_of(&all), box->async ? VGPU_POSTED : VGPU_WAITED);
+    CUresult error = begin(&call, box, (uint32_t)bytes_of(&all), how(box));
     if (error != CUDA_SUCCESS) return error;
     struct rf_GPU_COPY *copy = call.payload;
     FILL_GPU(copy, dst, box->dst, &all);
@@ -175,6 +191,7 @@ static CUresult upload(const struct vgpu_box *box)
     if (box->width * box->rows * box->depth <= INLINE_MAX) return upload_inline(box, start);
     struct vgpu_tile tile, next;
     vgpu_tile_first(&tile, box->width, box->rows, box->depth, vgpu.chunk_bytes);
+    const int posting = vouched(box) ? VGPU_POSTED : VGPU_ACCEPTED;
     for (int first = 1, more = 1; more; first = 0, tile = next) {
         next = tile;
         more = vgpu_tile_next(&next, box->width, box->rows, box->depth, vgpu.chunk_bytes);
@@ -187,7 +204,7 @@ static CUresult upload(const struct vgpu_box *box)
         /* Packed while the answer is on its way. */
         if (error == CUDA_SUCCESS) vgpu_tile_gather(vgpu_staging_bytes(chunk), start, box->src.pitch, box->src.height, &tile);
         if (asked) error = probe_finish(&call, &box->dst, box);
-        if (error == CUDA_SUCCESS) error = begin(&call, box, 0, waited ? VGPU_WAITED : VGPU_POSTED);
+        if (error == CUDA_SUCCESS) error = begin(&call, box, 0, waited ? VGPU_WAITED : posting);
         if (error != CUDA_SUCCESS) {
             vgpu_staging_free(chunk);
             return error;

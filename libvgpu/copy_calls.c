@@ -96,7 +96,7 @@ static CUresult side_of(const struct end *end, size_t width, size_t rows, size_t
     side->x = end->x;
     side->y = end->y;
     side->z = end->z;
-    side->lod = (uint32_t)end->lod;
+    if (end->lod) return CUDA_ERROR_INVALID_VALUE; /* must be 0; a mipmap's level is an array of its own */
     if (side->kind == VGPU_SIDE_ARRAY) return end->array ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
     /* One row needs no pitch, one slice no height; else they must hold what is copied. */
     size_t pitch = end->pitch, height = end->height, most, reach;

@@ -4,6 +4,7 @@
 #include "call.h"
 #include "capture.h"
 #include "hand.h"
+#include "sure.h"
 
 CUresult vgpu_cuEventSynchronize(CUevent hEvent)
 {
@@ -26,6 +27,7 @@ CUresult vgpu_cuEventDestroy_v2(CUevent hEvent)
     CUresult error = vgpu_begin(&call, RF_EVENT_DESTROY, sizeof(struct rf_EVENT_DESTROY), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_EVENT_DESTROY *)call.payload)->event = VGPU_WIRE(hEvent);
+    vgpu_sure_forget(VGPU_WIRE(hEvent));
     error = vgpu_wait(&call, NULL, 0);
     if (error == CUDA_SUCCESS) graph_capture_event_gone(hEvent);
     return error;

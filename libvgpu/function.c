@@ -263,8 +263,9 @@ static CUresult name_of(uint64_t handle, const char **name)
     return error != CUDA_SUCCESS ? error : vgpu_function_name(function, name);
 }
 
-CUresult vgpu_cuFuncGetName(const char **name, CUfunction hfunc) { return name_of(VGPU_WIRE(hfunc), name); }
-CUresult vgpu_cuKernelGetName(const char **name, CUkernel hfunc) { return name_of(VGPU_WIRE(hfunc), name); }
+/* A handle that is NULL is documented as a wrong value here. */
+CUresult vgpu_cuFuncGetName(const char **name, CUfunction hfunc) { return hfunc ? name_of(VGPU_WIRE(hfunc), name) : CUDA_ERROR_INVALID_VALUE; }
+CUresult vgpu_cuKernelGetName(const char **name, CUkernel hfunc) { return hfunc ? name_of(VGPU_WIRE(hfunc), name) : CUDA_ERROR_INVALID_VALUE; }
 
 static CUresult param_info(uint64_t handle, size_t index, size_t *offset, size_t *size)
 {

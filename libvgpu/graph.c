@@ -24,6 +24,7 @@
 #include "graph_part.h"
 #include "hand.h"
 #include "launch.h"
+#include "sure.h"
 #include "thread.h"
 
 struct backend {
@@ -154,8 +155,10 @@ CUresult graph_env_allocate(CUcontext context, CUdevice device, size_t bytes, CU
     request->kind = RF_ALLOC_DEVICE;
     request->bytes = bytes;
     error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error == CUDA_SUCCESS) *address = reply.address;
-    return error;
+    if (error != CUDA_SUCCESS) return error;
+    vgpu_sure_memory_add(reply.address, bytes, 0);
+    *address = reply.address;
+    return CUDA_SUCCESS;
 }
 
 /* Free for others when all that was given to the GPU is done: nobody waits here. */
@@ -164,6 +167,7 @@ void graph_env_release(CUdeviceptr address)
     struct vgpu_call call;
     if (vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), VGPU_POSTED | VGPU_ANY_CONTEXT, 0) != CUDA_SUCCESS) return;
     ((struct rf_GPU_FREE *)call.payload)->address = address;
+    vgpu_sure_memory_remove(address);
     vgpu_post(&call);
 }
 

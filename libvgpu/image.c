@@ -116,6 +116,7 @@ static CUresult measure_wrapper(const void *data, uint64_t limit, struct vgpu_im
 
 CUresult vgpu_image_measure(const void *data, uint64_t limit, struct vgpu_image *image)
 {
+    if (!*(const char *)data) return CUDA_ERROR_INVALID_IMAGE; /* an empty text is no PTX */
     *image = (struct vgpu_image){.one = {data, 0}, .count = 1};
     image->parts = &image->one;
     /* A text may be shorter than a magic number: its NUL ends it. The binary forms have no NUL in their first four bytes. */

@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "hand.h"
+#include "sure.h"
 
 static const char mark[] = "Ringfence memory of one zone";
 
@@ -41,8 +42,10 @@ CUresult vgpu_cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, u
     memcpy(&request, handle.reserved, sizeof(struct rf_IPC_GET_reply));
     memcpy(call.payload, &request, sizeof request);
     error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error == CUDA_SUCCESS) *pdptr = reply.address;
-    return error;
+    if (error != CUDA_SUCCESS) return error;
+    vgpu_sure_memory_add(reply.address, reply.size, 0);
+    *pdptr = reply.address;
+    return CUDA_SUCCESS;
 }
 
 CUresult vgpu_cuIpcOpenMemHandle(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags) { return vgpu_cuIpcOpenMemHandle_v2(pdptr, handle, Flags); }
@@ -53,6 +56,7 @@ CUresult vgpu_cuIpcCloseMemHandle(CUdeviceptr dptr)
     CUresult error = vgpu_begin(&call, RF_IPC_CLOSE, sizeof(struct rf_IPC_CLOSE), VGPU_WAITED, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_IPC_CLOSE *)call.payload)->address = dptr;
+    vgpu_sure_memory_remove(dptr);
     return vgpu_wait(&call, NULL, 0);
 }
 

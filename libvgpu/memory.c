@@ -14,6 +14,7 @@
 #include "hand.h"
 #include "managed.h"
 #include "query.h"
+#include "sure.h"
 
 /* ---- allocation ---- */
 
@@ -24,7 +25,9 @@ static CUresult allocate(const struct rf_GPU_ALLOC *what, unsigned abi, struct r
     if (error == CUDA_SUCCESS) error = vgpu_begin(&call, RF_GPU_ALLOC, sizeof *what, VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
     memcpy(call.payload, what, sizeof *what);
-    return vgpu_wait(&call, reply, sizeof *reply);
+    error = vgpu_wait(&call, reply, sizeof *reply);
+    if (error == CUDA_SUCCESS) vgpu_sure_memory_add(reply->address, what->kind == RF_ALLOC_PITCH ? reply->pitch * what->height : what->bytes, 0);
+    return error;
 }
 
 CUresult vgpu_cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
@@ -47,6 +50,7 @@ CUresult vgpu_cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t Width
 {
     if (!dptr || !pPitch || WidthInBytes == 0 || Height == 0) return CUDA_ERROR_INVALID_VALUE;
     if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16) return CUDA_ERROR_INVALID_VALUE;
+    if (vgpu_thread.top && WidthInBytes > (size_t)vgpu_device(vgpu_thread.top->device)->attributes[CU_DEVICE_ATTRIBUTE_MAX_PITCH]) return CUDA_ERROR_INVALID_VALUE;
     struct rf_GPU_ALLOC what = {.kind = RF_ALLOC_PITCH, .element = ElementSizeBytes, .width = WidthInBytes, .height = Height};
     struct rf_GPU_ALLOC_reply reply;
     CUresult error = allocate(&what, 0, &reply);
@@ -104,6 +108,7 @@ CUresult vgpu_cuMemFree_v2(CUdeviceptr dptr)
     CUresult error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_GPU_FREE *)call.payload)->address = dptr;
+    vgpu_sure_memory_remove(dptr); /* before another thread can be given it */
     error = vgpu_wait(&call, NULL, 0);
     if (managed) vgpu_managed_gone(&range);
     return error;
@@ -119,8 +124,10 @@ CUresult vgpu_cuMemFreeAsync(unsigned abi, CUdeviceptr dptr, CUstream hStream)
     if (graph_capturing() && vgpu_capture(hStream, abi, &given, &taken)) return taken;
     if (graph_memory_free(dptr, &taken)) return taken;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), VGPU_POSTED, abi);
+    const int sure = vgpu_sure_stream(hStream) && vgpu_sure_begins(dptr);
+    CUresult error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
+    if (sure) vgpu_sure_memory_remove(dptr);
     struct rf_GPU_FREE *request = call.payload;
     request->address = dptr;
     request->stream = VGPU_WIRE(hStream);

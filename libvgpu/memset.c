@@ -10,6 +10,7 @@
 #include "copy.h"
 #include "hand.h"
 #include "hostmem.h"
+#include "sure.h"
 #include "thread.h"
 
 struct set {
@@ -62,7 +63,8 @@ static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
         !on_gpu(&set, &range, &outside))
         return outside ? CUDA_ERROR_INVALID_VALUE : set_here(&set, stream, abi);
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_GPU_SET, sizeof(struct rf_GPU_SET), async ? VGPU_POSTED : VGPU_WAITED, abi);
+    const int sure = vgpu_sure_stream(stream) && vgpu_sure_memory(set.address, (set.rows - 1) * set.pitch + bytes);
+    CUresult error = vgpu_begin(&call, RF_GPU_SET, sizeof(struct rf_GPU_SET), !async ? VGPU_WAITED : sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_GPU_SET *request = call.payload;
     request->address = set.address;

@@ -88,7 +88,7 @@ CUresult vgpu_cuModuleLoad(CUmodule *module, const char *fname)
     void *data;
     size_t bytes;
     if (!vgpu_thread.top) return vgpu_no_context();
-    if (!module || !fname) return CUDA_ERROR_INVALID_VALUE;
+    if (!module || !fname || !*fname) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_file_read(fname, &data, &bytes);
     if (error != CUDA_SUCCESS) return error;
     error = load(module, data, bytes + 1, 0, NULL, NULL); /* the NUL behind a file's end is a text's */
@@ -130,7 +130,7 @@ CUresult vgpu_cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *
 {
     struct vgpu_function_reply reply;
     struct vgpu_function *function;
-    if (!hfunc || !name) return CUDA_ERROR_INVALID_VALUE;
+    if (!hfunc || !name || !*name) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_code_named(RF_MODULE_FUNCTION, VGPU_WIRE(hmod), 0, name, &reply, sizeof reply, 0);
     if (error == CUDA_SUCCESS) error = vgpu_function_learn(&reply, VGPU_WIRE(hmod), &function);
     if (error == CUDA_SUCCESS) *hfunc = (CUfunction)(uintptr_t)function->handle;
@@ -175,7 +175,7 @@ CUresult vgpu_cuModuleEnumerateFunctions(CUfunction *functions, unsigned int num
 CUresult vgpu_cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
 {
     struct rf_MODULE_GLOBAL_reply reply;
-    if (!name) return CUDA_ERROR_INVALID_VALUE;
+    if (!name || !*name || (!dptr && !bytes)) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_code_named(RF_MODULE_GLOBAL, VGPU_WIRE(hmod), 0, name, &reply, sizeof reply, 0);
     if (error != CUDA_SUCCESS) return error;
     if (reply.object) error = vgpu_object_map_at(reply.object, reply.object_base, reply.object_size);

@@ -77,7 +77,12 @@ CUresult vgpu_cuMemSetMemPool(CUmemLocation *location, CUmemAllocationType type,
 CUresult vgpu_cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 {
     if (!pool || !poolProps || poolProps->allocType != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
-    if (poolProps->location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_NOT_SUPPORTED;
+    switch ((int)poolProps->location.type) {
+    case CU_MEM_LOCATION_TYPE_DEVICE: break;
+    case CU_MEM_LOCATION_TYPE_HOST:
+    case CU_MEM_LOCATION_TYPE_HOST_NUMA: return CUDA_ERROR_NOT_SUPPORTED;
+    default: return CUDA_ERROR_INVALID_VALUE; /* HOST_NUMA_CURRENT too: so documented */
+    }
     if (!vgpu_device(poolProps->location.id)) return CUDA_ERROR_INVALID_DEVICE;
     if (poolProps->handleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED; /* Windows, other machines */
     struct vgpu_call call;

@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "call.h"
 #include "hand.h"
+
+#define TABLE_VERSION 13000 /* the newest that the table knows; a card's driver may be newer */
 
 static const struct proc {
     const char *base;
@@ -51,16 +54,23 @@ static CUresult look_up(const char *base, int version, cuuint64_t flags, void **
     return CUDA_SUCCESS;
 }
 
+static CUresult get(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *status)
+{
+    const int told = atomic_load(&vgpu_state) == CUDA_SUCCESS ? vgpu.info.driver_version : 0;
+    if (!symbol || !pfn || (cudaVersion > TABLE_VERSION && cudaVersion > told) || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) return CUDA_ERROR_INVALID_VALUE;
+    return look_up(symbol, cudaVersion, flags, pfn, status);
+}
+
 CUresult vgpu_cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *symbolStatus)
 {
-    if (!symbol || !pfn || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) return CUDA_ERROR_INVALID_VALUE;
-    CUdriverProcAddressQueryResult status;
-    CUresult result = look_up(symbol, cudaVersion, flags, pfn, &status);
-    if (symbolStatus) *symbolStatus = status;
-    return result;
+    CUdriverProcAddressQueryResult status = CU_GET_PROC_ADDRESS_SUCCESS;
+    CUresult result = get(symbol, pfn, cudaVersion, flags, &status);
+    if (symbolStatus && result != CUDA_ERROR_INVALID_VALUE) *symbolStatus = status;
+    return result == CUDA_ERROR_NOT_FOUND ? CUDA_SUCCESS : result; /* the status says it; so documented since there is one */
 }
 
 CUresult vgpu_cuGetProcAddress(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags)
 {
-    return vgpu_cuGetProcAddress_v2(symbol, pfn, cudaVersion, flags, NULL);
+    CUdriverProcAddressQueryResult status;
+    return get(symbol, pfn, cudaVersion, flags, &status);
 }

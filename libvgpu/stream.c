@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "hand.h"
 #include "stream.h"
+#include "sure.h"
 #include "thread.h"
 
 CUresult vgpu_cuStreamSynchronize(unsigned abi, CUstream hStream)
@@ -23,6 +24,7 @@ CUresult vgpu_cuStreamDestroy_v2(CUstream hStream)
     CUresult error = vgpu_begin(&call, RF_STREAM_DESTROY, sizeof(struct rf_STREAM_DESTROY), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_STREAM_DESTROY *)call.payload)->stream = VGPU_WIRE(hStream);
+    vgpu_sure_forget(VGPU_WIRE(hStream));
     error = vgpu_wait(&call, NULL, 0);
     if (error == CUDA_SUCCESS) graph_capture_stream_gone(VGPU_WIRE(hStream));
     return error;
@@ -82,12 +84,14 @@ CUresult vgpu_cuStreamGetDevice(unsigned abi, CUstream hStream, CUdevice *device
     return error;
 }
 
+#define BATCH_MAX 256u /* as documented */
+
 /* ---- batches of memory operations: the single operations, in the array's order ---- */
 
 #define SEND(name, abi, queue, operation, wide)                                                                       \
     do {                                                                                                              \
         struct vgpu_call call;                                                                                        \
-        CUresult error = vgpu_begin(&call, RF_##name, sizeof(struct rf_##name), VGPU_POSTED, abi);                     \
+        CUresult error = vgpu_begin(&call, RF_##name, sizeof(struct rf_##name), sure(queue, &(operation)) ? VGPU_POSTED : VGPU_ACCEPTED, abi); \
         if (error != CUDA_SUCCESS) return error;                                                                      \
         struct rf_##name *request = call.payload;                                                                     \
         request->stream = VGPU_WIRE(queue);                                                                           \
@@ -96,6 +100,13 @@ CUresult vgpu_cuStreamGetDevice(unsigned abi, CUstream hStream, CUdevice *device
         request->flags = (operation).flags;                                                                           \
         return vgpu_post(&call);                                                                                      \
     } while (0)
+
+/* Both kinds have address and flags at one place. */
+static int sure(CUstream stream, const void *operation)
+{
+    const struct CUstreamMemOpWaitValueParams_st *p = operation;
+    return vgpu_sure_stream(stream) && p->flags == 0 && p->address % 8 == 0 && vgpu_sure_memory(p->address, 8);
+}
 
 static CUresult wait32(unsigned abi, CUstream s, const CUstreamBatchMemOpParams *p) { SEND(cuStreamWaitValue32_v2, abi, s, p->waitValue, value); }
 static CUresult wait64(unsigned abi, CUstream s, const CUstreamBatchMemOpParams *p) { SEND(cuStreamWaitValue64_v2, abi, s, p->waitValue, value64); }
@@ -107,12 +118,23 @@ static int known_operation(CUstreamBatchMemOpType type)
     return (int)type >= CU_STREAM_MEM_OP_WAIT_VALUE_32 && (int)type <= CU_STREAM_MEM_OP_BARRIER;
 }
 
+static int aligned(const CUstreamBatchMemOpParams *p)
+{
+    switch ((int)p->operation) {
+    case CU_STREAM_MEM_OP_WAIT_VALUE_32:
+    case CU_STREAM_MEM_OP_WRITE_VALUE_32: return p->waitValue.address != 0 && p->waitValue.address % 4 == 0;
+    case CU_STREAM_MEM_OP_WAIT_VALUE_64:
+    case CU_STREAM_MEM_OP_WRITE_VALUE_64: return p->waitValue.address != 0 && p->waitValue.address % 8 == 0;
+    default: return 1;
+    }
+}
+
 CUresult vgpu_cuStreamBatchMemOp_v2(unsigned abi, CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {
-    if (flags != 0 || count >= 256 || (count && !paramArray)) return CUDA_ERROR_INVALID_VALUE;
+    if (flags != 0 || count == 0 || count > BATCH_MAX || !paramArray) return CUDA_ERROR_INVALID_VALUE;
     /* All or nothing, as far as it can be told here. */
     for (unsigned i = 0; i < count; i++)
-        if (!known_operation(paramArray[i].operation)) return CUDA_ERROR_INVALID_VALUE;
+        if (!known_operation(paramArray[i].operation) || !aligned(&paramArray[i])) return CUDA_ERROR_INVALID_VALUE;
     const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, .memOp = {.count = count, .paramArray = paramArray}};
     CUresult taken = CUDA_SUCCESS;
     if (graph_capturing() && vgpu_capture(stream, abi, &given, &taken)) return taken;

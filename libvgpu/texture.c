@@ -86,7 +86,7 @@ CUresult vgpu_cuSurfObjectGetResourceDesc(CUDA_RESOURCE_DESC *pResDesc, CUsurfOb
 
 static CUresult of_module(uint64_t *ref, CUmodule module, const char *name, uint32_t surface)
 {
-    if (!ref || !name) return CUDA_ERROR_INVALID_VALUE;
+    if (!ref || !name || !*name) return CUDA_ERROR_INVALID_VALUE;
     if (!module) return CUDA_ERROR_INVALID_HANDLE;
     size_t length = strlen(name) + 1;
     if (length > 4096) return CUDA_ERROR_NOT_FOUND;

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "device.h"
 #include "hand.h"
+#include "sure.h"
 #include "token.h"
 
 static CUresult begin(struct vgpu_call *call, uint16_t message, uint32_t bytes)
@@ -44,7 +45,13 @@ CUresult vgpu_cuMemAddressFree(CUdeviceptr ptr, size_t size)
 /* Locations on the wire are the executor's device numbers. */
 static CUresult wire_location(const CUmemLocation *location, uint32_t *type, int32_t *number)
 {
-    if (location->type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_NOT_SUPPORTED; /* host memory behind device addresses */
+    switch ((int)location->type) {
+    case CU_MEM_LOCATION_TYPE_DEVICE: break;
+    case CU_MEM_LOCATION_TYPE_HOST:
+    case CU_MEM_LOCATION_TYPE_HOST_NUMA:
+    case CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT: return CUDA_ERROR_NOT_SUPPORTED; /* host memory behind device addresses */
+    default: return CUDA_ERROR_INVALID_VALUE;
+    }
     if (!vgpu_device(location->id)) return CUDA_ERROR_INVALID_DEVICE;
     *type = (uint32_t)location->type;
     *number = vgpu_device_to_wire(location->id);
@@ -136,6 +143,7 @@ CUresult vgpu_cuMemUnmap(CUdeviceptr ptr, size_t size)
     struct rf_MEM_UNMAP *request = call.payload;
     request->address = ptr;
     request->size = size;
+    vgpu_sure_memory_remove(ptr);
     return vgpu_wait(&call, NULL, 0);
 }
 
@@ -156,8 +164,10 @@ CUresult vgpu_cuMemSetAccess(CUdeviceptr ptr, size_t size, const CUmemAccessDesc
         request->location_type = location_type;
         request->location = location;
         request->flags = (uint32_t)desc[i].flags;
+        vgpu_sure_memory_remove(ptr); /* as it was */
         error = vgpu_wait(&call, NULL, 0);
         if (error != CUDA_SUCCESS) return error;
+        if (desc[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE) vgpu_sure_memory_add(ptr, size, 1);
     }
     return CUDA_SUCCESS;
 }

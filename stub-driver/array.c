@@ -12,8 +12,7 @@ struct array *rf_array_find(CUarray handle) { return rf_object_find(RF_KIND_ARRA
 
 struct mipmap *rf_mipmap_find(CUmipmappedArray handle) { return rf_object_find(RF_KIND_MIPMAP, (uint64_t)(uintptr_t)handle); }
 
-/* Bytes of an element, or 0. Formats above 0xc0 count their channels themselves. */
-static unsigned element_size(CUarray_format format, unsigned channels) {
+unsigned rf_array_element(CUarray_format format, unsigned channels) {
   unsigned bytes = 0;
   switch ((int)format) {
     case CU_AD_FORMAT_UNSIGNED_INT8:
@@ -56,13 +55,13 @@ static CUresult check(const CUDA_ARRAY3D_DESCRIPTOR *d) {
   if (layered && !d->Depth) return CUDA_ERROR_INVALID_VALUE;
   if (d->Flags & CUDA_ARRAY3D_CUBEMAP && (!d->Height || d->Width != d->Height || !d->Depth || d->Depth % 6 || (!layered && d->Depth != 6)))
     return CUDA_ERROR_INVALID_VALUE;
-  if (element_size(d->Format, d->NumChannels)) return CUDA_SUCCESS;
+  if (rf_array_element(d->Format, d->NumChannels)) return CUDA_SUCCESS;
   return is_known_format(d->Format) ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
 }
 
 static void shape(struct array *array, const CUDA_ARRAY3D_DESCRIPTOR *d) {
   array->descriptor = *d;
-  array->element = element_size(d->Format, d->NumChannels);
+  array->element = rf_array_element(d->Format, d->NumChannels);
   array->width = d->Width * array->element;
   array->height = d->Height ? d->Height : 1;
   array->depth = d->Depth ? d->Depth : 1;
@@ -289,7 +288,7 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray *pHandle, const CUDA_ARRAY3D_DE
   mipmap->size = 0;
   for (unsigned i = 0; i < levels; i++) {
     const CUDA_ARRAY3D_DESCRIPTOR d = level_descriptor(descriptor, i);
-    mipmap->size += d.Width * element_size(d.Format, d.NumChannels) * (d.Height ? d.Height : 1) * (d.Depth ? d.Depth : 1);
+    mipmap->size += d.Width * rf_array_element(d.Format, d.NumChannels) * (d.Height ? d.Height : 1) * (d.Depth ? d.Depth : 1);
   }
   const struct rf_allocation like = {.hidden = true};
   CUdeviceptr storage = 0;

@@ -33,6 +33,9 @@ struct mipmap {
 struct array *rf_array_find(CUarray handle);
 struct mipmap *rf_mipmap_find(CUmipmappedArray handle);
 
+/* Bytes of an element, or 0. Formats above 0xc0 count their channels themselves. */
+unsigned rf_array_element(CUarray_format format, unsigned channels);
+
 /* Frees all arrays of a context. */
 void rf_arrays_free_context(struct context *context);
 

@@ -507,6 +507,53 @@ CUresult cuCtxSynchronize_v2(CUcontext ctx) {
   return synchronize(context);
 }
 
+/* The streams of a context one after the other: none can be given work under the lock, and they only go with their context. */
+static CUresult each_stream(struct context *context, CUresult (*give)(struct event *, struct stream *), struct event *event) {
+  for (unsigned i = 0;; i++) {
+    pthread_mutex_lock(&context->lock);
+    struct stream *stream = context->streams;
+    for (unsigned n = 0; stream && n < i; n++) stream = stream->next_in_context;
+    pthread_mutex_unlock(&context->lock);
+    if (!stream) return CUDA_SUCCESS;
+    RF_TRY(give(event, stream));
+  }
+}
+
+/* The legacy stream waits for another one's work of now. */
+static CUresult gather(struct event *event, struct stream *stream) {
+  struct stream *const legacy = event->context->legacy;
+  struct rf_op op = {.kind = RF_OP_WAIT_STREAM, .wait.stream = stream};
+  if (stream == legacy || rf_stream_clear(stream)) return CUDA_SUCCESS;
+  RF_TRY(rf_stream_mark(stream, &op.wait.number));
+  return rf_submit(legacy, &op, RF_LATER, false);
+}
+
+static CUresult context_and_event(const char *call, CUcontext handle, CUevent event_handle, struct context **context, struct event **event) {
+  RF_TRY(rf_enter(call));
+  RF_TRY(rf_context_find(handle, context));
+  *event = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)event_handle);
+  CUresult result = CUDA_SUCCESS;
+  if (!*event) return CUDA_ERROR_INVALID_HANDLE;
+  if (graph_capturing() && graph_capture_context((uint64_t)(uintptr_t)*context, &result)) return result;
+  return (CUresult)atomic_load_explicit(&(*context)->error, memory_order_acquire);
+}
+
+CUresult cuCtxRecordEvent(CUcontext hCtx, CUevent hEvent) {
+  struct context *context = NULL;
+  struct event *event = NULL;
+  RF_TRY(context_and_event(__func__, hCtx, hEvent, &context, &event));
+  if (event->context != context) return CUDA_ERROR_INVALID_HANDLE;
+  RF_TRY(each_stream(context, gather, event));
+  return rf_event_record(event, context->legacy);
+}
+
+CUresult cuCtxWaitEvent(CUcontext hCtx, CUevent hEvent) {
+  struct context *context = NULL;
+  struct event *event = NULL;
+  RF_TRY(context_and_event(__func__, hCtx, hEvent, &context, &event));
+  return each_stream(context, rf_event_wait, event);
+}
+
 CUresult cuCtxSetLimit(CUlimit limit, size_t value) {
   RF_ENTER_CONTEXT(context);
   switch ((int)limit) {

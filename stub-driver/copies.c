@@ -172,6 +172,7 @@ struct side {
 static CUresult array_side(const struct side *side, const struct rf_copy *copy, struct rf_end *end) {
   const struct array *const array = rf_array_find(side->array);
   if (!array) return CUDA_ERROR_INVALID_HANDLE;
+  if (side->x % array->element || copy->width % array->element) return CUDA_ERROR_INVALID_VALUE; /* whole elements */
   if (side->x > array->width || copy->width > array->width - side->x) return CUDA_ERROR_INVALID_VALUE;
   if (side->y > array->height || copy->height > array->height - side->y) return CUDA_ERROR_INVALID_VALUE;
   if (side->z > array->depth || copy->depth > array->depth - side->z) return CUDA_ERROR_INVALID_VALUE;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "array.h"
 #include "settings.h"
 
 #define RF_DEVICE(device) \
@@ -217,8 +218,7 @@ CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
 
 CUresult cuDeviceGetTexture1DLinearMaxWidth(size_t *maxWidthInElements, CUarray_format format, unsigned numChannels, CUdevice dev) {
   RF_ENTER();
-  (void)format;
-  if (!maxWidthInElements || (numChannels != 1 && numChannels != 2 && numChannels != 4)) return CUDA_ERROR_INVALID_VALUE;
+  if (!maxWidthInElements || !rf_array_element(format, numChannels)) return CUDA_ERROR_INVALID_VALUE;
   RF_DEVICE(dev);
   *maxWidthInElements = (size_t)attributes[CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE1D_LINEAR_WIDTH];
   return CUDA_SUCCESS;

@@ -115,11 +115,11 @@ CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int v
 
 CUresult cuFuncGetName(const char **name, CUfunction hfunc) {
   struct callable callable;
+  if (!name || !hfunc) return CUDA_ERROR_INVALID_VALUE; /* documented so, of both */
   RF_TRY(find(__func__, hfunc, &callable));
-  const CUresult result = name ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-  if (name) *name = rf_kernel_name(callable.ptx);
+  *name = rf_kernel_name(callable.ptx);
   rf_module_release(callable.module);
-  return result;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuFuncGetModule(CUmodule *hmod, CUfunction hfunc) {

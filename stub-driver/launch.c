@@ -181,6 +181,17 @@ RF_TWIN(cuLaunchKernel, _ptsz, (CUfunction f, GRID_PARAMETERS, void **kernelPara
 RF_TWIN(cuLaunchCooperativeKernel, _ptsz, (CUfunction f, GRID_PARAMETERS, void **kernelParams),
         launch(call, f, &(struct order){GRID_ORDER, .params = kernelParams, .cooperative = true}))
 
+/* A launch for each of several devices, none of them in a default stream. Devices here share no synchronisation of grids. */
+CUresult cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *launchParamsList, unsigned int numDevices, unsigned int flags) {
+  RF_ENTER();
+  const CUDA_LAUNCH_PARAMS *const p = launchParamsList;
+  if (!p || !numDevices || numDevices > (unsigned)rf_settings.devices || flags > 3) return CUDA_ERROR_INVALID_VALUE;
+  if (numDevices > 1) return CUDA_ERROR_NOT_SUPPORTED;
+  if (!p->hStream || p->hStream == CU_STREAM_LEGACY || p->hStream == CU_STREAM_PER_THREAD) return CUDA_ERROR_INVALID_VALUE;
+  return cuLaunchCooperativeKernel(p->function, p->gridDimX, p->gridDimY, p->gridDimZ, p->blockDimX, p->blockDimY, p->blockDimZ, p->sharedMemBytes, p->hStream,
+                                   p->kernelParams);
+}
+
 /* ---- cuLaunchKernelEx --------------------------------------------------------------------------------------------- */
 
 static CUresult refuse_attribute(const char *call, const char *name) {

@@ -243,7 +243,7 @@ CUresult cuKernelGetLibrary(CUlibrary *pLib, CUkernel handle) {
 
 CUresult cuKernelGetName(const char **name, CUkernel hfunc) {
   RF_ENTER();
-  if (!name) return CUDA_ERROR_INVALID_VALUE;
+  if (!name || !hfunc) return CUDA_ERROR_INVALID_VALUE; /* documented so, of both */
   rf_modules_lock();
   struct kernel *const kernel = kernel_find(hfunc);
   if (kernel) *name = rf_kernel_name(kernel->ptx); /* the image's: lives as long as the library */

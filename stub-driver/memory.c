@@ -8,6 +8,7 @@
 #include "space.h"
 #include "stream.h"
 
+#define MOST_PITCH ((size_t)2147483647) /* CU_DEVICE_ATTRIBUTE_MAX_PITCH */
 #define PITCH_ALIGNMENT 512 /* rows begin on the texture alignment, as on hardware */
 
 static CUresult allocate(struct context *context, CUdeviceptr *address, uint64_t size) {
@@ -46,6 +47,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
   RF_TRY(rf_capture_unsafe());
   if (!dptr || !pPitch || !WidthInBytes || !Height) return CUDA_ERROR_INVALID_VALUE;
   if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16) return CUDA_ERROR_INVALID_VALUE;
+  if (WidthInBytes > MOST_PITCH) return CUDA_ERROR_INVALID_VALUE;
   size_t pitch = 0, size = 0;
   if (__builtin_add_overflow(WidthInBytes, PITCH_ALIGNMENT - 1, &pitch)) return CUDA_ERROR_OUT_OF_MEMORY;
   pitch -= pitch % PITCH_ALIGNMENT;

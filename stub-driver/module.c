@@ -299,7 +299,7 @@ CUresult cuModuleLoadFatBinary(CUmodule *module, const void *fatCubin) {
 
 CUresult cuModuleLoad(CUmodule *module, const char *fname) {
   RF_ENTER_CONTEXT(context);
-  if (!module || !fname) return CUDA_ERROR_INVALID_VALUE;
+  if (!module || !fname || !*fname) return CUDA_ERROR_INVALID_VALUE;
   char *data = NULL;
   size_t size = 0;
   RF_TRY(rf_file_read(fname, &data, &size));
@@ -341,7 +341,7 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *mode) {
 CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name) {
   RF_ENTER_CONTEXT(context);
   (void)context;
-  if (!hfunc || !name) return CUDA_ERROR_INVALID_VALUE;
+  if (!hfunc || !name || !*name) return CUDA_ERROR_INVALID_VALUE;
   rf_modules_lock();
   struct module *const module = module_of(hmod);
   const struct ptx_kernel *const ptx = module ? ptx_kernel_find(module->image->ptx, name) : NULL;
@@ -391,7 +391,7 @@ bool rf_global_find(const struct ptx_module *ptx, const char *name, bool managed
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name) {
   RF_ENTER_CONTEXT(context);
   (void)context;
-  if (!name) return CUDA_ERROR_INVALID_VALUE;
+  if (!name || !*name || (!dptr && !bytes)) return CUDA_ERROR_INVALID_VALUE;
   rf_modules_lock();
   struct module *const module = module_of(hmod);
   CUresult result = module ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE;

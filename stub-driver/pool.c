@@ -122,8 +122,12 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps) {
   RF_ENTER();
   if (!pool || !poolProps || poolProps->allocType != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
   if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE) return CUDA_ERROR_NOT_SUPPORTED; /* attribute 119 is 0 */
-  if (poolProps->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
-    return poolProps->location.type == CU_MEM_LOCATION_TYPE_INVALID ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED;
+  switch ((int)poolProps->location.type) {
+    case CU_MEM_LOCATION_TYPE_DEVICE: break;
+    case CU_MEM_LOCATION_TYPE_HOST:
+    case CU_MEM_LOCATION_TYPE_HOST_NUMA: return CUDA_ERROR_NOT_SUPPORTED;
+    default: return CUDA_ERROR_INVALID_VALUE; /* HOST_NUMA_CURRENT too: so documented */
+  }
   if (!is_device(poolProps->location.id)) return CUDA_ERROR_INVALID_DEVICE;
   struct pool *const made = new_pool(poolProps->location.id, poolProps->maxSize);
   if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -202,7 +206,7 @@ CUresult cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc *map, size_
     if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
     if (!is_device(map[i].location.id)) return CUDA_ERROR_INVALID_DEVICE;
     const bool revoked = map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_NONE;
-    if (revoked && map[i].location.id == found->device) return CUDA_ERROR_INVALID_DEVICE;
+    if (revoked && map[i].location.id == found->device) return CUDA_ERROR_INVALID_VALUE;
     if (!revoked && map[i].flags != CU_MEM_ACCESS_FLAGS_PROT_READWRITE) return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;

@@ -42,8 +42,8 @@ static const struct entry *choose(const char *name, int version, bool per_thread
   return per_thread && own ? own : plain;
 }
 
-static CUresult get(const char *symbol, void **pfn, int version, cuuint64_t flags, CUdriverProcAddressQueryResult *status) {
-  if (!symbol || !pfn || flags > (CU_GET_PROC_ADDRESS_LEGACY_STREAM | CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM))
+static CUresult get(const char *symbol, void **pfn, int version, cuuint64_t flags, CUdriverProcAddressQueryResult *status, bool status_wanted) {
+  if (!symbol || !pfn || version > CUDA_VERSION || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
     return CUDA_ERROR_INVALID_VALUE;
   bool known = false;
   const struct entry *const entry = choose(symbol, version, flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, &known);
@@ -52,13 +52,14 @@ static CUresult get(const char *symbol, void **pfn, int version, cuuint64_t flag
     *status = entry   ? CU_GET_PROC_ADDRESS_SUCCESS
               : known ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
                       : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-  return entry ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+  /* With a status to say why, finding nothing is a success (documented so since it has one). */
+  return entry || status_wanted ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
 CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *symbolStatus) {
-  return get(symbol, pfn, cudaVersion, flags, symbolStatus);
+  return get(symbol, pfn, cudaVersion, flags, symbolStatus, true);
 }
 
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags) {
-  return get(symbol, pfn, cudaVersion, flags, NULL);
+  return get(symbol, pfn, cudaVersion, flags, NULL, false);
 }

@@ -652,7 +652,7 @@ CUresult rf_space_map(CUdeviceptr address, uint64_t size, struct memory *memory,
   struct rf_block *const reservation = reservation_at(address);
   if (!reservation || address + size > reservation->base + reservation->pages * RF_FRAME_SIZE) return CUDA_ERROR_INVALID_VALUE;
   for (uint64_t i = 0; i < pages; i++)
-    if (entry_of(page_of(address + i * RF_FRAME_SIZE)) & ENTRY_MEMORY) return CUDA_ERROR_ALREADY_MAPPED;
+    if (entry_of(page_of(address + i * RF_FRAME_SIZE)) & ENTRY_MEMORY) return CUDA_ERROR_INVALID_VALUE;
   struct rf_block *const block = new_block(RF_BLOCK_MAPPING);
   if (!block) return CUDA_ERROR_OUT_OF_MEMORY;
   block->device = rf_memory_device(memory);

@@ -149,7 +149,7 @@ CUresult cuModuleGetTexRef(CUtexref *pTexRef, CUmodule hmod, const char *name) {
   RF_ENTER_CONTEXT(context);
   (void)context;
   uint64_t handle = 0;
-  if (!pTexRef || !name) return CUDA_ERROR_INVALID_VALUE;
+  if (!pTexRef || !name || !*name) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(of_module(hmod, name, PTX_IMAGE_TEXTURE, &handle));
   *pTexRef = (CUtexref)(uintptr_t)handle;
   return CUDA_SUCCESS;
@@ -159,7 +159,7 @@ CUresult cuModuleGetSurfRef(CUsurfref *pSurfRef, CUmodule hmod, const char *name
   RF_ENTER_CONTEXT(context);
   (void)context;
   uint64_t handle = 0;
-  if (!pSurfRef || !name) return CUDA_ERROR_INVALID_VALUE;
+  if (!pSurfRef || !name || !*name) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(of_module(hmod, name, PTX_IMAGE_SURFACE, &handle));
   *pSurfRef = (CUsurfref)(uintptr_t)handle;
   return CUDA_SUCCESS;

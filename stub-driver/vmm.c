@@ -26,15 +26,19 @@ static void drop(struct memory *memory) {
   rf_object_recycle(RF_KIND_MEMORY, &memory->object);
 }
 
-static CUresult check_properties(const CUmemAllocationProp *prop) {
-  if (!prop || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
-  switch ((int)prop->location.type) {
-    case CU_MEM_LOCATION_TYPE_DEVICE: break;
+static CUresult check_location(CUmemLocationType type) {
+  switch ((int)type) {
+    case CU_MEM_LOCATION_TYPE_DEVICE: return CUDA_SUCCESS;
     case CU_MEM_LOCATION_TYPE_HOST:
     case CU_MEM_LOCATION_TYPE_HOST_NUMA:
     case CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT: return CUDA_ERROR_NOT_SUPPORTED; /* attributes 141 and 145 */
     default: return CUDA_ERROR_INVALID_VALUE;
   }
+}
+
+static CUresult check_properties(const CUmemAllocationProp *prop) {
+  if (!prop || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
+  RF_TRY(check_location(prop->location.type));
   if (prop->location.id < 0 || prop->location.id >= rf_settings.devices) return CUDA_ERROR_INVALID_DEVICE;
   if (prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE) return CUDA_ERROR_NOT_SUPPORTED;
   return prop->allocFlags.usage ? CUDA_ERROR_NOT_SUPPORTED : CUDA_SUCCESS;
@@ -133,7 +137,7 @@ CUresult cuMemSetAccess(CUdeviceptr ptr, size_t size, const CUmemAccessDesc *des
   if (!size || !is_granular(ptr) || !is_granular(size) || !desc || !count || ptr + size < ptr) return CUDA_ERROR_INVALID_VALUE;
   unsigned access = 0;
   for (size_t i = 0; i < count; i++) {
-    if (desc[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_NOT_SUPPORTED;
+    RF_TRY(check_location(desc[i].location.type));
     if (desc[i].location.id < 0 || desc[i].location.id >= rf_settings.devices) return CUDA_ERROR_INVALID_DEVICE;
     switch ((int)desc[i].flags) {
       case CU_MEM_ACCESS_FLAGS_PROT_NONE: break;

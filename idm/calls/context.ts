@@ -36,7 +36,7 @@ export const context = [
   row('cuCtxGetCacheConfig', 3020, 'CUfunc_cache *pconfig', waited()),
   row('cuCtxSetCacheConfig', 3020, 'CUfunc_cache config', waited()),
   row('cuCtxGetApiVersion', 3020, 'CUcontext ctx, unsigned int *version', local()),
-  row('cuCtxGetStreamPriorityRange', 5050, 'int *leastPriority, int *greatestPriority', waited()),
+  row('cuCtxGetStreamPriorityRange', 5050, 'int *leastPriority, int *greatestPriority', waited({ optional: ['leastPriority', 'greatestPriority'] })),
   row('cuCtxResetPersistingL2Cache', 11000, '', waited()),
   row('cuCtxGetExecAffinity', 11040, 'CUexecAffinityParam *pExecAffinity, CUexecAffinityType type', local()),
   row('cuCtxRecordEvent', 12050, 'CUcontext hCtx, CUevent hEvent', waited()),

@@ -64,11 +64,12 @@ function body(c: Call): string {
   const ins = ps.filter((x) => x.direction === 'in')
   const outs = ps.filter((x) => x.direction === 'out')
   const lines: string[] = []
-  const needed = ps.filter((x) => x.pointer).map((x) => `!${x.p.name}`)
+  const needed = ps.filter((x) => x.pointer && !serve.optional.includes(x.p.name)).map((x) => `!${x.p.name}`)
   if (needed.length) lines.push(`    if (${needed.join(' || ')}) return CUDA_ERROR_INVALID_VALUE;`)
   if (serve.capture) lines.push('    CUresult captured;', `    if (vgpu_may_capture() && vgpu_captured_${c.symbol}(${names(c, 'abi')}, &captured)) return captured;`)
   lines.push('    struct vgpu_call call;')
-  lines.push(`    CUresult error = vgpu_begin(&call, RF_${c.symbol}, ${ins.length ? `sizeof(struct rf_${c.symbol})` : '0'}, ${waits ? 'VGPU_WAITED' : 'VGPU_POSTED'}, abi);`)
+  if (!waits) lines.push(`    const int sure = ${serve.sure};`)
+  lines.push(`    CUresult error = vgpu_begin(&call, RF_${c.symbol}, ${ins.length ? `sizeof(struct rf_${c.symbol})` : '0'}, ${waits ? 'VGPU_WAITED' : 'sure ? VGPU_POSTED : VGPU_ACCEPTED'}, abi);`)
   lines.push('    if (error != CUDA_SUCCESS) return error;')
   if (ins.length) lines.push(`    struct rf_${c.symbol} *request = call.payload;`)
   for (const { p, field } of ins) {
@@ -86,8 +87,8 @@ function body(c: Call): string {
     lines.push('    if (error != CUDA_SUCCESS) return error;')
     for (const { p, field, ctype } of outs) {
       if (field.kind === 'bytes') lines.push(`    memcpy(${p.name}, reply.${p.name}, ${field.size});`)
-      else if (field.kind === 'handle') lines.push(`    *${p.name} = (${ctype})(uintptr_t)reply.${p.name};`)
-      else lines.push(`    *${p.name} = (${ctype})reply.${p.name};`)
+      else if (field.kind === 'handle') lines.push(`    *${p.name} = (${ctype})(uintptr_t)reply.${p.name};`, ...(field.handle === 'stream' || field.handle === 'event' ? [`    vgpu_sure_learn(reply.${p.name});`] : []))
+      else lines.push(`    ${serve.optional.includes(p.name) ? `if (${p.name}) ` : ''}*${p.name} = (${ctype})reply.${p.name};`)
     }
     lines.push('    return CUDA_SUCCESS;')
   }
@@ -109,7 +110,7 @@ export function handHeader(): string {
 export function entries(): string {
   const out = [
     `/* ${BANNER}\n * libcuda.so.1's entry points: every symbol that CUDA 13.0's driver exports. */`,
-    '#include <string.h>', '', '#include "call.h"', '#include "capture.h"', '#include "hand.h"', '#include "messages.h"', '',
+    '#include <string.h>', '', '#include "call.h"', '#include "capture.h"', '#include "hand.h"', '#include "messages.h"', '#include "sure.h"', '',
     '#define EXPORT __attribute__((visibility("default")))', '',
     ...Object.entries(STRUCTS).map(([t, n]) => `_Static_assert(sizeof(${t}) == ${n}, "${t}");`), '',
   ]

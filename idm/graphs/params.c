@@ -189,8 +189,8 @@ static CUresult read(struct graph_params *params, const CUgraphNodeParams *given
       if ((unsigned)given->graph.ownership > CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE) return CUDA_ERROR_INVALID_VALUE;
       return params->child ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_GRAPH_NODE_TYPE_EMPTY: return CUDA_SUCCESS;
-    case CU_GRAPH_NODE_TYPE_WAIT_EVENT: params->event = given->eventWait.event; return graph_env_event(params->event);
-    case CU_GRAPH_NODE_TYPE_EVENT_RECORD: params->event = given->eventRecord.event; return graph_env_event(params->event);
+    case CU_GRAPH_NODE_TYPE_WAIT_EVENT: params->event = given->eventWait.event; return params->event ? graph_env_event(params->event) : CUDA_ERROR_INVALID_VALUE;
+    case CU_GRAPH_NODE_TYPE_EVENT_RECORD: params->event = given->eventRecord.event; return params->event ? graph_env_event(params->event) : CUDA_ERROR_INVALID_VALUE;
     case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
       GRAPH_TRY(graph_env_context(NULL, &params->context, &key, &device));
       return read_alloc(params, &given->alloc);

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "hand.h"
 #include "messages.h"
+#include "sure.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -62,15 +63,14 @@ static CUresult call_cuCtxSetCacheConfig(unsigned abi, CUfunc_cache config)
 
 static CUresult call_cuCtxGetStreamPriorityRange(unsigned abi, int *leastPriority, int *greatestPriority)
 {
-    if (!leastPriority || !greatestPriority) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_cuCtxGetStreamPriorityRange, 0, VGPU_WAITED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuCtxGetStreamPriorityRange_reply reply;
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error != CUDA_SUCCESS) return error;
-    *leastPriority = (int)reply.leastPriority;
-    *greatestPriority = (int)reply.greatestPriority;
+    if (leastPriority) *leastPriority = (int)reply.leastPriority;
+    if (greatestPriority) *greatestPriority = (int)reply.greatestPriority;
     return CUDA_SUCCESS;
 }
 
@@ -139,6 +139,7 @@ static CUresult call_cuStreamCreate(unsigned abi, CUstream *phStream, unsigned i
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error != CUDA_SUCCESS) return error;
     *phStream = (CUstream)(uintptr_t)reply.phStream;
+    vgpu_sure_learn(reply.phStream);
     return CUDA_SUCCESS;
 }
 
@@ -155,6 +156,7 @@ static CUresult call_cuStreamCreateWithPriority(unsigned abi, CUstream *phStream
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error != CUDA_SUCCESS) return error;
     *phStream = (CUstream)(uintptr_t)reply.phStream;
+    vgpu_sure_learn(reply.phStream);
     return CUDA_SUCCESS;
 }
 
@@ -208,7 +210,8 @@ static CUresult call_cuStreamWaitEvent(unsigned abi, CUstream hStream, CUevent h
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuStreamWaitEvent(abi, hStream, hEvent, Flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuStreamWaitEvent, sizeof(struct rf_cuStreamWaitEvent), VGPU_POSTED, abi);
+    const int sure = Flags == 0 && vgpu_sure_stream(hStream) && vgpu_sure_event(hEvent);
+    CUresult error = vgpu_begin(&call, RF_cuStreamWaitEvent, sizeof(struct rf_cuStreamWaitEvent), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuStreamWaitEvent *request = call.payload;
     request->hStream = (uint64_t)(uintptr_t)hStream;
@@ -274,7 +277,8 @@ static CUresult call_cuStreamWaitValue32_v2(unsigned abi, CUstream stream, CUdev
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuStreamWaitValue32_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue32_v2, sizeof(struct rf_cuStreamWaitValue32_v2), VGPU_POSTED, abi);
+    const int sure = flags <= 3 && addr % 4 == 0 && vgpu_sure_stream(stream) && vgpu_sure_memory(addr, 4);
+    CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue32_v2, sizeof(struct rf_cuStreamWaitValue32_v2), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuStreamWaitValue32_v2 *request = call.payload;
     request->stream = (uint64_t)(uintptr_t)stream;
@@ -289,7 +293,8 @@ static CUresult call_cuStreamWaitValue64_v2(unsigned abi, CUstream stream, CUdev
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuStreamWaitValue64_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue64_v2, sizeof(struct rf_cuStreamWaitValue64_v2), VGPU_POSTED, abi);
+    const int sure = flags <= 3 && addr % 8 == 0 && vgpu_sure_stream(stream) && vgpu_sure_memory(addr, 8);
+    CUresult error = vgpu_begin(&call, RF_cuStreamWaitValue64_v2, sizeof(struct rf_cuStreamWaitValue64_v2), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuStreamWaitValue64_v2 *request = call.payload;
     request->stream = (uint64_t)(uintptr_t)stream;
@@ -304,7 +309,8 @@ static CUresult call_cuStreamWriteValue32_v2(unsigned abi, CUstream stream, CUde
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuStreamWriteValue32_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue32_v2, sizeof(struct rf_cuStreamWriteValue32_v2), VGPU_POSTED, abi);
+    const int sure = flags <= 1 && addr % 4 == 0 && vgpu_sure_stream(stream) && vgpu_sure_memory(addr, 4);
+    CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue32_v2, sizeof(struct rf_cuStreamWriteValue32_v2), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuStreamWriteValue32_v2 *request = call.payload;
     request->stream = (uint64_t)(uintptr_t)stream;
@@ -319,7 +325,8 @@ static CUresult call_cuStreamWriteValue64_v2(unsigned abi, CUstream stream, CUde
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuStreamWriteValue64_v2(abi, stream, addr, value, flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue64_v2, sizeof(struct rf_cuStreamWriteValue64_v2), VGPU_POSTED, abi);
+    const int sure = flags <= 1 && addr % 8 == 0 && vgpu_sure_stream(stream) && vgpu_sure_memory(addr, 8);
+    CUresult error = vgpu_begin(&call, RF_cuStreamWriteValue64_v2, sizeof(struct rf_cuStreamWriteValue64_v2), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuStreamWriteValue64_v2 *request = call.payload;
     request->stream = (uint64_t)(uintptr_t)stream;
@@ -341,6 +348,7 @@ static CUresult call_cuEventCreate(unsigned abi, CUevent *phEvent, unsigned int 
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error != CUDA_SUCCESS) return error;
     *phEvent = (CUevent)(uintptr_t)reply.phEvent;
+    vgpu_sure_learn(reply.phEvent);
     return CUDA_SUCCESS;
 }
 
@@ -349,7 +357,8 @@ static CUresult call_cuEventRecord(unsigned abi, CUevent hEvent, CUstream hStrea
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuEventRecord(abi, hEvent, hStream, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuEventRecord, sizeof(struct rf_cuEventRecord), VGPU_POSTED, abi);
+    const int sure = vgpu_sure_record(hEvent, hStream);
+    CUresult error = vgpu_begin(&call, RF_cuEventRecord, sizeof(struct rf_cuEventRecord), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuEventRecord *request = call.payload;
     request->hEvent = (uint64_t)(uintptr_t)hEvent;
@@ -362,7 +371,8 @@ static CUresult call_cuEventRecordWithFlags(unsigned abi, CUevent hEvent, CUstre
     CUresult captured;
     if (vgpu_may_capture() && vgpu_captured_cuEventRecordWithFlags(abi, hEvent, hStream, flags, &captured)) return captured;
     struct vgpu_call call;
-    CUresult error = vgpu_begin(&call, RF_cuEventRecordWithFlags, sizeof(struct rf_cuEventRecordWithFlags), VGPU_POSTED, abi);
+    const int sure = flags == 0 && vgpu_sure_record(hEvent, hStream);
+    CUresult error = vgpu_begin(&call, RF_cuEventRecordWithFlags, sizeof(struct rf_cuEventRecordWithFlags), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     struct rf_cuEventRecordWithFlags *request = call.payload;
     request->hEvent = (uint64_t)(uintptr_t)hEvent;

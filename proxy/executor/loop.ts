@@ -19,7 +19,7 @@
  */
 // Imported, not the global: that one is a lazy accessor, and looking it up costs more than reading the clock.
 import { performance } from 'node:perf_hooks';
-import { CALL_PADDING, RECORD_HEADER, RecordWord, RingViolation, SLOT_POSTED, FLAG_PER_THREAD } from '../../idm/ring.ts';
+import { CALL_PADDING, RECORD_HEADER, RecordWord, RingViolation, SLOT_POSTED, FLAG_ACCEPT, FLAG_PER_THREAD } from '../../idm/ring.ts';
 import { Region } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
 import { HandleType, MESSAGE_COUNT, MESSAGES } from '../generated/messages.ts';
@@ -396,7 +396,10 @@ export class Loop {
       v.message = call;
       v.thread = batch[at + RecordWord.thread] >>> 0;
       v.perThread = (batch[at + RecordWord.flags] & FLAG_PER_THREAD) !== 0;
-      v.posted = slot === SLOT_POSTED;
+      // Served as if nobody waited; who does wait is told whether it was accepted.
+      const accepted = slot !== SLOT_POSTED && (batch[at + RecordWord.flags] & FLAG_ACCEPT) !== 0;
+      if (accepted && WAITED[call] !== 0) throw new RingViolation(`${MESSAGES[call].name} must be waited for`);
+      v.posted = slot === SLOT_POSTED || accepted;
       v.slot = v.posted ? -1 : slot;
       v.ticket = batch[at + RecordWord.ticket];
       v.at(batch, at + RecordWord.payload, payload);
@@ -413,6 +416,7 @@ export class Loop {
       executor.calls++;
       executor.served[call]++;
       if (client.dead) break;
+      if (status === DEFERRED && accepted) status = CUresult.SUCCESS;
       if (status === DEFERRED) {
         // A slot waits for one answer: more cannot be outstanding than there are slots, or what they cost would have no bound.
         if (!v.posted && ++client.unanswered > client.region.shape.slotCount) throw new RingViolation('more calls wait than there are reply slots');
@@ -421,7 +425,7 @@ export class Loop {
       }
       // The driver saw no context at all; the client named one that is not active.
       if (status === CUresult.INVALID_CONTEXT && context !== null && context.legacy === null) status = CUresult.CONTEXT_IS_DESTROYED;
-      if (v.posted) {
+      if (v.posted && !accepted) {
         if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) executor.stick(client, context, status);
       } else executor.answer(client, context, slot, v.ticket, status, status === 0 ? v.replied : 0, executor.creates[call] !== 0);
       if (v.bulky) break;

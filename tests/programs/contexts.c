@@ -171,7 +171,7 @@ int main(void)
     TRUE_OR_DIE(entry == (void *)cuMemAlloc_v2 && status == CU_GET_PROC_ADDRESS_SUCCESS);
     CU(cuGetProcAddress_v2("cuMemcpyHtoDAsync", &entry, 12000, 2, &status));
     TRUE_OR_DIE(entry == (void *)cuMemcpyHtoDAsync_v2_ptsz);
-    TRUE_OR_DIE(cuGetProcAddress_v2("cuNoSuchCall", &entry, 12000, 0, &status) == CUDA_ERROR_NOT_FOUND || status == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
+    TRUE_OR_DIE(cuGetProcAddress_v2("cuNoSuchCall", &entry, 12000, 0, &status) == CUDA_SUCCESS && !entry && status == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
     puts("contexts: ok");
     return 0;
 }

@@ -17,6 +17,8 @@ const LAYERED = 0x01;
 const CUBEMAP = 0x04;
 const SPARSE = 0x40;
 const DEFERRED_MAPPING = 0x80;
+const VIDEO = 0x100;
+const KNOWN_FLAGS = 0x1ff;
 
 const DEVICE = 2; // CU_MEMORYTYPE_DEVICE
 const ARRAY = 3; // CU_MEMORYTYPE_ARRAY
@@ -30,6 +32,13 @@ const CHANNEL_BYTES: ReadonlyMap<number, number> = new Map([
 const ELEMENT_BYTES: ReadonlyMap<number, number> = new Map([
   [0x50, 4], [0xc0, 1], [0xc1, 2], [0xc2, 4], [0xc3, 2], [0xc4, 4], [0xc5, 8], [0xc6, 1], [0xc7, 2], [0xc8, 4], [0xc9, 2], [0xca, 4], [0xcb, 8],
 ]);
+
+/** Beyond any device's: what is within, the driver decides. */
+const WIDTH_MAX = 2 ** 28;
+const DEPTH_MAX = 2 ** 16;
+
+/** Formats that CUDA knows and no call of ours serves: block-compressed and planar ones. */
+const isFormat = (format: number): boolean => format >= 0x91 && format <= 0xff;
 
 interface Shape {
   width: number; // elements
@@ -104,7 +113,9 @@ export class Arrays {
     const context = v.context;
     if (context === 0) return CUresult.INVALID_CONTEXT;
     if (shape.width === 0 || ![1, 2, 4].includes(shape.channels)) return CUresult.INVALID_VALUE;
-    if (elementBytes(shape) === 0 || (shape.flags & (SPARSE | DEFERRED_MAPPING)) !== 0) return CUresult.NOT_SUPPORTED;
+    if ((shape.flags & ~KNOWN_FLAGS) !== 0 || shape.width > WIDTH_MAX || shape.height > WIDTH_MAX || shape.depth > DEPTH_MAX) return CUresult.INVALID_VALUE;
+    if ((shape.flags & (SPARSE | DEFERRED_MAPPING | VIDEO)) !== 0) return CUresult.NOT_SUPPORTED;
+    if (elementBytes(shape) === 0) return isFormat(shape.format) ? CUresult.NOT_SUPPORTED : CUresult.INVALID_VALUE;
     if (!v.room(type)) return v.refuse();
     let bytes = shapeBytes(shape);
     for (let level = 1; level < levels; level++) bytes += shapeBytes(levelShape(shape, level));

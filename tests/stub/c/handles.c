@@ -167,11 +167,11 @@ static void lookups(void) {
   CHECK(function == (void *)(uintptr_t)cuMemcpyHtoD_v2_ptds);
   OK(cuGetProcAddress("cuEventQuery", &function, 13000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)); /* has no twin */
   CHECK(function == (void *)(uintptr_t)cuEventQuery);
-  FAILS(NOT_FOUND, cuGetProcAddress_v2("cuMemAllocAsync", &function, 11010, 0, &status));
+  OK(cuGetProcAddress_v2("cuMemAllocAsync", &function, 11010, 0, &status));
   CHECK(!function && status == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
-  FAILS(NOT_FOUND, cuGetProcAddress_v2("cuNoSuchThing", &function, 13000, 0, &status));
+  OK(cuGetProcAddress_v2("cuNoSuchThing", &function, 13000, 0, &status));
   CHECK(!function && status == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
-  FAILS(NOT_FOUND, cuGetProcAddress_v2("", &function, 0, 0, &status));
+  OK(cuGetProcAddress_v2("", &function, 0, 0, &status));
   FAILS(NOT_SUPPORTED, cuGraphAddExternalSemaphoresSignalNode(NULL, NULL, NULL, 0, NULL)); /* there are no semaphores to import */
 }
 
