@@ -38,7 +38,7 @@ CUresult vgpu_cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z)
     struct vgpu_function *function;
     CUresult error = of(hfunc, &function);
     if (error != CUDA_SUCCESS) return error;
-    if (x <= 0 || y <= 0 || z <= 0 || (int64_t)x * y * z > function->max_threads) return CUDA_ERROR_INVALID_VALUE;
+    if (x <= 0 || y <= 0 || z <= 0 || (int64_t)x * y > function->max_threads || (int64_t)x * y * z > function->max_threads) return CUDA_ERROR_INVALID_VALUE;
     pthread_mutex_lock(&lock);
     function->legacy->block[0] = (uint32_t)x;
     function->legacy->block[1] = (uint32_t)y;

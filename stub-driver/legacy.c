@@ -40,7 +40,7 @@ static struct legacy *settings_of(CUfunction handle, CUresult *error) {
 CUresult cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z) {
   RF_ENTER_CONTEXT(context);
   (void)context;
-  if (x <= 0 || y <= 0 || z <= 0) return CUDA_ERROR_INVALID_VALUE;
+  if (x <= 0 || y <= 0 || z <= 0 || (int64_t)x * y > 1024 || (int64_t)x * y * z > 1024) return CUDA_ERROR_INVALID_VALUE; /* what a block has at most */
   const unsigned block[3] = {(unsigned)x, (unsigned)y, (unsigned)z};
   WITH_SETTINGS(settings, hfunc, memcpy(settings->block, block, sizeof block));
 }

@@ -311,11 +311,7 @@ void rows_launch(void)
     OK(cuLaunchCooperativeKernel(nothing, 2, 1, 1, 32, 1, 1, 0, stream, NULL));
     E(INVALID_VALUE, cuLaunchCooperativeKernelMultiDevice(NULL, 1, 0));
     OK(cuStreamSynchronize(stream));
-    /* The calls of CUDA 2, which the software GPU alone does not serve. */
-    if (cuFuncSetBlockShape(nothing, 1, 1, 1) == CUDA_ERROR_NOT_SUPPORTED) {
-        leave(context);
-        return;
-    }
+    /* The calls of CUDA 2. */
     E(INVALID_HANDLE, cuFuncSetBlockShape(NULL, 1, 1, 1));
     E(INVALID_VALUE, cuFuncSetBlockShape(nothing, 0, 1, 1));
     E(INVALID_VALUE, cuFuncSetBlockShape(nothing, 2000, 1, 1));

@@ -349,7 +349,7 @@ static void bad_images(void)
     static const uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
     static const uint32_t fatbin[8] = {0xba55ed50, 0x00100001, 0, 0};
     CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, "this is no code"));
-    CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, ""));
+    CU_FAILS(CUDA_ERROR_INVALID_IMAGE, cuModuleLoadData(&module, ""));
     CU_FAILS(CUDA_ERROR_INVALID_PTX, cuLibraryLoadData(&library, HEAD ".visible .entry k() { frobnicate; }", NULL, NULL, 0, NULL, NULL, 0));
     CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, elf));
     CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, fatbin));
