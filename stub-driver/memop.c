@@ -50,7 +50,7 @@ static bool wait_for(struct stream *stream, const CUstreamBatchMemOpParams *op) 
     void *const at = locate(op->waitValue.address); /* each time: its memory may go while we wait */
     if (!at) return false;
     if (satisfied(op, at)) return true;
-    if (atomic_load_explicit(&stream->context->error, memory_order_acquire)) return true;
+    if (atomic_load_explicit(&stream->context->error, memory_order_acquire) || atomic_load_explicit(&stream->context->ending, memory_order_acquire)) return true;
     if (turn < SPINS) continue;
     const struct timespec nap = {.tv_nsec = sleep_ns};
     nanosleep(&nap, NULL);

@@ -1,4 +1,5 @@
 /* Control flow: branches, calls, returns, exits, barriers. */
+#include <stddef.h>
 #include <string.h>
 
 #include "builtins.h"
@@ -11,9 +12,11 @@
 
 static struct fragment *current(struct warp *w) { return &w->fragments[w->current]; }
 
-/* Backward branches and calls are counted: a turn ends after some, so that others run and the stop flag is seen. */
-static bool turn_over(struct warp *w) {
-    if (--w->budget > 0) return false;
+/* Backward branches and calls are counted, by the instructions that they repeat: a turn ends after some, so that others run
+ * and the stop flag is seen soon, however long the loop. */
+static bool turn_over(struct warp *w, ptrdiff_t repeated) {
+    w->budget -= repeated > LEAST_COST ? (int32_t)repeated : LEAST_COST;
+    if (w->budget > 0) return false;
     w->yield = true;
     current(w)->turn++;
     return true;
@@ -25,10 +28,10 @@ RUN(bra) {
     if (rest) {
         warp_split(w, rest, in + 1);
         f->pc = in->target;
-        if (in->target <= in) turn_over(w);
+        if (in->target <= in) turn_over(w, in - in->target);
         return NULL;
     }
-    if (in->target <= in && turn_over(w)) return warp_leave(w, in->target);
+    if (in->target <= in && turn_over(w, in - in->target)) return warp_leave(w, in->target);
     return w->fragment_count > 1 ? warp_leave(w, in->target) : in->target;
 }
 
@@ -52,7 +55,7 @@ RUN(brx) {
         if (value != first) warp_split(w, same, in->table->targets[value]);
     }
     const struct insn *target = in->table->targets[first];
-    if (target <= in) turn_over(w);
+    if (target <= in) turn_over(w, in - target);
     return warp_leave(w, target);
 }
 
@@ -145,7 +148,7 @@ RUN(call) {
     f = current(w);
     f->mask = lanes;
     f->frame = frame;
-    turn_over(w);
+    turn_over(w, LEAST_COST);
     return warp_leave(w, callee->insns);
 }
 

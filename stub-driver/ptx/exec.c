@@ -103,27 +103,50 @@ static bool before(const struct fragment *a, const struct fragment *b) {
     return a->pc < b->pc;
 }
 
-/* Every fragment waits. Lanes that wait for each other at different bar.warp.sync have all arrived: let them go. */
-static bool release_warpsync(struct warp *w) {
-    uint32_t here = 0, wanted = 0;
-    for (uint32_t i = 0; i < w->fragment_count; i++) {
-        const struct fragment *f = &w->fragments[i];
-        if (f->state != FRAGMENT_WARP || f->pc->run != run_warpsync) continue;
-        here |= f->mask;
-        wanted |= f->waits_for;
+/* The lanes of a waiting fragment that execute what it waits at. */
+static uint32_t executing(const struct fragment *f) {
+    if (f->pc->guard < 0) return f->mask;
+    uint32_t p;
+    memcpy(&p, f->frame->rows + f->pc->guard, 4);
+    return f->mask & (f->pc->guard_not ? ~p : p);
+}
+
+/*
+ * Lanes may meet at different places: since sm_70 the members of a mask need not execute the same shfl, vote or bar.warp.sync,
+ * only one of the same kind. Compilers make use of it, when they copy one into two branches or leave it in a function that
+ * lanes call one after the other. Runs one that all members have come to; false: there is none.
+ */
+static bool rendezvous(struct warp *w) {
+    for (uint32_t first = 0; first + 1 < w->fragment_count; first++) {
+        const struct fragment *lead = &w->fragments[first];
+        if (lead->state != FRAGMENT_WARP || !warp_is_collective(lead->pc)) continue;
+        uint32_t group = UINT32_C(1) << first, here = executing(lead), wanted = lead->waits_for & w->live;
+        for (bool grown = true; grown && (wanted & ~here);) {
+            grown = false;
+            for (uint32_t i = first + 1; i < w->fragment_count; i++) {
+                const struct fragment *f = &w->fragments[i];
+                if (group >> i & 1 || f->state != FRAGMENT_WARP || !(executing(f) & wanted)) continue;
+                if (f->pc->run != lead->pc->run || f->pc->mode != lead->pc->mode || f->pc->vec != lead->pc->vec || f->pc->flags != lead->pc->flags) continue;
+                group |= UINT32_C(1) << i;
+                here |= executing(f);
+                wanted |= f->waits_for & w->live;
+                grown = true;
+            }
+        }
+        if (wanted & ~here) continue;
+        warp_collect(w, group, here);
+        for (uint32_t i = 0; i < w->fragment_count; i++)
+            if (group >> i & 1) w->fragments[i].state = FRAGMENT_READY, w->fragments[i].pc++;
+        return true;
     }
-    if (!here || (wanted & w->live & ~here)) return false;
-    for (uint32_t i = 0; i < w->fragment_count; i++) {
-        struct fragment *f = &w->fragments[i];
-        if (f->state != FRAGMENT_WARP || f->pc->run != run_warpsync) continue;
-        f->state = FRAGMENT_READY;
-        f->pc++;
-    }
-    return true;
+    return false;
 }
 
 static bool choose(struct warp *w) {
-    if (w->fragment_count > 1) merge(w);
+    if (w->fragment_count > 1) {
+        merge(w);
+        while (rendezvous(w)) merge(w);
+    }
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < w->fragment_count; i++) {
         struct fragment *f = &w->fragments[i];
@@ -146,10 +169,7 @@ enum warp_state warp_run(struct warp *w) {
     w->yield = false;
     for (;;) {
         if (!w->fragment_count) return WARP_DONE;
-        if (!choose(w)) {
-            if (release_warpsync(w)) continue;
-            return WARP_BLOCKED;
-        }
+        if (!choose(w)) return WARP_BLOCKED;
         const struct insn *pc = w->fragments[w->current].pc, *stop = w->stop;
         uint32_t lanes = w->fragments[w->current].mask;
         unsigned char *rows = w->bank[BANK_FRAME];

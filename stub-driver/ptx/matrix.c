@@ -281,6 +281,7 @@ static const struct insn *run_float(struct warp *w, const struct insn *in) {
     const struct matrix *m = in->more;
     double a[32][32], b[32][32], c[32][32]; /* the four of PLACE_QUADS one below the other */
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     EACH_ELEMENT(OF_A, a[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
     EACH_ELEMENT(OF_B, b[at.matrix * m->k + at.row][at.col] = value_of(f_->type, bits););
     EACH_ELEMENT(OF_C, c[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
@@ -321,6 +322,7 @@ static const struct insn *run_f64(struct warp *w, const struct insn *in) {
     const struct matrix *m = in->more;
     double a[16][16], b[16][8], c[16][8];
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     for (int which = OF_A; which <= OF_C; which++)
         for (u32 i = 0; i < m->of[which].registers; i++) {
             const double *values = row(w, m->of[which].rows[i]);
@@ -355,6 +357,7 @@ static const struct insn *run_integer(struct warp *w, const struct insn *in) {
     s16 a[32][256], b[256][32]; /* k of single bits is 256 */
     s32 c[32][32];
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     EACH_ELEMENT(OF_A, a[at.row][at.col] = (s16)integer_of(f_->type, bits););
     EACH_ELEMENT(OF_B, b[at.row][at.col] = (s16)integer_of(f_->type, bits););
     EACH_ELEMENT(OF_C, c[at.row][at.col] = (s32)bits;);
@@ -381,6 +384,7 @@ static const struct insn *wmma_move(struct warp *w, const struct insn *in, bool 
     const struct matrix *m = in->more;
     const struct fragment_shape *f = &m->of[m->which];
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     u32 rows = m->which == OF_B ? m->k : m->m, cols = m->which == OF_A ? m->k : m->n;
     u32 bits = elements[f->type].bits, each = elements_each(m, m->which), step = bits < 8 ? 32 / bits : 1; /* below a byte: whole words */
     const u32 *strides = m->stride >= 0 ? row(w, m->stride) : NULL;
@@ -419,6 +423,7 @@ static const struct insn *run_tiles(struct warp *w, const struct insn *in) {
     const struct tiles *t = in->more;
     u16 tile[8][8];
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     for (unsigned k = 0; k < t->count; k++) {
         const u32 *values = t->load ? NULL : row(w, t->rows[k]);
         u32 *d = t->load ? out(w, t->rows[k]) : NULL;
@@ -444,6 +449,7 @@ static const struct insn *run_tiles(struct warp *w, const struct insn *in) {
 
 static const struct insn *run_movmatrix(struct warp *w, const struct insn *in) {
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
+    w->budget -= MATRIX_COST;
     const u32 *a = row(w, in->a);
     u32 *d = out(w, in->d);
     u16 tile[8][8];

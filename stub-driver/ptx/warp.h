@@ -11,7 +11,7 @@
 
 #include "code.h"
 
-enum { BARRIERS = 17, SPAN_CACHE = 4, TURN = 500 /* backward branches */, ALL_LANES = -1 };
+enum { BARRIERS = 17, SPAN_CACHE = 4, TURN = 20000 /* instructions that backward branches repeat */, LEAST_COST = 40 /* of a branch */, MATRIX_COST = 400, ALL_LANES = -1 };
 
 struct frame {
     struct frame *parent;
@@ -82,7 +82,7 @@ struct warp {
     struct block *block;
     struct worker *worker;
     uint32_t live;
-    int32_t budget;       /* backward branches left in this turn */
+    int32_t budget;       /* what is left of this turn's TURN */
     struct fragment fragments[LANES];
     uint32_t fragment_count, current;
     const struct insn *pc; /* set by a handler that returns NULL: where the fragment goes on */
@@ -163,8 +163,10 @@ struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc
 bool warp_gather(struct warp *w, const struct insn *in, uint32_t members);
 struct frame *frame_new(struct warp *w, const struct code *code);
 void frame_free(struct worker *worker, struct frame *frame);
-/* bar.warp.sync: the one instruction whose waiting fragments may stand at different places (exec.c). */
-const struct insn *run_warpsync(struct warp *w, const struct insn *in);
+/* Whether lanes at different places can execute `in` together; does it for the fragments in `group` (a bit each), of which
+ * `lanes` execute it, and leaves their pc where it is. */
+bool warp_is_collective(const struct insn *in);
+void warp_collect(struct warp *w, uint32_t group, uint32_t lanes);
 void block_barrier_check(struct block *block, uint32_t id);
 bool stop_requested(const struct run *run);
 

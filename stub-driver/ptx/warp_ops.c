@@ -1,5 +1,7 @@
 /* Instructions that look across a warp's lanes, and the small ones that fit nowhere else. Partners are named by each
  * lane's own member mask: groups of one warp may execute the same instruction side by side. */
+#include <string.h>
+
 #include "numeric.h"
 #include "ops.h"
 #include "warp.h"
@@ -136,10 +138,81 @@ RUN(elect) {
     return in + 1;
 }
 
-const struct insn *run_warpsync(struct warp *w, const struct insn *in) {
+RUN(warpsync) {
     GATHER(in->a);
     memory_fence();
     return in + 1;
+}
+
+/* ---- members that stand at different places (exec.c): they execute the instruction on rows of its own, operands in and results out */
+
+/* Bytes of each operand's lanes: 4 or 8; 1: a predicate; 0: none. */
+struct collective {
+    insn_run run;
+    uint8_t in[4]; /* a, b, c, e */
+    uint8_t d;
+};
+static const struct collective collectives[] = {
+    {run_shfl, {4, 4, 4, 4}, 4}, {run_vote, {1, 4}, 1}, {run_match, {4, 4}, 4}, {run_redux, {4, 4}, 4}, {run_redux_f32, {4, 4}, 4}, {run_elect, {4}, 4}, {run_warpsync, {4}, 0},
+};
+
+static bool collective_of(const struct insn *in, struct collective *c) {
+    for (size_t i = 0; i < sizeof collectives / sizeof *collectives; i++) {
+        if (collectives[i].run != in->run) continue;
+        *c = collectives[i];
+        if (in->run == run_vote && in->mode == 3) c->d = 4;
+        if (in->run == run_match && in->mode & 2) c->in[0] = 8;
+        return true;
+    }
+    return false;
+}
+
+bool warp_is_collective(const struct insn *in) {
+    struct collective c;
+    return collective_of(in, &c);
+}
+
+static void copy_lanes(void *to, const void *from, u32 width, u32 lanes) {
+    if (width == 1) {
+        *(u32 *)to = (*(u32 *)to & ~lanes) | (*(const u32 *)from & lanes);
+        return;
+    }
+    for (; lanes; lanes &= lanes - 1) {
+        u32 i = (u32)__builtin_ctz(lanes);
+        memcpy((char *)to + i * width, (const char *)from + i * width, width);
+    }
+}
+
+void warp_collect(struct warp *w, u32 group, u32 lanes) {
+    _Alignas(64) unsigned char rows[6 * ROW64] = {0};
+    struct collective c = {0};
+    struct fragment *lead = &w->fragments[__builtin_ctz(group)];
+    struct insn joint = *lead->pc;
+    collective_of(lead->pc, &c);
+    int32_t *const own[4] = {&joint.a, &joint.b, &joint.c, &joint.e};
+    for (int k = 0; k < 4; k++)
+        if (c.in[k] && *own[k] >= 0) *own[k] = k * ROW64;
+    joint.d = 4 * ROW64, joint.d2 = 5 * ROW64, joint.guard = -1;
+    for (u32 left = group; left; left &= left - 1) {
+        const struct fragment *f = &w->fragments[__builtin_ctz(left)];
+        const int32_t from[4] = {f->pc->a, f->pc->b, f->pc->c, f->pc->e};
+        w->bank[BANK_FRAME] = f->frame->rows;
+        for (int k = 0; k < 4; k++)
+            if (c.in[k] && from[k] >= 0) copy_lanes(rows + k * ROW64, row(w, from[k]), c.in[k], f->mask & lanes);
+    }
+    w->bank[BANK_FRAME] = rows;
+    w->mask = lanes;
+    w->current = (u32)__builtin_ctz(group);
+    u32 mask = lead->mask;
+    lead->mask = lanes; /* to warp_gather, all are here */
+    joint.run(w, &joint);
+    lead->mask = mask;
+    for (u32 left = group; left; left &= left - 1) {
+        const struct fragment *f = &w->fragments[__builtin_ctz(left)];
+        w->bank[BANK_FRAME] = f->frame->rows;
+        if (c.d && f->pc->d >= 0) copy_lanes(out(w, f->pc->d), rows + joint.d, c.d, f->mask & lanes);
+        if (f->pc->d2 >= 0) copy_lanes(out(w, f->pc->d2), rows + joint.d2, 1, f->mask & lanes);
+    }
 }
 
 RUN(activemask) {

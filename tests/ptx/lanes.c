@@ -1,0 +1,73 @@
+/* Lanes that meet in one collective from different places: in two branches, in a function that they call one after the other,
+ * through a table of functions. Since sm_70 the members of a mask need only execute instructions of the same kind. */
+#include "device.h"
+
+static int wrong;
+
+/* Runs `body` on 32 lanes, with %r1 the lane and %d9 where the lane's word is; functions stand before it. */
+static void lanes(int line, const char *functions, const char *body, uint32_t expected(uint32_t lane)) {
+    static char text[16384];
+    snprintf(text, sizeof text,
+             ".version 9.0\n.target sm_80\n.address_size 64\n%s\n.visible .entry k(.param .u64 out) {\n.reg .pred %%p<8>; .reg .b32 %%r<32>; .reg .b64 %%d<16>;\n"
+             "ld.param.u64 %%d8, [out]; mov.u32 %%r1, %%tid.x; mul.wide.u32 %%d9, %%r1, 4; add.u64 %%d9, %%d9, %%d8;\n%s\nst.global.u32 [%%d9], %%r0;\nret;\n}\n",
+             functions, body);
+    struct program p = program_load(text);
+    uint64_t out = device_alloc(128);
+    LAUNCH(&p, "k", D3(1, 1, 1), D3(32, 1, 1), 0, &out);
+    const uint32_t *got = host_of(out);
+    for (uint32_t i = 0; i < 32; i++)
+        if (got[i] != expected(i)) {
+            wrong++;
+            printf("line %d: lane %u has %x, not %x\n", line, i, got[i], expected(i));
+            break;
+        }
+    program_free(&p);
+}
+#define LANES(functions, body, expected) lanes(__LINE__, functions, body, expected)
+
+static uint32_t third_lanes(uint32_t lane) { (void)lane; return 0x49249249; }
+static uint32_t neighbour(uint32_t lane) { return 100 + (lane ^ 1); }
+static uint32_t all_of(uint32_t lane) { (void)lane; return 31 * 32 / 2; }
+static uint32_t both(uint32_t lane) { return lane % 2 ? 0xaaaaaaaa : 0x55555555; }
+static uint32_t same_group(uint32_t lane) { return 0x11111111u << lane % 4; }
+static uint32_t halves(uint32_t lane) { return lane < 16 ? 120 : 376; }
+static uint32_t one(uint32_t lane) { return lane + 1; }
+
+int main(void) {
+    static const char branches[] = "and.b32 %r2, %r1, 1; setp.eq.u32 %p1, %r2, 0; rem.u32 %r3, %r1, 3; setp.eq.u32 %p2, %r3, 0; add.u32 %r4, %r1, 100;\n@%p1 bra EVEN;\n";
+    char body[2048];
+    /* The same kind in two branches: a compiler may copy what follows both into each. */
+    snprintf(body, sizeof body, "%svote.sync.ballot.b32 %%r0, %%p2, 0xffffffff;\nbra DONE;\nEVEN:\nadd.u32 %%r5, %%r4, 0;\nvote.sync.ballot.b32 %%r6, %%p2, 0xffffffff;\nmov.u32 %%r0, %%r6;\nDONE:", branches);
+    LANES("", body, third_lanes);
+    snprintf(body, sizeof body, "%sshfl.sync.bfly.b32 %%r0, %%r4, 1, 31, 0xffffffff;\nbra DONE;\nEVEN:\nmov.u32 %%r7, %%r4;\nshfl.sync.bfly.b32 %%r0|%%p3, %%r7, 1, 31, 0xffffffff;\nDONE:", branches);
+    LANES("", body, neighbour);
+    snprintf(body, sizeof body, "%sredux.sync.add.u32 %%r0, %%r1, 0xffffffff;\nbra DONE;\nEVEN:\nmov.u32 %%r7, %%r1;\nredux.sync.add.u32 %%r0, %%r7, 0xffffffff;\nDONE:", branches);
+    LANES("", body, all_of);
+    snprintf(body, sizeof body, "%sand.b32 %%r2, %%r1, 3; match.any.sync.b32 %%r0, %%r2, 0xffffffff;\nbra DONE;\nEVEN:\nand.b32 %%r8, %%r1, 3; cvt.u64.u32 %%d1, %%r8; match.any.sync.b32 %%r0, %%r8, 0xffffffff;\nDONE:", branches);
+    LANES("", body, same_group);
+    /* 64 bits, and a predicate of its own. */
+    snprintf(body, sizeof body, "%sand.b32 %%r2, %%r1, 1; cvt.u64.u32 %%d1, %%r2; shl.b64 %%d1, %%d1, 40; match.any.sync.b64 %%r0, %%d1, 0xffffffff;\nbra DONE;\nEVEN:\nmov.u64 %%d2, 0; match.any.sync.b64 %%r0, %%d2, 0xffffffff;\nDONE:", branches);
+    LANES("", body, both);
+    snprintf(body, sizeof body, "%svote.sync.all.pred %%p4, %%p1, 0xffffffff; selp.u32 %%r0, 0, 1, %%p4; add.u32 %%r0, %%r0, %%r1;\nbra DONE;\nEVEN:\nnot.pred %%p5, %%p1; not.pred %%p5, %%p5; vote.sync.all.pred %%p6, %%p5, 0xffffffff; selp.u32 %%r0, 0, 1, %%p6; add.u32 %%r0, %%r0, %%r1;\nDONE:", branches);
+    LANES("", body, one);
+    /* One function, called from two places, and through a table: every caller has a frame of its own. */
+    static const char sum[] =
+        ".func (.param .b32 r) sum(.param .b32 v) {\n.reg .b32 %a<4>; ld.param.u32 %a1, [v]; redux.sync.add.u32 %a2, %a1, 0xffffffff; st.param.b32 [r], %a2; ret;\n}\n"
+        ".func (.param .b32 r) other(.param .b32 v) {\n.reg .b32 %a<4>; ld.param.u32 %a1, [v]; add.u32 %a3, %a1, 0; redux.sync.add.u32 %a2, %a3, 0xffffffff; st.param.b32 [r], %a2; ret;\n}\n"
+        ".global .u64 table[2] = {sum, other};\n";
+#define CALL "{ .param .b32 v; .param .b32 r; st.param.b32 [v], %%r1; call (r), sum, (v); ld.param.b32 %%r0, [r]; }"
+    snprintf(body, sizeof body, "%s" CALL "\nbra DONE;\nEVEN:\n" CALL "\nDONE:", branches);
+    LANES(sum, body, all_of);
+    snprintf(body, sizeof body, "P: .callprototype (.param .b32 _) _ (.param .b32 _);\nand.b32 %%r2, %%r1, 1; mul.wide.u32 %%d1, %%r2, 8; mov.u64 %%d2, table; add.u64 %%d1, %%d1, %%d2; ld.global.u64 %%d3, [%%d1];\n"
+             "{ .param .b32 v; .param .b32 r; st.param.b32 [v], %%r1; call (r), %%d3, (v), P; ld.param.b32 %%r0, [r]; }");
+    LANES(sum, body, all_of);
+    /* Two groups side by side, each in two branches, of which one is there before the other. */
+    snprintf(body, sizeof body, "setp.lt.u32 %%p3, %%r1, 16; selp.u32 %%r9, 0x0000ffff, 0xffff0000, %%p3;\n%sredux.sync.add.u32 %%r0, %%r1, %%r9;\nbra DONE;\nEVEN:\nmov.u32 %%r7, %%r1;\nredux.sync.add.u32 %%r0, %%r7, %%r9;\nDONE:", branches);
+    LANES("", body, halves);
+    /* Guarded: the lanes that the guard keeps out go by. */
+    snprintf(body, sizeof body, "mov.u32 %%r0, 0x55555555;\nsetp.lt.u32 %%p3, %%r1, 16;\n%s@%%p3 vote.sync.ballot.b32 %%r0, %%p3, 0x0000ffff;\n@%%p3 mov.u32 %%r0, 0xaaaaaaaa; @!%%p3 mov.u32 %%r0, 0xaaaaaaaa;\nbra DONE;\nEVEN:\n@%%p3 vote.sync.ballot.b32 %%r6, %%p3, 0x0000ffff;\nDONE:", branches);
+    LANES("", body, both);
+    for (size_t i = 0; i < device.count; i++) free(device.list[i].host);
+    free(device.printed);
+    return wrong != 0;
+}

@@ -1,0 +1,23 @@
+// test: timeout 600
+// Random programs, one text for the host's compiler and the GPU's, compute the same on both, bit for bit. The seed is printed
+// with a failure; `npx tsx tests/ptx/random/main.ts SECONDS --seed N` repeats it, makes the program smaller, and looks on.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { clang, clangTargets, nvcc, nvccTargets } from './random/compilers.ts'
+import { examine, targetsOf } from './random/examine.ts'
+
+const first = Number(process.env['RINGFENCE_RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const PROGRAMS = 6
+
+for (const [name, found, targets] of [['clang-14', clang, clangTargets], ['nvcc', nvcc, nvccTargets]] as const) {
+  // nvcc is here by luck; clang-14 is a package that CI installs.
+  if (name === 'nvcc' && !found) continue
+  ;(found ? test : test.skip)(`${PROGRAMS} random programs through ${name} (seeds from ${first})${found ? '' : ' (not run: clang-14 is absent)'}`, () => {
+    for (let seed = first; seed < first + PROGRAMS; seed++) {
+      const { wrong } = examine(seed, targetsOf(seed, targets, name === 'nvcc' ? 1 : 3))
+      assert.is(wrong, undefined, `seed ${seed}: ${wrong}`)
+    }
+  })
+}
+
+test.run()
