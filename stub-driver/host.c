@@ -53,22 +53,16 @@ CUresult cuMemAllocHost_v2(void **pp, size_t bytesize) {
 
 CUresult cuMemAllocHost(void **pp, unsigned int bytesize) { return cuMemAllocHost_v2(pp, bytesize); }
 
-/* Kernels of any context may be reading host memory, and it is about to be unmapped from the process. */
-static void await_kernels(void *object, void *unused) {
-  (void)unused;
-  struct context *const context = object;
-  if (atomic_load(&context->kernels)) rf_context_drain(context);
-}
-
 CUresult cuMemFreeHost(void *p) {
   RF_ENTER();
   RF_TRY(rf_capture_unsafe());
   struct rf_range was;
-  rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
-  /* Work in flight may still use it; as hardware drivers do, wait. */
+  /* Work in flight may still use it; as hardware drivers do, wait. Of other contexts only for kernels that have touched it: one
+   * that never ends must not hold up who has nothing to do with it. */
   struct context *const context = rf_context_or_null();
   if (context) rf_context_drain(context);
   if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_PINNED), &was)) return CUDA_ERROR_INVALID_VALUE;
+  rf_kernels_await_range(was.id);
   munmap(p, was.size);
   return CUDA_SUCCESS;
 }
@@ -99,14 +93,9 @@ CUresult cuMemHostUnregister(void *p) {
   struct rf_range was;
   if (!p) return CUDA_ERROR_INVALID_VALUE;
   struct context *const context = rf_context_or_null();
-  if (context) {
-    rf_object_each(RF_KIND_CONTEXT, await_kernels, NULL);
-    rf_context_drain(context);
-  }
+  if (context) rf_context_drain(context);
   if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-  /* A broker's thread that works for no context must not wait for those that are never idle: no kernel that begins from now on can find
-   * the memory, and those that run end. */
-  if (!context) rf_kernels_pass();
+  rf_kernels_await_range(was.id);
   return CUDA_SUCCESS;
 }
 

@@ -27,15 +27,15 @@
 struct running {
   struct running *next;
   struct context *context;
-  uint64_t number;      /* in the order in which they began */
   uint64_t deadline_ns; /* UINT64_MAX: none */
   atomic_int stop;
   bool timed_out;
+  uint64_t ranges[16];  /* of host memory that it looked up: rf_range.id */
+  unsigned range_count; /* more than there is room for: all of them */
 };
 
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct running *running;
-static uint64_t entered; /* the last one's number */
 static pthread_cond_t watch_changed;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 
@@ -92,7 +92,6 @@ static void enter(struct running *r) {
   if (limited) pthread_once(&watch_once, start_watch);
   r->deadline_ns = limited ? rf_now_ns() + rf_settings.kernel_timeout_ns : UINT64_MAX;
   pthread_mutex_lock(&running_lock);
-  r->number = ++entered;
   r->next = running;
   running = r;
   /* Whoever stopped the context's kernels before this was in the list set these first. */
@@ -116,21 +115,6 @@ void rf_kernels_stop(struct context *context) {
   pthread_mutex_unlock(&running_lock);
 }
 
-void rf_kernels_pass(void) {
-  pthread_mutex_lock(&running_lock);
-  const uint64_t last = entered;
-  for (bool running_still = true; running_still;) {
-    running_still = false;
-    for (struct running *r = running; r; r = r->next) running_still |= r->number <= last;
-    if (!running_still) break;
-    pthread_mutex_unlock(&running_lock);
-    const struct timespec moment = {.tv_nsec = 500000};
-    nanosleep(&moment, NULL);
-    pthread_mutex_lock(&running_lock);
-  }
-  pthread_mutex_unlock(&running_lock);
-}
-
 void rf_kernels_end(struct context *context) {
   const uint64_t give_up = rf_now_ns() + GRACE_NS;
   while (atomic_load(&context->kernels) && rf_now_ns() < give_up) {
@@ -143,11 +127,41 @@ void rf_kernels_end(struct context *context) {
   rf_kernels_stop(context);
 }
 
+/* ---- host memory that kernels use --------------------------------------------------------------------------------- */
+
+static bool uses(const struct running *r, uint64_t id) {
+  const unsigned known = sizeof r->ranges / sizeof r->ranges[0];
+  for (unsigned i = 0; i < r->range_count && i < known; i++)
+    if (r->ranges[i] == id) return true;
+  return r->range_count > known;
+}
+
+static void note_use(struct running *r, uint64_t id) {
+  pthread_mutex_lock(&running_lock);
+  if (!uses(r, id)) {
+    if (r->range_count < sizeof r->ranges / sizeof r->ranges[0]) r->ranges[r->range_count] = id;
+    r->range_count++;
+  }
+  pthread_mutex_unlock(&running_lock);
+}
+
+void rf_kernels_await_range(uint64_t id) {
+  for (bool used = true; used;) {
+    used = false;
+    pthread_mutex_lock(&running_lock);
+    for (const struct running *r = running; r && !used; r = r->next) used = uses(r, id);
+    pthread_mutex_unlock(&running_lock);
+    const struct timespec moment = {.tv_nsec = 200000};
+    if (used) nanosleep(&moment, NULL);
+  }
+}
+
 /* ---- what a kernel sees ------------------------------------------------------------------------------------------- */
 
 /* What the engine's questions are answered from; limits and peers are those at the kernel's start. */
 struct sight {
   struct context *context;
+  struct running *running;
   const struct rf_launch *launch;
   uint32_t peers;
   size_t heap_limit, print_limit, stack;
@@ -157,8 +171,11 @@ static void *span(void *argument, uint64_t address, uint64_t *start, uint64_t *e
   const struct sight *const sight = argument;
   char *const device = rf_space_span(address, sight->context->device, sight->context->epoch, sight->peers, start, end);
   if (device) return device;
-  struct rf_range range;
+  struct rf_range range, still;
   if (!rf_range_find(address, &range)) return NULL;
+  /* Noted, and then looked at again: whoever takes it out of the table asks afterwards who uses it. */
+  note_use(sight->running, range.id);
+  if (!rf_range_find(address, &still) || still.id != range.id) return NULL;
   *start = range.base;
   *end = range.base + range.size;
   return (void *)(uintptr_t)range.base; /* host memory has one address on both sides */
@@ -331,6 +348,7 @@ static void run(struct stream *stream, struct rf_launch *launch) {
   struct running r = {.context = context};
   pthread_mutex_lock(&context->lock);
   struct sight sight = {.context = context,
+                        .running = &r,
                         .launch = launch,
                         .peers = context->peers,
                         .heap_limit = context->limits[CU_LIMIT_MALLOC_HEAP_SIZE],

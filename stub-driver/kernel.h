@@ -31,8 +31,8 @@ void rf_kernel_execute(struct stream *stream, struct rf_launch *launch);
 /* Stops the context's running kernels. They end within milliseconds. */
 void rf_kernels_stop(struct context *context);
 
-/* Waits until the kernels of all contexts that run now have ended; not for those that begin meanwhile. */
-void rf_kernels_pass(void);
+/* Returns when no running kernel has touched the host memory of this number (rf_range.id), which is out of the table already. */
+void rf_kernels_await_range(uint64_t id);
 
 /* For a context that ends: gives its kernels a moment to end by themselves, then stops them, and those still queued. */
 void rf_kernels_end(struct context *context);
