@@ -34,6 +34,8 @@ export type Driver = DriverCalls & {
   readonly managedDescriptor: ManagedDescriptor | null;
   /** The software GPU's own (stub-driver/mark.c): ends a context's kernels without waiting. null: a real driver, on which they run to their end. */
   readonly stopKernels: ((context: number) => void) | null;
+  /** Whether it says where kernels' parameters are (12.4 and later). */
+  readonly asksParams: boolean;
 };
 
 /** The driver cannot be used; the message is a sentence. */
@@ -68,7 +70,7 @@ export function loadDriver(path: string): Driver {
   } catch {
     // A real driver.
   }
-  const driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
+  const driver: Driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, asksParams: { get: () => hasAsync(driver.cuFuncGetParamInfo) && hasAsync(driver.cuKernelGetParamInfo) }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }

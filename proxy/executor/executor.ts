@@ -39,6 +39,10 @@ const IN_CONTEXT = [
   Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.MEM_INFO,
 ];
 
+/** CUdevice_attribute. */
+const CAPABILITY_MAJOR = 75;
+const CAPABILITY_MINOR = 76;
+
 const FIRST_FAULT = CUresult.ILLEGAL_ADDRESS;
 /** What ends all use of a context. */
 const FAULTS: ReadonlySet<number> = new Set([
@@ -378,6 +382,12 @@ export class Executor implements WorkHost, MemoryCore {
     this.enter(context.native);
     if (context.rescue === 0 && this.driver.cuStreamCreate(this.scratch, STREAM_NON_BLOCKING) === 0) context.rescue = this.scratch64();
     return context.rescue;
+  }
+
+  /** The device's compute capability, major x 10 + minor. */
+  capability(): number {
+    const one = (attribute: number): number => (this.driver.cuDeviceGetAttribute(this.scratch, attribute, this.device) === 0 ? this.scratchBytes.readInt32LE(0) : 0);
+    return one(CAPABILITY_MAJOR) * 10 + one(CAPABILITY_MINOR);
   }
 
   // ---- what kernels print ----

@@ -27,6 +27,7 @@ const NOBITS = 8;
 /** Of a fat binary's entry: its kind, and the flags for LZ4 and Zstandard. */
 const KIND_ELF = 2;
 const COMPRESSED = 0xa000;
+const LZ4 = 0x2000;
 
 /** 64 bits as a double: at least 2^53 for what it cannot hold, which every comparison below refuses. */
 const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
@@ -98,6 +99,12 @@ export const KIND_PTX = 1;
 export interface Entry {
   kind: number;
   compressed: boolean;
+  /** Compressed with LZ4: `packed` bytes that become `expanded`, as the entry says (expanded: at most EXPANDED_MAX). */
+  lz4: boolean;
+  packed: number;
+  expanded: number;
+  /** The compute capability that it is for: major x 10 + minor; 0: it does not say. */
+  capability: number;
   /** Where its bytes lie in the image. */
   start: number;
   end: number;
@@ -106,7 +113,7 @@ export interface Entry {
 /** The variants of code in an image, which has been checked: a fat binary's entries, or the image itself. */
 export function entriesOf(b: Buffer, size: number, parts: number): Entry[] {
   const magic = b.readUInt32LE(0);
-  if (parts === 0 && magic !== FATBIN_MAGIC) return [{ kind: magic === ELF_MAGIC ? KIND_ELF : KIND_PTX, compressed: false, start: 0, end: size }];
+  if (parts === 0 && magic !== FATBIN_MAGIC) return [{ kind: magic === ELF_MAGIC ? KIND_ELF : KIND_PTX, compressed: false, lz4: false, packed: 0, expanded: 0, capability: 0, start: 0, end: size }];
   const entries: Entry[] = [];
   for (const start of parts !== 0 ? partsOf(b, size, parts)! : [0]) {
     let at = start + b.readUInt16LE(start + 6);
@@ -114,7 +121,11 @@ export function entriesOf(b: Buffer, size: number, parts: number): Entry[] {
     while (end - at >= ENTRY_MIN) {
       const from = at + b.readUInt32LE(at + 4);
       const next = from + u64(b, at + 8);
-      entries.push({ kind: b.readUInt16LE(at), compressed: (b.readUInt32LE(at + 40) & COMPRESSED) !== 0, start: from, end: next });
+      const flags = b.readUInt32LE(at + 40);
+      entries.push({
+        kind: b.readUInt16LE(at), compressed: (flags & COMPRESSED) !== 0, lz4: (flags & LZ4) !== 0, packed: b.readUInt32LE(at + 16), expanded: u64(b, at + 56),
+        capability: b.readUInt32LE(at + 28), start: from, end: next,
+      });
       at = next;
     }
   }

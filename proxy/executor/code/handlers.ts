@@ -22,10 +22,11 @@ import type { SharedPages } from '../memory/foreign.ts';
 import { prints } from '../printed.ts';
 import { close, textAt } from '../system.ts';
 import { moduleReferencesGone } from '../textures/references.ts';
+import { type Described, describe } from './described.ts';
 import { measure } from './measure.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
 import { forgetImages, type Image, imageAt } from './images.ts';
-import { readOptions } from './jit.ts';
+import { type JitOptions, readOptions } from './jit.ts';
 import { contextLinksGone, destroyLink } from './links.ts';
 import { loadLibrary, loadModule } from './loader.ts';
 import { Callable, Library, Module } from './objects.ts';
@@ -48,6 +49,51 @@ const canPrint = (image: Image): boolean => (image.prints ??= prints(image));
 
 // ---- loading ----
 
+/** What loading a module and loading a library do not share. */
+interface Loading {
+  readonly reply: number;
+  /** Makes the driver's call. */
+  load(done: (status: number, native: number) => void): void;
+  /** Nothing of it is under way any more. */
+  ended(): void;
+  /** Whether what has been loaded still has a place; false: the driver has taken it away with its context. */
+  wanted(): boolean;
+  /** Registers it; -1: there is no handle left, and it has been unloaded. `charge`: of the quota; `variables`: of them, in each context. */
+  register(native: number, charge: number, variables: number): number;
+}
+
+/** Measures the image, takes that of the quota, loads, registers, replies; gives back what was taken when one of these fails. */
+function load(v: Invocation, image: Image, jit: JitOptions, loading: Loading): number {
+  const { client, executor } = v;
+  const later = v.later();
+  measure(executor, image, (variables, managed) => {
+    // Variables of the first context are taken at once, so that nothing need be refused when it begins to use a library.
+    const charge = image.size + variables + managed;
+    const refused = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
+    if (refused !== 0) {
+      loading.ended();
+      return later.finish(refused);
+    }
+    loading.load((status, native) => {
+      loading.ended();
+      image.report = jit.report();
+      if (status === 0 && !loading.wanted()) status = CUresult.CONTEXT_IS_DESTROYED;
+      if (status === 0) {
+        if (canPrint(image)) executor.startPrinting(client);
+        const row = loading.register(native, charge, variables);
+        if (row >= 0) later.replyRow(loading.reply, row);
+        else status = CUresult.OUT_OF_MEMORY;
+      }
+      if (status !== 0) memoryOf(client).give(charge);
+      later.finish(status);
+    });
+  });
+  return DEFERRED;
+}
+
+/** What the image says of its kernels; null: the driver says it. */
+const described = (executor: Executor, image: Image): Described | null => (executor.driver.asksParams ? null : describe(image, executor.capability()));
+
 function moduleLoad(v: Invocation): number {
   const context = v.current;
   if (context === null || v.context === 0) return CUresult.INVALID_CONTEXT;
@@ -58,33 +104,20 @@ function moduleLoad(v: Invocation): number {
   if (!v.room(HandleType.module)) return v.refuse();
   const { client, executor } = v;
   const native = v.context;
-  const later = v.later();
   context.eventWaits++; // it is not destroyed under the driver
-  const finish = (status: number, native: number, charge: number): void => {
-    context.eventWaits--;
-    image.report = jit.report();
-    if (status === 0 && (client.dead || context.legacy === null)) status = CUresult.CONTEXT_IS_DESTROYED; // and the module goes with it
-    if (status === 0) {
-      if (canPrint(image)) executor.startPrinting(client);
-      const module = new Module(context, native, null, charge);
-      if (addModule(executor, client, module)) later.replyRow(ModuleLoadReply.module, module.row);
-      else {
-        executor.enter(context.native);
-        executor.driver.cuModuleUnload(native);
-        status = CUresult.OUT_OF_MEMORY;
-      }
-    }
-    if (status !== 0) memoryOf(client).give(charge);
-    later.finish(status);
-  };
-  measure(executor, image, (variables, managed) => {
-    const charge = image.size + variables + managed;
-    const status = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
-    if (status === 0) return loadModule(executor, native, image, jit, (loaded, made) => finish(loaded, made, charge));
-    context.eventWaits--;
-    later.finish(status);
+  return load(v, image, jit, {
+    reply: ModuleLoadReply.module,
+    load: (done) => loadModule(executor, native, image, jit, done),
+    ended: () => context.eventWaits--,
+    wanted: () => !client.dead && context.legacy !== null,
+    register: (made, charge) => {
+      const module = new Module(context, made, null, charge, described(executor, image));
+      if (addModule(executor, client, module)) return module.row;
+      executor.enter(context.native);
+      executor.driver.cuModuleUnload(made);
+      return -1;
+    },
   });
-  return DEFERRED;
 }
 
 function addModule(executor: Executor, client: Client, module: Module): boolean {
@@ -105,32 +138,19 @@ function libraryLoad(v: Invocation): number {
   for (let i = 0; i < count; i++) if (v.u32(first + i * 4) !== BINARY_IS_PRESERVED) return CUresult.INVALID_VALUE;
   if (!v.room(HandleType.library)) return v.refuse();
   const { client, executor } = v;
-  const later = v.later();
-  const finish = (status: number, native: number, charge: number, variables: number): void => {
-    image.report = jit.report();
-    if (status === 0) {
-      if (canPrint(image)) executor.startPrinting(client);
-      const library = new Library(native, charge, variables);
-      if (!client.dead) library.row = executor.registerObject(HandleType.library, client, native, library);
-      if (library.row >= 0) {
-        client.code.libraries.add(library);
-        later.replyRow(LibraryLoadReply.library, library.row);
-      } else {
-        executor.driver.cuLibraryUnload(native);
-        status = CUresult.OUT_OF_MEMORY;
-      }
-    }
-    if (status !== 0) memoryOf(client).give(charge);
-    later.finish(status);
-  };
-  measure(executor, image, (variables, managed) => {
-    // Variables of the first context are taken at once, so that nothing need be refused when it begins to use the library.
-    const charge = image.size + managed + variables;
-    const status = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
-    if (status === 0) loadLibrary(executor, image, jit, (loaded, made) => finish(loaded, made, charge, variables));
-    else later.finish(status);
+  return load(v, image, jit, {
+    reply: LibraryLoadReply.library,
+    load: (done) => loadLibrary(executor, image, jit, done),
+    ended: () => undefined,
+    wanted: () => true,
+    register: (made, charge, variables) => {
+      const library = new Library(made, charge, variables, described(executor, image));
+      if (!client.dead) library.row = executor.registerObject(HandleType.library, client, made, library);
+      if (library.row < 0) executor.driver.cuLibraryUnload(made);
+      else client.code.libraries.add(library);
+      return library.row;
+    },
   });
-  return DEFERRED;
 }
 
 /** A library is about to be used in a context, where the driver gives its variables memory: false when the quota has no room for that. */
@@ -231,13 +251,14 @@ export function clientCodeGone(executor: Executor, client: Client): void {
 /** Native address of the name behind the request; 0: there is none, or it has no NUL. */
 const nameAt = (v: Invocation): number => v.text(MESSAGES[v.message].request >> 2);
 
-/** The row of a function or kernel that the driver gave, registered at its first sight; a negative CUresult: not. */
-function callableRow(v: Invocation, type: HandleType, native: number, module: Module | null, library: Library | null): number {
+/** The row of a function or kernel that the driver gave, registered at its first sight; a negative CUresult: not. `params`: as the code
+ *  describes them, for a driver that does not say; null: nothing is known. */
+function callableRow(v: Invocation, type: HandleType, native: number, module: Module | null, library: Library | null, params: Uint16Array | null): number {
   const { executor, client } = v;
   const known = executor.rowOf(type, client, native);
   if (known >= 0) return known;
   const callable = new Callable(native, module, library);
-  const status = readParams(executor, callable);
+  const status = readParams(executor, callable, params);
   if (status !== 0) return -status;
   if (!v.room(type)) return -v.refuse();
   callable.row = executor.registerObject(type, client, native, callable);
@@ -246,7 +267,17 @@ function callableRow(v: Invocation, type: HandleType, native: number, module: Mo
   return callable.row;
 }
 
-function describe(v: Invocation, row: number): number {
+/** What the code says of one that the driver listed. */
+function describedByName(v: Invocation, native: number, module: Module | null, library: Library | null): Uint16Array | null {
+  const { described } = (module ?? library)!;
+  if (described === null) return null;
+  const status = library !== null ? v.driver.cuKernelGetName(v.scratch, native) : v.driver.cuFuncGetName(v.scratch, native);
+  return status === 0 ? paramsOf(described, v.scratch64(0)) : null;
+}
+
+const paramsOf = (described: Described | null, name: number): Uint16Array | null => described?.get(textAt(name, NAME_MAX).toString('latin1')) ?? null;
+
+function reply(v: Invocation, row: number): number {
   const callable = v.handles.object[row] as Callable;
   v.replyRow(ModuleFunctionReply.function, row);
   v.replyU32(ModuleFunctionReply.params, callable.params.length >> 1);
@@ -282,8 +313,8 @@ function moduleFunction(v: Invocation): number {
   v.enter(module.context.native);
   const status = v.driver.cuModuleGetFunction(v.scratch, module.native, name);
   if (status !== 0) return status;
-  const found = callableRow(v, HandleType.function, v.scratch64(0), module, null);
-  return found < 0 ? -found : describe(v, found);
+  const found = callableRow(v, HandleType.function, v.scratch64(0), module, null, paramsOf(module.described, name));
+  return found < 0 ? -found : reply(v, found);
 }
 
 function libraryKernel(v: Invocation): number {
@@ -294,8 +325,8 @@ function libraryKernel(v: Invocation): number {
   if (name === 0) return CUresult.INVALID_VALUE;
   const status = v.driver.cuLibraryGetKernel(v.scratch, library.native, name);
   if (status !== 0) return status;
-  const found = callableRow(v, HandleType.kernel, v.scratch64(0), null, library);
-  return found < 0 ? -found : describe(v, found);
+  const found = callableRow(v, HandleType.kernel, v.scratch64(0), null, library, paramsOf(library.described, name));
+  return found < 0 ? -found : reply(v, found);
 }
 
 function moduleFunctions(v: Invocation): number {
@@ -327,7 +358,8 @@ function list(v: Invocation, total: number, first: number, enumerate: (into: num
   const status = enumerate(natives.address, first + count);
   if (status !== 0) return status;
   for (let i = 0; i < count; i++) {
-    const row = callableRow(v, type, Number(natives.values[first + i]), module, library);
+    const native = Number(natives.values[first + i]);
+    const row = callableRow(v, type, native, module, library, describedByName(v, native, module, library));
     if (row < 0) return -row;
     v.replyRow((LIST_BYTES >> 2) + i * 2, row);
   }
@@ -344,7 +376,7 @@ function moduleOfLibrary(v: Invocation, library: Library): Module | number {
   const status = v.driver.cuLibraryGetModule(v.scratch, library.native);
   if (status !== 0) return status;
   if (!v.room(HandleType.module)) return v.refuse();
-  const module = new Module(context, v.scratch64(0), library, 0);
+  const module = new Module(context, v.scratch64(0), library, 0, library.described);
   if (!addModule(v.executor, v.client, module)) return v.refuse();
   library.modules.set(context, module);
   return module;
@@ -367,8 +399,8 @@ function kernelFunction(v: Invocation): number {
   if (typeof module === 'number') return module;
   const status = v.driver.cuKernelGetFunction(v.scratch, kernel.native);
   if (status !== 0) return status;
-  const found = callableRow(v, HandleType.function, v.scratch64(0), module, null);
-  return found < 0 ? -found : describe(v, found);
+  const found = callableRow(v, HandleType.function, v.scratch64(0), module, null, kernel.params);
+  return found < 0 ? -found : reply(v, found);
 }
 
 function kernelLibrary(v: Invocation): number {
@@ -390,7 +422,7 @@ function functionModule(v: Invocation): number {
 
 function functionInfo(v: Invocation): number {
   const row = v.row(HandleType.function, FunctionInfo.function);
-  return row < 0 ? v.invalid(HandleType.function) : describe(v, row);
+  return row < 0 ? v.invalid(HandleType.function) : reply(v, row);
 }
 
 function functionParams(v: Invocation): number {

@@ -41,9 +41,31 @@ const TYPE_BYTES: Readonly<Record<string, number>> = { 8: 1, 16: 2, 32: 4, 64: 8
 /** A declaration from `.global` or `.const` to its initialiser or end. Instructions (`ld.global`) have no blank before the dot. */
 const DECLARATION = /(?:^|[\s;}])\.(?:global|const)\s+([^;={]*)/g;
 
+/** PTX with a blank for each comment. Not by one expression: a text full of beginnings without an end would keep it busy for hours. */
+export function withoutComments(text: string): string {
+  const pieces: string[] = [];
+  let from = 0;
+  for (;;) {
+    const slash = text.indexOf('/', from);
+    if (slash < 0) break;
+    const next = text[slash + 1];
+    if (next !== '/' && next !== '*') {
+      pieces.push(text.slice(from, slash + 1));
+      from = slash + 1;
+      continue;
+    }
+    pieces.push(text.slice(from, slash), ' ');
+    const end = next === '/' ? text.indexOf('\n', slash) : text.indexOf('*/', slash + 2);
+    if (end < 0) return pieces.join('');
+    from = next === '/' ? end : end + 2;
+  }
+  pieces.push(text.slice(from));
+  return pieces.join('');
+}
+
 /** Bytes of the variables that PTX text declares. */
 export function declaredInText(text: string): number {
-  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, ' ');
+  const code = withoutComments(text);
   let sum = 0;
   for (const [, declaration] of code.matchAll(DECLARATION)) {
     const type = /\.[busf](8|16|32|64|128)\b/.exec(declaration)?.[1];

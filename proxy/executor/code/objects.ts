@@ -7,7 +7,8 @@
  */
 import type { Context } from '../context.ts';
 import type { Reference } from '../textures/references.ts';
-import { type Image, LoadReport } from './images.ts';
+import type { Described } from './described.ts';
+import { LoadReport, type Image } from './images.ts';
 import type { JitOptions } from './jit.ts';
 
 export class Module {
@@ -16,8 +17,10 @@ export class Module {
   /** Its texture and surface variables that the client has asked for. */
   readonly references = new Set<Reference>();
 
-  /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds. */
-  constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number) {}
+  /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds.
+   *  `described`: what its code says of its kernels, where the driver does not. */
+  constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number,
+    readonly described: Described | null) {}
 }
 
 export class Library {
@@ -31,7 +34,7 @@ export class Library {
   lastContext: Context | null = null;
 
   /** `charge`: bytes of the quota that it holds, the variables of one context among them; `variables`: bytes in each further one. */
-  constructor(readonly native: number, readonly charge: number, readonly variables: number) {}
+  constructor(readonly native: number, readonly charge: number, readonly variables: number, readonly described: Described | null) {}
 }
 
 export class Callable {
