@@ -80,6 +80,7 @@ static bool add_owned(struct rf_texts *texts, char *text, size_t length, const c
   struct rf_text *const added = &grown[texts->count++];
   added->text = text;
   added->length = length;
+  memset(added->name, 0, sizeof added->name); /* all of it goes into what cuLinkComplete gives out, and may leave this process */
   snprintf(added->name, sizeof added->name, "%s", name ? name : "ptx");
   return true;
 }

@@ -405,6 +405,18 @@ static void linking(void)
     CU(cuModuleLoadData(&module, image));
     CU(cuModuleUnload(module));
     CU(cuLinkDestroy(state));
+    /* The same inputs give the same bytes, and nothing else's are among them (what follows a name was once whatever lay there). */
+    void *same;
+    size_t same_size;
+    char *dirt[64];
+    for (int i = 0; i < 64; i++) memset(dirt[i] = malloc(200), '*', 200);
+    for (int i = 0; i < 64; i++) free(dirt[i]);
+    CU(cuLinkCreate_v2(0, NULL, NULL, &state));
+    CU(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, (void *)other, sizeof other, "other", 0, NULL, NULL));
+    CU(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, (void *)half, sizeof half, "half", 0, NULL, NULL));
+    CU(cuLinkComplete(state, &same, &same_size));
+    TRUE_OR_DIE(same_size == size && memcmp(same, kept, size) == 0);
+    CU(cuLinkDestroy(state));
     CU(cuModuleLoadData(&module, kept));
     CU(cuModuleGetFunction(&f, module, "k"));
     CU(cuMemAlloc_v2(&out, 4));
