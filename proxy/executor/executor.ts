@@ -245,8 +245,14 @@ export class Executor implements WorkHost, MemoryCore {
         this.forgetEvent(name);
         this.destroyEvent(name);
       }
-    } else if (shared.last === event && event.context.closing) {
-      // The driver's event goes with its context: what was recorded before is what is left.
+    }
+  }
+
+  /** The driver's events go with their context, those too that were destroyed and stand for others' names still: what the exporter
+   *  recorded is what is left. */
+  forgetRecords(context: Context): void {
+    for (const shared of this.sharedEvents.values()) {
+      if (shared.last === null || shared.last.context !== context) continue;
       shared.last = null;
       this.renewNames(shared);
     }

@@ -91,6 +91,18 @@ static int importer(void)
     CU(cuEventQuery(second));
     CU(cuEventRecord(second, stream));
     CU(cuEventSynchronize(second));
+    /* Recorded, destroyed, and its context gone: the others' names stand for the exporter's own event again. */
+    CUcontext passing, here;
+    CUevent third;
+    CU(cuCtxGetCurrent(&here));
+    CU(cuCtxCreate_v2(&passing, 0, 0));
+    CU(cuIpcOpenEventHandle(&third, event_handle));
+    CU(cuEventRecord(third, NULL));
+    CU(cuEventDestroy_v2(third));
+    CU(cuEventQuery(second));
+    CU(cuCtxDestroy_v2(passing));
+    CU(cuCtxSetCurrent(here));
+    CU(cuEventQuery(second));
     event_handle.reserved[5] ^= 1;
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuIpcOpenEventHandle(&event, event_handle));
     CU(cuStreamDestroy_v2(stream));

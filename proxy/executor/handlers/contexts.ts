@@ -78,6 +78,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.closing = true;
   for (const stream of context.streams) executor.unregister(stream.row);
   for (const event of [...context.events]) executor.forgetEvent(event);
+  executor.forgetRecords(context);
   context.streams.clear();
   executor.perThreadStreams -= context.perThread.size;
   context.perThread.clear();
