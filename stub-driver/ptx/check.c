@@ -187,6 +187,7 @@ static const struct insn *run_check(struct warp *w, const struct insn *in) {
     const void *base = in->a >= 0 ? row(w, in->a) : NULL;
     EACH_LANE(w, i) {
         uint64_t address = (in->flags & FLAG_FRAME ? w->frame->local_base : in->flags & FLAG_BASE32 ? ((const u32 *)base)[i] : ((const u64 *)base)[i]) + (uint64_t)in->imm;
+        if (in->flags & FLAG_BASE32) address = (u32)address;
         enum space space = access->space;
         if (in->flags & FLAG_GENERIC && address >> 48 == PTX_WINDOW_SHARED >> 48) space = SPACE_SHARED, address -= PTX_WINDOW_SHARED;
         else if (in->flags & FLAG_GENERIC && address >> 48 == PTX_WINDOW_LOCAL >> 48) space = SPACE_LOCAL, address -= PTX_WINDOW_LOCAL;

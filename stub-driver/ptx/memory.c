@@ -52,8 +52,8 @@ unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, u
     return found;
 }
 
-/* The address that lane i accesses. */
-#define BASE(i) ((in->flags & FLAG_FRAME ? w->frame->local_base : in->flags & FLAG_BASE32 ? ((const uint32_t *)base)[i] : ((const uint64_t *)base)[i]) + (uint64_t)in->imm)
+/* The address that lane i accesses. In 32 bits the sum wraps: compilers index backwards from a shared array's end that way. */
+#define BASE(i) (in->flags & FLAG_FRAME ? w->frame->local_base + (uint64_t)in->imm : in->flags & FLAG_BASE32 ? (uint64_t)(((const uint32_t *)base)[i] + (uint32_t)in->imm) : ((const uint64_t *)base)[i] + (uint64_t)in->imm)
 
 __attribute__((always_inline)) static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
     if (address & (align - 1)) {

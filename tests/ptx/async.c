@@ -38,6 +38,11 @@ int main(void) {
             "add.u32 %r5, %r5, 1; setp.lt.u32 %p3, %r5, 2; @%p3 bra again; ret;\n}\n", 128);
     for (int i = 0; i < 128; i++) EQUAL(z[i], 7), EQUAL(z[128 + i], 107);
 
+    /* A 32-bit address and its offset wrap: nvcc indexes backwards so. A 64-bit one goes down from the end. */
+    OK(HEAD ".shared .align 4 .b32 words[4];\nmov.u32 %r1, words; mov.u32 %r2, 41; st.shared.u32 [words], %r2; sub.u32 %r3, %r1, 12; ld.shared.u32 %r4, [%r3+12]; add.u32 %r4, %r4, 1; st.shared.u32 [%r3+16], %r4;\n"
+            "ld.shared.v2.u32 {%r5,%r6}, [%r3+12]; atom.shared.add.u32 %r7, [%r3+16], 1; st.global.v2.u32 [%d0], {%r5,%r6}; st.global.u32 [%d0+8], %r7; mov.u64 %d5, words; ld.shared.u32 %r8, [%d5+4]; st.global.u32 [%d0+12], %r8; ret;\n}\n", 1);
+    EQUAL(z[0], 41), EQUAL(z[1], 42), EQUAL(z[2], 42), EQUAL(z[3], 43);
+
     /* State tokens, several arrivals at once, dropping, transactions. */
     OK(HEAD ".shared .align 8 .b64 bar;\nmbarrier.init.shared.b64 [bar], 3; mbarrier.arrive.shared.b64 %d5, [bar], 2; mbarrier.test_wait.shared.b64 %p0, [bar], %d5; selp.u32 %r1, 1, 0, %p0; mbarrier.pending_count.b64 %r2, %d5;\n"
             "mbarrier.arrive_drop.shared.b64 %d6, [bar]; mbarrier.test_wait.shared.b64 %p0, [bar], %d5; selp.u32 %r3, 1, 0, %p0; mbarrier.pending_count.b64 %r4, %d6;\n"
