@@ -45,6 +45,9 @@ const SPIN_NONE_MS = 0.003;
 const SPIN_MIN_MS = 0.02;
 const SPIN_MAX_MS = 0.1;
 const SPIN_PENDING_MS = 0.03;
+/** Around the time at which a lone copy is due, it is looked for without a nap. */
+const DUE_EARLY_MS = 0.03;
+const DUE_LATE_MS = 0.3;
 /** Spins in vain in a row, after which it is not done any more; and every how many sleeps it is tried all the same. */
 const VAIN_MAX = 2;
 const PROBE_EVERY = 16;
@@ -256,7 +259,10 @@ export class Loop {
     if (!this.spins || (this.crowded && !this.turns.mine)) return true;
     const idle = now - this.lastWork;
     if (this.turns.mine && this.vain < VAIN_MAX) return idle > TURN_SPIN_MS;
-    if (this.executor.work.pending && now >= this.crowdedUntil) return idle > SPIN_PENDING_MS;
+    if (this.executor.work.pending && now >= this.crowdedUntil) {
+      const late = now - this.executor.work.due();
+      return idle > SPIN_PENDING_MS && (late < -DUE_EARLY_MS || late > DUE_LATE_MS);
+    }
     return idle > (now < this.crowdedUntil ? SPIN_NONE_MS : this.spin);
   }
 

@@ -11,7 +11,7 @@ import { Batch, Queue, Step, StepKind } from './pending.ts';
 
 const EVENT_DISABLE_TIMING = 2;
 const SPARE_EVENTS_MAX = 64;
-/** How far a new rate of copying moves the one that is known. */
+/** How far a lower rate of copying moves the one that is known. */
 const RATE_WEIGHT = 0.25;
 
 /** What finishing a step needs of the executor. */
@@ -53,7 +53,8 @@ export class Work {
   private learn(batch: Batch): void {
     const at = batch.toDevice ? 1 : 0;
     const rate = batch.bytes / Math.max(0.001, performance.now() - batch.began);
-    this.rates[at] = this.rates[at] === 0 ? rate : this.rates[at] + (rate - this.rates[at]) * RATE_WEIGHT;
+    // A copy that is due too early costs a few looks, one that is due too late is answered late. The first one ever touches its pages.
+    this.rates[at] = rate > this.rates[at] ? rate : this.rates[at] + (rate - this.rates[at]) * RATE_WEIGHT;
     batch.bytes = 0;
   }
 
