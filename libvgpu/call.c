@@ -5,7 +5,8 @@
  *
  * Waiting: spin for about as long as replies have lately taken (a short call's reply comes within microseconds, and a sleep
  * costs more than that), then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
- * because a spinner that takes the executor's core waits for itself. */
+ * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell sleeps at once: Linux takes a
+ * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. */
 #include "call.h"
 
 #include <sched.h>
@@ -21,7 +22,6 @@
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
-#define SPIN_RANG 150000u    /* ns: longest spin for an executor that had to be woken: a sleep would add a second wake-up to the first */
 #define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
@@ -210,11 +210,9 @@ static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
 static CUresult await(struct vgpu_call *call)
 {
     int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
-    enum vgpu_reply kind = waits_for_gpu ? VGPU_REPLY_GPU : call->rang ? VGPU_REPLY_RANG : VGPU_REPLY_SHORT;
-    uint32_t *mean = &vgpu_thread.latency[kind];
-    uint32_t longest = kind == VGPU_REPLY_RANG ? SPIN_RANG : SPIN_MAX;
+    uint32_t *mean = &vgpu_thread.latency[waits_for_gpu ? VGPU_REPLY_GPU : VGPU_REPLY_SHORT];
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
-    for (int i = 0; i < FIRST_LOOKS; i++) {
+    for (int i = 0; i < FIRST_LOOKS && !call->rang; i++) {
         if (answered(call)) {
             *mean -= *mean / 8;
             return CUDA_SUCCESS;
@@ -222,10 +220,10 @@ static CUresult await(struct vgpu_call *call)
         vgpu_pause();
     }
     uint64_t start = nanoseconds();
-    uint32_t budget = *mean > longest ? SPIN_LONG : 2 * *mean + 10000u;
-    if (budget > longest) budget = longest;
+    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + 10000u;
+    if (budget > SPIN_MAX) budget = SPIN_MAX;
     CUresult state = CUDA_SUCCESS;
-    if (!spin(call, start, budget)) {
+    if (call->rang || !spin(call, start, budget)) {
         for (;;) {
             atomic_store_explicit(&call->slot->sleeping, 1, memory_order_seq_cst);
             uint32_t seen = atomic_load_explicit(&call->slot->state, memory_order_seq_cst);
@@ -237,6 +235,7 @@ static CUresult await(struct vgpu_call *call)
         }
         atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
     }
+    if (call->rang) return state;
     uint64_t took = nanoseconds() - start;
     if (took > SAMPLE_MAX) took = SAMPLE_MAX;
     *mean += (uint32_t)(((int64_t)took - (int64_t)*mean) / 8);
