@@ -169,7 +169,7 @@ struct sight {
 
 static void *span(void *argument, uint64_t address, uint64_t *start, uint64_t *end) {
   const struct sight *const sight = argument;
-  char *const device = rf_space_span(address, sight->context->device, sight->context->epoch, sight->peers, start, end);
+  char *const device = rf_space_span(address, sight->context->device, sight->peers, start, end);
   if (device) return device;
   struct rf_range range, still;
   if (!rf_range_find(address, &range)) return NULL;

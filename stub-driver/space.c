@@ -495,7 +495,7 @@ static char *piece(CUdeviceptr address, uint64_t low, uint64_t high, uint64_t *s
   return rf_card_bytes + (entry & UINT32_MAX) * RF_FRAME_SIZE + (int64_t)(*start - page);
 }
 
-char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t peers, uint64_t *start, uint64_t *end) {
+char *rf_space_span(CUdeviceptr address, int device, uint32_t peers, uint64_t *start, uint64_t *end) {
   struct page *const page = page_of(address);
   if (!(entry_of(page) & ENTRY_MEMORY)) return NULL;
   char *found = NULL;
@@ -511,9 +511,7 @@ char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t pe
     const struct rf_allocation *const allocation = &block->allocations[slot];
     const CUdeviceptr base = block->base + slot * block->slot_size;
     const bool near = block->device == device || (peers >> block->device & 1);
-    /* Contexts do not see one another's memory; what came from a pool belongs to none. */
-    const bool ours = !allocation->context || allocation->context == epoch || block->device != device;
-    if (near && ours && !allocation->hidden) found = piece(address, base, base + allocation->size, start, end);
+    if (near && !allocation->hidden) found = piece(address, base, base + allocation->size, start, end);
   }
   rf_space_unlock();
   return found;

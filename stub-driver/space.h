@@ -100,8 +100,9 @@ bool rf_space_check(CUdeviceptr address, uint64_t size, unsigned access, bool hi
 char *rf_space_translate(CUdeviceptr address, uint64_t *length);
 
 /* For kernels of a context: where the byte at *start is, where [*start, *end) is all around `address` that lies in one piece
- * in this process and inside one allocation (or mapping) that the context may access. NULL: there is no such memory. */
-char *rf_space_span(CUdeviceptr address, int device, uint64_t epoch, uint32_t peers, uint64_t *start, uint64_t *end);
+ * in this process and inside one allocation (or mapping) that the context may access: that of its own device and of its peers,
+ * whichever context has it, for a process has one address space on a device. NULL: there is no such memory. */
+char *rf_space_span(CUdeviceptr address, int device, uint32_t peers, uint64_t *start, uint64_t *end);
 
 /* The same of an array's storage, for the textures and surfaces that a kernel reads through. */
 char *rf_space_storage(CUdeviceptr address, uint64_t *start, uint64_t *end);

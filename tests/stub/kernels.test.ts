@@ -58,7 +58,7 @@ const faults: [string, RegExp[]][] = [
 for (const sanitizer of sanitizers) {
   for (const [name, words] of faults)
     test(named(`a fault (${name}) is the context's alone, stays, and is explained`, sanitizer), () => {
-      const result = scenario(name, sanitizer)
+      const result = scenario(name, sanitizer, name === 'foreign' ? { RINGFENCE_STUB_DEVICES: '2' } : {})
       assert.is(result.status, 0, result.stderr)
       const line = result.stderr.split('\n').find((text) => text.includes('kernel '))
       assert.ok(line, result.stderr)
@@ -72,7 +72,7 @@ for (const sanitizer of sanitizers) {
     assert.match(result.stderr, /forever.*after 300 ms/)
   })
 
-  for (const name of ['destroyed', 'released', 'heap', 'divides'])
+  for (const name of ['destroyed', 'released', 'heap', 'divides', 'shared'])
     test(named(`kernels: ${name}`, sanitizer), () => {
       const result = scenario(name, sanitizer, { RINGFENCE_STUB_LOG: 'none' })
       assert.is(result.stderr, '')

@@ -105,15 +105,28 @@ static void **index_params(void) {
   return params;
 }
 
-static void **foreign_params(void) { /* memory of the other context, of which this one has no mapping */
+static void **foreign_params(void) { /* memory of another device, which is no peer */
   static CUdeviceptr p;
   static int i = 0;
   static void *params[] = {&p, &i};
-  CUcontext mine = NULL;
-  OK(cuCtxPopCurrent_v2(&mine));
+  CUcontext far = NULL;
+  OK(cuCtxCreate_v2(&far, 0, 1));
   p = ints(10);
-  OK(cuCtxPushCurrent_v2(mine));
+  OK(cuCtxPopCurrent_v2(&far));
   return params;
+}
+
+/* Contexts of one device share its addresses: ffmpeg's overlay_cuda reads frames that another filter's context has. */
+static void shared(void) {
+  int got[4] = {0}, i = 2;
+  begin();
+  CUdeviceptr const p = ints(4);
+  CUcontext second = NULL;
+  OK(cuCtxCreate_v2(&second, 0, 0));
+  OK(cuLaunchKernel(function(basics, "out_of_bounds"), 1, 1, 1, 1, 1, 1, 0, 0, (void *[]){(void *)&p, &i}, NULL));
+  OK(cuCtxSynchronize());
+  OK(cuMemcpyDtoH_v2(got, p, sizeof got));
+  CHECK(got[2] != 0 && got[1] == 0);
 }
 
 static void **host_params(void) { /* host memory that the GPU does not know */
@@ -232,5 +245,6 @@ int main(int argc, char **argv) {
   if (!strcmp(name, "released")) released();
   if (!strcmp(name, "prints")) prints();
   if (!strcmp(name, "heap")) heap();
+  if (!strcmp(name, "shared")) shared();
   return 0;
 }
