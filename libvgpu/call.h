@@ -25,7 +25,7 @@ enum {
     VGPU_WAITED = 1,
     VGPU_ANY_CONTEXT = 2, /* the message needs no current context (one that is there is sent along) */
     VGPU_TRY_SLOT = 4,    /* CUDA_ERROR_NOT_READY instead of waiting for a reply slot */
-    VGPU_ACCEPTED = 17,  /* what could be posted, and has an argument that this library cannot vouch for (sure.h): vgpu_post waits until it is accepted */
+    VGPU_ACCEPTED = 16 | VGPU_WAITED, /* what could be posted, and has an argument that this library cannot vouch for (sure.h): vgpu_post waits until it is accepted */
     VGPU_MUST_PASS = 8    /* gets through a ring that is full for everything else: what the executor may be waiting for */
 };
 

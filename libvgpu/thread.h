@@ -8,7 +8,7 @@
 
 struct vgpu_context;
 
-/* What a reply is waited for: a call that is answered at once, by an executor that is awake or had to be woken; the GPU. */
+/* What a reply is waited for: a call that is answered at once; the GPU. */
 enum vgpu_reply { VGPU_REPLY_SHORT, VGPU_REPLY_GPU, VGPU_REPLIES };
 
 struct vgpu_thread {
