@@ -64,6 +64,8 @@ export class Context {
   /** Streams made by the client. */
   readonly streams = new Set<Stream>();
   readonly events = new Set<Event>();
+  /** Its heap and FIFO for kernels, by CUlimit: the driver's default, and what it has beyond that, which is the zone's memory. */
+  readonly heaps = new Map<number, { preset: number; charged: number }>();
   /** A stream of the executor's, for endWaits; 0: not made. */
   rescue = 0;
   /** Idle driver events of this context, for batches. */

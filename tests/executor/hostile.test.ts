@@ -170,11 +170,20 @@ test('contexts cost the card memory that no quota counts: a client has so many',
   await leave(client)
 })
 
-test('a limit of a context beyond the zone\'s memory is refused', async () => {
+test('what a context\'s heap has beyond the driver\'s default is the zone\'s memory, until the context ends', async () => {
   const client = await fresh()
-  const MALLOC_HEAP = 2
-  assert.is(await client.call(Message.cuCtxSetLimit, words({ [CuCtxSetLimit.limit]: MALLOC_HEAP, [CuCtxSetLimit.value]: 64 * MIB + 1 })), CUresult.OUT_OF_MEMORY)
-  assert.is(await client.call(Message.cuCtxSetLimit, words({ [CuCtxSetLimit.limit]: MALLOC_HEAP, [CuCtxSetLimit.value]: 16 * MIB })), 0)
+  const MALLOC_HEAP = 2, PRESET = 8 * MIB
+  const limit = (value: number) => client.call(Message.cuCtxSetLimit, words({ [CuCtxSetLimit.limit]: MALLOC_HEAP, [CuCtxSetLimit.value]: value }))
+  assert.is(await limit(PRESET + 64 * MIB + 1), CUresult.OUT_OF_MEMORY)
+  assert.is(await limit(PRESET + 64 * MIB), 0)
+  await executor.until(() => executor.usage!.memory === 64 * MIB)
+  assert.is(await client.call(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: 1 })), CUresult.OUT_OF_MEMORY)
+  assert.is(await limit(PRESET + MIB), 0)
+  await executor.until(() => executor.usage!.memory === MIB)
+  assert.is(await limit(0x7fffffff), CUresult.OUT_OF_MEMORY, 'and leaves it as it was')
+  await executor.until(() => executor.usage!.memory === MIB)
+  await client.must(Message.CTX_PRIMARY_RESET, [0])
+  await executor.until(() => executor.usage!.memory === 0)
   await leave(client)
 })
 

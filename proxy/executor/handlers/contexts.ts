@@ -9,6 +9,7 @@ import { contextCodeGone } from '../code/handlers.ts';
 import { contextReferencesGone } from '../textures/references.ts';
 import { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
+import type { OneClient } from '../memory/client.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
@@ -16,6 +17,9 @@ const FLAGS_MASK = 0xff;
 const GRACE_MS = 40; // for the kernels of a context that is destroyed, as the software GPU gives them
 /** Contexts of one client, the primary one included: each takes hundreds of MiB of a real card, which no quota counts. */
 const CONTEXTS_MAX = 32;
+/** CUlimit: device memory of a context that the client may size. */
+const PRINTF_FIFO = 1;
+const MALLOC_HEAP = 2;
 /** Of the client's flags the driver gets LMEM_RESIZE_TO_MAX alone: the scheduling flags are about threads that wait, and ours
  *  never does; SYNC_MEMOPS would make it. */
 const FLAGS_PASSED = 0x10;
@@ -86,6 +90,8 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   contextCodeGone(executor, client, context);
   client.textures.contextGone(executor, context);
   contextReferencesGone(executor, client.references, context);
+  for (const heap of context.heaps.values()) if (heap.charged !== 0) (client.memory as OneClient).give(heap.charged);
+  context.heaps.clear();
   context.posted = 0;
   context.fault = 0;
   client.forgetContext();
@@ -141,11 +147,34 @@ function destroy(v: Invocation): number {
   return DEFERRED;
 }
 
-/** Stacks, heaps and FIFOs are device memory that the driver takes by itself: no more than the zone has in all. */
+/** Stacks, heaps and FIFOs are device memory that the driver takes by itself: no more than the zone has in all. What the heap of kernels'
+ *  malloc and the FIFO of their printf have beyond the driver's default is the zone's memory; their defaults are part of what a context costs. */
 function setLimit(v: Invocation): number {
+  const limit = v.u32(CuCtxSetLimit.limit);
   const value = v.u64(CuCtxSetLimit.value);
-  if (value > v.executor.limits.memory) return v.refuse();
-  return v.driver.cuCtxSetLimit(v.u32(CuCtxSetLimit.limit), value);
+  const context = v.current;
+  if ((limit !== PRINTF_FIFO && limit !== MALLOC_HEAP) || context === null || context.legacy === null) {
+    return value > v.executor.limits.memory ? v.refuse() : v.driver.cuCtxSetLimit(limit, value);
+  }
+  let heap = context.heaps.get(limit);
+  if (heap === undefined) {
+    const status = v.driver.cuCtxGetLimit(v.scratch, limit);
+    if (status !== 0) return status;
+    context.heaps.set(limit, (heap = { preset: v.scratch64(0), charged: 0 }));
+  }
+  const before = heap.charged;
+  const wanted = Math.max(0, value - heap.preset);
+  const memory = v.client.memory as OneClient;
+  if (before !== 0) memory.give(before);
+  const taken = wanted === 0 || memory.take(wanted);
+  const status = taken ? v.driver.cuCtxSetLimit(limit, value) : CUresult.OUT_OF_MEMORY;
+  if (status === 0) {
+    heap.charged = wanted;
+    return status;
+  }
+  if (taken && wanted !== 0) memory.give(wanted);
+  if (before !== 0) memory.take(before); // it was there a moment ago
+  return status;
 }
 
 export function registerContexts(table: HandlerTable): void {
