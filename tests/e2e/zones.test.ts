@@ -34,7 +34,7 @@ test('another zone\'s address, stream, event and context are refused', async () 
 
 test('another client of the same zone cannot use them either', async () => {
   const holder = await hold('alice')
-  const intruder = daemon.in('alice', program('intruder'), holder.words)
+  const intruder = daemon.in('alice', program('intruder'), [...holder.words, 'same-zone'])
   assert.is(intruder.status, 0, intruder.stdout + intruder.stderr)
   assert.is(await holder.end(), 0)
 })
