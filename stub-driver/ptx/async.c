@@ -32,10 +32,12 @@ static u64 pack(const struct mbarrier *b) {
     return (b->expected & COUNT_MASK) | (u64)(b->pending & COUNT_MASK) << COUNT_BITS | ((u64)(u32)(b->tx + TX_ZERO) & TX_MASK) << TX_SHIFT | (u64)(b->phase & 1) << PHASE_SHIFT;
 }
 
-static void settle(struct mbarrier *b) {
+/* A phase that completes orders what was before its arrivals and what comes after its waits: to check.c, as a barrier does. */
+static void settle(struct block *block, struct mbarrier *b) {
     if (b->pending || b->tx) return;
     b->phase ^= 1;
     b->pending = b->expected;
+    block->epoch++;
 }
 
 /* ---- operands in memory: more than the one that an instruction has room for */
@@ -51,7 +53,6 @@ static struct place place_of(struct decoder *d, const struct operand *o, enum sp
     struct address a = address_of(d, o);
     struct place p = {a.base, 0, memory_class(d, space, &a), 0};
     p.flags = a.flags;
-    d->loader->unchecked_shared = true;
     p.offset = a.offset;
     return p;
 }
@@ -63,7 +64,7 @@ static u64 address_in(const struct warp *w, const struct place *p, u32 lane) {
 
 /* The object that a lane names; NULL: the fault is recorded. */
 static u64 *object_at(struct warp *w, const struct insn *in, enum space space, u32 lane, u64 address) {
-    return (u64 *)(void *)memory_access(w, in, space, lane, address, 8, 8, true);
+    return (u64 *)(void *)memory_object(w, in, space, lane, address, 8);
 }
 
 /* ---- mbarrier */
@@ -93,7 +94,6 @@ void decode_mbarrier(struct decoder *d) {
     operand_count(d, least, most);
     struct address a = address_of(d, &operands[at]);
     form->space = memory_class(d, space_of(d), &a);
-    d->loader->unchecked_shared = true;
     if (form->space != SPACE_SHARED && form->space != SPACE_GLOBAL) refuse(d, PTX_INVALID, "mbarrier objects are in shared memory");
     struct insn x = {.d = -1, .d2 = -1, .a = a.base, .b = -1, .c = -1, .e = -1, .imm = a.offset, .flags = a.flags};
     if (result) x.d = destination(d, &operands[0], waits ? T_PRED : T_B64, false);
@@ -109,7 +109,8 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
     u32 complete = 0;
     memory_fence();
     EACH_LANE(w, i) {
-        u64 *object = object_at(w, in, form->space, i, memory_address(w, in, i));
+        const u64 address = memory_address(w, in, i);
+        u64 *object = form->op == MB_INIT ? (u64 *)(void *)memory_access(w, in, form->space, i, address, 8, 8, true) : object_at(w, in, form->space, i, address);
         if (!object) return NULL;
         struct mbarrier b = unpack(*object);
         u64 before = *object;
@@ -123,7 +124,7 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
             case MB_EXPECT: b.tx += (s32)count; break;
             case MB_COMPLETE:
                 b.tx -= (s32)count;
-                settle(&b);
+                settle(w->block, &b);
                 break;
             case MB_COPIES: /* prior copies are complete: without .noinc what it adds and takes away is the same */
                 if (!form->noinc) continue;
@@ -139,7 +140,7 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
                 if (count == 0 || count > b.pending) return warp_fault(w, in, PTX_FAULT_TRAP, i, count, "more arrivals at an mbarrier than its phase expects:");
                 if (form->op == MB_DROP) b.expected -= count;
                 b.pending -= count;
-                settle(&b);
+                settle(w->block, &b);
                 break;
             case MB_TEST:
             case MB_TRY:
@@ -269,7 +270,7 @@ static const struct insn *run_bulk(struct warp *w, const struct insn *in) {
         if (!object) return NULL;
         struct mbarrier barrier = unpack(*object);
         barrier.tx -= (s32)sizes[i];
-        settle(&barrier);
+        settle(w->block, &barrier);
         *object = pack(&barrier);
     }
     return in + 1;

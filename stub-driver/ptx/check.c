@@ -134,7 +134,7 @@ static uint8_t value_byte(const struct warp *w, const struct access *access, uns
 
 static void shared_access(struct warp *w, const struct insn *in, const struct access *access, unsigned lane, uint64_t offset) {
     unsigned size = (unsigned)access->bytes * access->vec, thread = w->index * LANES + lane, checks = w->worker->run->instance->module->loader.checks;
-    if (!w->block->shadow || w->worker->run->instance->module->loader.unchecked_shared || offset + size > w->block->shared_bytes) return; /* the access itself is the fault */
+    if (!w->block->shadow || offset + size > w->block->shared_bytes) return; /* the access itself is the fault */
     struct shadow_byte *s = (struct shadow_byte *)w->block->shadow + offset;
     const bool atomic = access->kind & CHECK_ATOMIC, reads = access->kind & CHECK_READ, writes = access->kind & CHECK_WRITE;
     const struct touch mine = {.at = in, .code = w->frame->code, .epoch = w->block->epoch, .warp_epoch = w->sync_epoch, .thread = (uint16_t)thread, .atomic = atomic};
@@ -196,6 +196,14 @@ static const struct insn *run_check(struct warp *w, const struct insn *in) {
         else if (address >> 48 == 0) global_access(w, in, access, i, address);
     }
     return in + 1;
+}
+
+void check_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, unsigned kind) {
+    if (!w->worker->run->instance->module->loader.checks) return;
+    const struct access access = {space, 1, (uint8_t)size, 4, (uint8_t)kind, NULL};
+    if (space == SPACE_GLOBAL && address >> 48 == PTX_WINDOW_SHARED >> 48) space = SPACE_SHARED, address -= PTX_WINDOW_SHARED;
+    if (space == SPACE_SHARED) shared_access(w, in, &access, lane, address);
+    else if (space == SPACE_GLOBAL && address >> 48 == 0) global_access(w, in, &access, lane, address);
 }
 
 const struct ops_entry ops_check[] = {{"check", run_check}, {NULL, NULL}};

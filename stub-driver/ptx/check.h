@@ -15,6 +15,9 @@ enum check_access { CHECK_READ = 1, CHECK_WRITE = 2, CHECK_ATOMIC = 4 };
  * others. */
 void check_emit(struct decoder *d, const struct address *a, enum space space, unsigned bytes, unsigned vec, unsigned row, unsigned access, const int32_t *values);
 
+/* The question of instructions that ask when they know their addresses: matrices, bulk copies, mbarrier objects. */
+void check_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, unsigned kind);
+
 /* What a block and a warp remember; made when a kernel of such a module starts, NULL otherwise. False: no memory. */
 bool check_block_start(struct block *block);
 bool check_warp_start(struct warp *w);

@@ -192,7 +192,6 @@ void decode_matrix(struct decoder *d) {
         fragment_operand(d, m, m->which, fragment, load);
         struct address a = address_of(d, where);
         m->space = memory_class(d, space_of(d), &a);
-        d->loader->unchecked_shared = true;
         if (m->space != SPACE_GLOBAL && m->space != SPACE_SHARED) refuse(d, PTX_INVALID, "matrices are in global and shared memory");
         m->stride = d->s->operand_count == 3 ? source(d, &d->s->operands[2], T_U32, false) : -1;
         struct insn *i = emit(d, handler(d, load ? "wmma.load" : "wmma.store"));
@@ -234,7 +233,6 @@ void decode_tiles(struct decoder *d) {
     }
     struct address a = address_of(d, &d->s->operands[load ? 1 : 0]);
     t->space = memory_class(d, space_of(d), &a);
-    d->loader->unchecked_shared = true;
     if (t->space != SPACE_GLOBAL && t->space != SPACE_SHARED) refuse(d, PTX_INVALID, "tiles are in shared memory");
     struct insn *i = emit(d, handler(d, "tiles"));
     i->a = a.base;

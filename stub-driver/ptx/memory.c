@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "check.h"
 #include "numeric.h"
 #include "ops.h"
 #include "warp.h"
@@ -87,7 +88,15 @@ uint64_t memory_address(const struct warp *w, const struct insn *in, uint32_t la
 }
 
 unsigned char *memory_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
-    return resolve(w, in, space, lane, address, size, align, write);
+    unsigned char *p = resolve(w, in, space, lane, address, size, align, write);
+    if (p) check_access(w, in, space, lane, address, size, write ? CHECK_WRITE : CHECK_READ);
+    return p;
+}
+
+unsigned char *memory_object(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size) {
+    unsigned char *p = resolve(w, in, space, lane, address, size, size, true);
+    if (p) check_access(w, in, space, lane, address, size, CHECK_READ | CHECK_WRITE | CHECK_ATOMIC);
+    return p;
 }
 
 /* Other threads may write global memory while we read it: a race only of the program's, but never one that tears a value. */

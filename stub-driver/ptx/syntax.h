@@ -169,7 +169,6 @@ struct loader {
     enum ptx_status status;
     const char *unit_name;
     uint32_t checks; /* enum ptx_check */
-    bool unchecked_shared; /* instructions write shared memory, or order it, that check.c does not follow: mbarrier, bulk copies, matrices */
 };
 
 /* Adds a line to the log and makes the load fail. The first status stays. */

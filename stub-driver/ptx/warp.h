@@ -149,6 +149,8 @@ void images_free(struct worker *worker);
 uint64_t memory_address(const struct warp *w, const struct insn *in, uint32_t lane);
 /* The host address of what a lane accesses in a space (GLOBAL, SHARED, LOCAL, PARAM), checked; NULL: the fault is recorded. */
 unsigned char *memory_access(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write);
+/* The same for what all lanes update one after the other, as atomics do. */
+unsigned char *memory_object(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size);
 
 uint64_t clock_ns(void);
 
