@@ -73,7 +73,6 @@ void parse_registers(struct parser *parser) {
             uint64_t count = parser->token.integer;
             next(parser);
             expect(parser, '>');
-            if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a range of vector registers");
             if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
             uint32_t *members = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *members);
             struct name *name = enter_register(parser, &word, &d, NAME_RANGE);
@@ -111,7 +110,10 @@ static struct name *find_name(struct parser *parser, const char *text, uint32_t 
         uint32_t index = 0;
         for (uint32_t i = 0; i < n; i++) index = index * 10 + (uint32_t)(number[i] - '0');
         if (index >= name->count) continue;
-        if (name->members[index] == 0) name->members[index] = new_register(parser, name->type) + 1;
+        if (name->members[index] == 0) {
+            name->members[index] = new_register(parser, name->type) + 1;
+            for (uint32_t i = 1; i < name->vector; i++) new_register(parser, name->type);
+        }
         *reg = name->members[index] - 1;
         return name;
     }
@@ -190,7 +192,7 @@ static void word_operand(struct parser *parser, struct operand *operand) {
                 operand->selector_length = (uint8_t)(parser->token.length < 8 ? parser->token.length : 8);
             }
             next(parser);
-        } else if (name->kind == NAME_REG && name->vector > 1) { /* the whole vector */
+        } else if (name->vector > 1) { /* the whole vector */
             operand->kind = OPERAND_VECTOR;
             operand->count = name->vector;
             operand->parts = arena_alloc(&parser->loader->arena, name->vector * sizeof *operand->parts);
@@ -233,8 +235,29 @@ static void word_operand(struct parser *parser, struct operand *operand) {
         if (!name) note_use(parser, symbol);
         return;
     }
-    operand->kind = OPERAND_LABEL;
-    operand->name = text;
+    if (parser->takes_labels) {
+        operand->kind = OPERAND_LABEL;
+        operand->name = text;
+        return;
+    }
+    operand->kind = OPERAND_SYMBOL;
+    operand->symbol = forward_symbol(parser, text, token.line);
+    note_use(parser, operand->symbol);
+}
+
+/* Vector registers in a call's lists are their elements, as the parameters that they meet are (parser.c). */
+static void flatten(struct parser *parser, struct operand *list) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < list->count; i++) count += list->parts[i].kind == OPERAND_VECTOR ? list->parts[i].count : 1;
+    if (count == list->count) return;
+    struct operand *parts = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *parts);
+    for (uint32_t i = 0, n = 0; i < list->count; i++) {
+        const struct operand *o = &list->parts[i];
+        if (o->kind != OPERAND_VECTOR) parts[n++] = *o;
+        else for (uint32_t k = 0; k < o->count; k++) parts[n++] = o->parts[k];
+    }
+    list->parts = parts;
+    list->count = count;
 }
 
 static void parse_operand(struct parser *parser, struct operand *operand, bool in_call) {
@@ -287,6 +310,7 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         next(parser);
         operand->kind = OPERAND_LIST;
         operand->parts = parse_parts(parser, ')', &operand->count, false);
+        flatten(parser, operand);
     } else if (parser->token.kind == TOKEN_WORD && !at_word(parser, "WARP_SZ")) {
         word_operand(parser, operand);
         if (operand->kind == OPERAND_REG || operand->kind == OPERAND_SYMBOL) add_offset(parser, operand);
@@ -398,6 +422,7 @@ static void instruction(struct parser *parser) {
             fail(parser, PTX_UNSUPPORTED, "instruction '%.*s': this form is not known (docs/PTX.md lists those of '%.*s')", length, start, (int)s.opcode.name_length, s.opcode.name);
         fail(parser, PTX_INVALID, "instruction '%.*s' is unknown", length, start);
     }
+    if (parser->no_doubles && opcode_has(&s.opcode, "f64")) fail(parser, PTX_UNSUPPORTED, "f64 under .target map_f64_to_f32");
     struct requirement needs = table_requirement(&s.opcode);
     if (needs.version > parser->version || (parser->sm && needs.sm > parser->sm) || (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm))
         parser->token.line = s.line;
@@ -405,10 +430,12 @@ static void instruction(struct parser *parser) {
         fail(parser, PTX_INVALID, "instruction '%.*s' needs .version %u.%u; the text has %u.%u", length, start, needs.version / 10, needs.version % 10, parser->version / 10, parser->version % 10);
     if (parser->sm && needs.sm > parser->sm) fail(parser, PTX_INVALID, "instruction '%.*s' needs .target sm_%u; the text has sm_%u", length, start, needs.sm, parser->sm);
     if (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm)
-        fail(parser, PTX_INVALID, "instruction '%.*s' is no longer there for sm_%u and .version %u.%u: use its .sync form", length, start, parser->sm, parser->version / 10, parser->version % 10);
+        fail(parser, PTX_INVALID, "instruction '%.*s' is no longer there for sm_%u and .version %u.%u: use %s", length, start, parser->sm, parser->version / 10, parser->version % 10,
+             s.opcode.name_length == 3 ? "a rounding mode" : "its .sync form"); /* mad; shfl, vote */
     struct operand *operands = NULL;
     size_t count = 0, capacity = 0;
     bool call = s.match.row->kind == KIND_CALL;
+    parser->takes_labels = call || s.match.row->kind == KIND_BRA || s.match.row->kind == KIND_BRX;
     while (!at_punct(parser, ';')) {
         operands = arena_grow(arena, operands, count, &capacity, sizeof *operands);
         parse_operand(parser, &operands[count++], call);

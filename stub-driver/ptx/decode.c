@@ -218,11 +218,22 @@ static int32_t negated_predicate(struct decoder *d, int32_t row) {
     return temporary;
 }
 
+/* "%r1 + 4" as an operand, which ptxas takes though no document has it. */
+static int32_t displaced(struct decoder *d, const struct operand *o, int32_t row) {
+    enum ptx_type type = d->f->regs[o->reg].type;
+    unsigned bytes = ptx_types[type].bytes;
+    if (ptx_types[type].kind == 'f' || ptx_types[type].kind == 'p' || bytes > 8) refuse(d, PTX_INVALID, "a .%s register + a constant", ptx_types[type].name);
+    int32_t constant = pool_row(d, bytes == 8 ? o->integer : o->integer & 0xffffffff, bytes == 8 ? 8 : 4, NULL);
+    struct insn *i = emit(d, handler(d, bytes == 8 ? "add.u64" : bytes == 4 ? "add.u32" : "add.u16"));
+    i->a = row;
+    i->b = constant;
+    return i->d = new_row(d, bytes == 8 ? 8 : 4);
+}
+
 /* `wider` permits a register larger than the type (ld, st, cvt). */
 int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, bool wider) {
     switch (o->kind) {
         case OPERAND_REG: {
-            if (o->integer) refuse(d, PTX_INVALID, "register + constant outside an address");
             if (o->selector) refuse(d, PTX_INVALID, "'.%.*s' of a register", o->selector_length, o->selector);
             check_reg(d, o->reg, type, wider);
             int32_t row = reg_row(d, o->reg);
@@ -230,7 +241,7 @@ int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, b
                 if (type != T_PRED) refuse(d, PTX_INVALID, "'!' or '-' before something that is no predicate");
                 return negated_predicate(d, row);
             }
-            return row;
+            return o->integer ? displaced(d, o, row) : row;
         }
         case OPERAND_INT:
         case OPERAND_FLOAT32:
@@ -449,7 +460,7 @@ static void decode_compare(struct decoder *d) {
         enum ptx_type type = T_NONE; /* the destination's is the first of the opcode's types */
         for (uint32_t i = 0; i < d->s->opcode.count && type == T_NONE; i++) type = ptx_type_named(d->s->opcode.words[i].text, (int)d->s->opcode.words[i].length);
         if (type == T_NONE) refuse(d, PTX_UNSUPPORTED, "this form");
-        snprintf(second, sizeof second, "set.finish.%s", ptx_types[type].name);
+        snprintf(second, sizeof second, "set.finish%s.%s", packed && ptx_types[type].bytes == 4 && (ptx_types[type].kind == 'u' || ptx_types[type].kind == 's') ? "2" : "", ptx_types[type].name);
     }
     struct insn finish = {.d = x.d, .d2 = x.d2, .a = low, .b = high, .c = x.c, .e = -1, .mode = op};
     if (packed && !set) {
@@ -690,7 +701,7 @@ static void decode_memory(struct decoder *d, bool load) {
             this_row = row_bytes(d->f->regs[o->reg].type);
             width = ptx_types[d->f->regs[o->reg].type].bytes;
         }
-        if (ptx_types[type].kind == 'f' && width != bytes) refuse(d, PTX_INVALID, "a register of %u bytes for .%s", width, ptx_types[type].name);
+        if (ptx_types[type].kind == 'f' && width != bytes && (width < bytes || ptx_types[d->f->regs[o->reg].type].kind != 'b')) refuse(d, PTX_INVALID, "a register of %u bytes for .%s", width, ptx_types[type].name);
         if (i && this_row != row) refuse(d, PTX_UNSUPPORTED, "registers of different widths in a vector");
         row = this_row;
         if (width == 2) narrow = 1;

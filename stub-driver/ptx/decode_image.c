@@ -44,7 +44,7 @@ static int32_t handle_row(struct decoder *d, const struct operand *o, enum ptx_i
 static void rows(struct decoder *d, const struct operand *o, enum ptx_type type, unsigned count, int32_t *out) {
     const struct operand *parts = o->kind == OPERAND_VECTOR ? o->parts : o;
     uint32_t have = o->kind == OPERAND_VECTOR ? o->count : 1;
-    if (have < count || have > (count == 3 ? 4 : count)) refuse(d, PTX_INVALID, "a vector of %u elements is needed", count == 3 ? 4 : count);
+    if (have < count || (have > (count == 3 ? 4 : count) && have != 4)) refuse(d, PTX_INVALID, "a vector of %u elements is needed", count == 3 ? 4 : count);
     for (unsigned i = 0; i < count; i++) out[i] = source(d, &parts[i], type, false);
 }
 
@@ -55,7 +55,7 @@ static void coordinates(struct decoder *d, const struct operand *o, unsigned whi
         return;
     }
     /* {layer, x} or {layer, x, y, unused}: acube has {layer, x, y, z}. */
-    if (o->kind != OPERAND_VECTOR || o->count < axes + 1 || o->count > (axes == 1 ? 2u : 4u)) refuse(d, PTX_INVALID, "a vector of %u elements is needed", axes == 1 ? 2 : 4);
+    if (o->kind != OPERAND_VECTOR || o->count < axes + 1 || (o->count > (axes == 1 ? 2u : 4u) && o->count != 4)) refuse(d, PTX_INVALID, "a vector of %u elements is needed", axes == 1 ? 2 : 4);
     op->layer = source(d, &o->parts[0], T_B32, false);
     for (unsigned i = 0; i < axes; i++) op->coordinates[i] = source(d, &o->parts[1 + i], type, false);
 }

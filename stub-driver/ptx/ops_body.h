@@ -396,9 +396,10 @@ SET(32, 0xffffffffu) SET(16, 0xffffu) SET(f32, 0x3f800000u) SET(f16, 0x3c00u) SE
         EACH_LANE(w, i) d[i] = (low >> i & 1 ? (yes) : 0) | (high >> i & 1 ? (yes) << 16 : 0);     \
         return in + 1;                                                                             \
     }
-SETX2(f16x2, 0x3c00u) SETX2(bf16x2, 0x3f80u)
+SETX2(f16x2, 0x3c00u) SETX2(bf16x2, 0x3f80u) SETX2(x2_32, 0xffffu)
 
-/* Carries: w->carry has a bit a lane. `sum` is exact in the wide type X; the carry is what lies beyond the width. */
+/* Carries: w->carry has a bit a lane. `sum` is exact in the wide type X; the carry is what lies beyond the width. Subtractions add the
+ * complement, as hardware does: the flag that sub.cc leaves is 1 when nothing was borrowed, which shows where addc reads it. */
 #define CARRY(id, t, X, sum, carries)                                                            \
     HEAD(id) {                                                                                     \
         S_##t *d = out(w, in->d);                                                                  \
@@ -418,7 +419,7 @@ SETX2(f16x2, 0x3c00u) SETX2(bf16x2, 0x3f80u)
     }
 #define CARRIES(n, t, X, hi)                                                                     \
     CARRY(add_cc_##n, t, X, a + b, 1) CARRY(addc_##n, t, X, a + b + cf, 0) CARRY(addc_cc_##n, t, X, a + b + cf, 1) \
-    CARRY(sub_cc_##n, t, X, a - b, 1) CARRY(subc_##n, t, X, a - b - cf, 0) CARRY(subc_cc_##n, t, X, a - b - cf, 1) \
+    CARRY(sub_cc_##n, t, X, a + (X)(t)~b + 1, 1) CARRY(subc_##n, t, X, a + (X)(t)~b + cf, 0) CARRY(subc_cc_##n, t, X, a + (X)(t)~b + cf, 1) \
     CARRY(mad_lo_cc_##n, t, X, (X)(t)(a * b) + c, 1) CARRY(madc_lo_##n, t, X, (X)(t)(a * b) + c + cf, 0)            \
     CARRY(madc_lo_cc_##n, t, X, (X)(t)(a * b) + c + cf, 1)                                        \
     CARRY(mad_hi_cc_u##n, t, X, (X)(t)((a * b) >> (8 * sizeof(t))) + c, 1)                        \
@@ -464,7 +465,7 @@ const struct ops_entry OPS_NAME[] = {
     ENTRY(setp_finish, "setp.finish") ENTRY(setp_finish2, "setp.finish2")
     ENTRY(set_32, "set.finish.u32") ENTRY(set_32, "set.finish.s32") ENTRY(set_16, "set.finish.u16") ENTRY(set_16, "set.finish.s16")
     ENTRY(set_f32, "set.finish.f32") ENTRY(set_f16, "set.finish.f16") ENTRY(set_bf16, "set.finish.bf16")
-    ENTRY(set_f16x2, "set.finish.f16x2") ENTRY(set_bf16x2, "set.finish.bf16x2")
+    ENTRY(set_f16x2, "set.finish.f16x2") ENTRY(set_bf16x2, "set.finish.bf16x2") ENTRY(set_x2_32, "set.finish2.u32") ENTRY(set_x2_32, "set.finish2.s32")
     CARRY_ENTRIES(32, "u32") CARRY_ENTRIES(32, "s32") CARRY_ENTRIES(64, "u64") CARRY_ENTRIES(64, "s64")
     CARRY_HI(u, 32) CARRY_HI(s, 32) CARRY_HI(u, 64) CARRY_HI(s, 64)
 #endif

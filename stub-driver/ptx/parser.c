@@ -323,20 +323,38 @@ static enum space space_word(const struct parser *parser) {
     return SPACE_NONE;
 }
 
+struct symbol *forward_symbol(struct parser *parser, const char *name, uint32_t line) {
+    struct symbol *symbol = arena_alloc(&parser->loader->arena, sizeof *symbol);
+    symbol->name = name;
+    symbol->forward = true;
+    symbol->line = line;
+    enter_symbol(parser, symbol);
+    return symbol;
+}
+
+/* What was known of a symbol gives way to its definition; its place in the tables stays, for functions may name it already. */
+static void replace_symbol(struct parser *parser, struct symbol *before, const struct symbol *symbol) {
+    struct symbol *hash_next = before->hash_next, *following = before->next;
+    *before = *symbol;
+    before->hash_next = hash_next;
+    before->next = following;
+    before->unit = parser->unit_index;
+}
+
 void declare_variable(struct parser *parser, struct symbol *symbol) {
     struct symbol *before = unit_find(parser->unit, symbol->name);
     if (!before) {
         enter_symbol(parser, symbol);
         return;
     }
+    if (before->forward) {
+        replace_symbol(parser, before, symbol);
+        return;
+    }
     if (before->kind != SYMBOL_VARIABLE || before->space != symbol->space || before->image_kind != symbol->image_kind)
         fail(parser, PTX_INVALID, "'%s' is declared twice, differently", symbol->name);
     if (before->linkage == LINK_EXTERN && symbol->linkage != LINK_EXTERN) { /* declared, now defined */
-        struct symbol *hash_next = before->hash_next, *following = before->next;
-        *before = *symbol;
-        before->hash_next = hash_next;
-        before->next = following;
-        before->unit = parser->unit_index;
+        replace_symbol(parser, before, symbol);
     } else if (symbol->linkage != LINK_EXTERN) {
         fail(parser, PTX_INVALID, "'%s' is defined twice", symbol->name);
     }
@@ -362,19 +380,21 @@ static void parameters(struct parser *parser, struct function *f, bool results) 
     uint32_t offset = 0;
     while (!at_punct(parser, ')')) {
         struct parameter parameter = {0};
+        uint32_t elements = 1; /* a vector register is as many parameters, in consecutive registers */
         if (at_dot(parser, "reg")) {
             if (f->is_entry) fail(parser, PTX_INVALID, "kernel parameters are .param");
             next(parser);
             struct declaration d = {.space = SPACE_REG};
             parse_type_words(parser, &d);
-            if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a vector register as a parameter");
             if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a parameter's name is needed");
             parameter.type = d.type;
             parameter.reg = new_register(parser, d.type);
+            elements = d.vector;
+            for (uint32_t i = 1; i < elements; i++) new_register(parser, d.type);
             struct name *name = enter_name(parser, parser->token.text, parser->token.length);
             name->kind = NAME_REG;
             name->type = d.type;
-            name->vector = 1;
+            name->vector = d.vector;
             name->reg = parameter.reg;
             next(parser);
             parameter.size = parameter.align = d.type == T_PRED ? 4 : ptx_types[d.type].bytes;
@@ -401,22 +421,24 @@ static void parameters(struct parser *parser, struct function *f, bool results) 
         } else {
             fail(parser, PTX_INVALID, "a parameter begins with .param or .reg");
         }
-        offset = (offset + parameter.align - 1) & ~(parameter.align - 1);
-        parameter.offset = offset;
-        if (f->is_entry) {
-            parameter.symbol->place = offset;
-            parameter.symbol->placed = true;
-            parameter.symbol->kernel_param = true;
-        }
-        offset += parameter.size;
-        if (offset > 65536) fail(parser, PTX_INVALID, "more than 64 KiB of parameters");
-        struct arena *arena = &parser->loader->arena;
-        if (results) {
-            f->results = arena_grow(arena, f->results, f->result_count, &f->result_capacity, sizeof parameter);
-            f->results[f->result_count++] = parameter;
-        } else {
-            f->params = arena_grow(arena, f->params, f->param_count, &f->param_capacity, sizeof parameter);
-            f->params[f->param_count++] = parameter;
+        for (; elements; elements--, parameter.reg++) {
+            offset = (offset + parameter.align - 1) & ~(parameter.align - 1);
+            parameter.offset = offset;
+            if (f->is_entry) {
+                parameter.symbol->place = offset;
+                parameter.symbol->placed = true;
+                parameter.symbol->kernel_param = true;
+            }
+            offset += parameter.size;
+            if (offset > 65536) fail(parser, PTX_INVALID, "more than 64 KiB of parameters");
+            struct arena *arena = &parser->loader->arena;
+            if (results) {
+                f->results = arena_grow(arena, f->results, f->result_count, &f->result_capacity, sizeof parameter);
+                f->results[f->result_count++] = parameter;
+            } else {
+                f->params = arena_grow(arena, f->params, f->param_count, &f->param_capacity, sizeof parameter);
+                f->params[f->param_count++] = parameter;
+            }
         }
         if (!take_punct(parser, ',')) break;
     }
@@ -505,6 +527,10 @@ static void function(struct parser *parser, enum linkage linkage) {
     f->name = take_name(parser);
     if (at_punct(parser, '(')) parameters(parser, f, false);
     struct symbol *symbol = unit_find(parser->unit, f->name);
+    if (symbol && symbol->forward) {
+        struct symbol function = {.name = f->name, .kind = SYMBOL_FUNCTION, .function = f, .linkage = linkage, .line = line};
+        replace_symbol(parser, symbol, &function);
+    }
     if (symbol && symbol->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, "'%s' is a variable and a function", f->name);
     if (!symbol) {
         symbol = arena_alloc(arena, sizeof *symbol);
@@ -522,6 +548,7 @@ static void function(struct parser *parser, enum linkage linkage) {
     while (tuning(parser, f)) {}
     if (at_punct(parser, ';')) {
         next(parser);
+    } else if (!f->is_entry && parser->token.kind == TOKEN_DOT) { /* CUDA 3 ended prototypes with the line */
     } else if (at_punct(parser, '{')) {
         if (symbol->function->has_body) fail(parser, PTX_INVALID, "'%s' is defined twice", f->name);
         if (symbol->linkage == LINK_EXTERN) symbol->linkage = linkage == LINK_EXTERN ? LINK_VISIBLE : linkage;
@@ -563,7 +590,7 @@ static void target(struct parser *parser) {
         unsigned sm = 0;
         for (; *number >= '0' && *number <= '9' && sm < 10000; number++) sm = sm * 10 + (unsigned)(*number - '0');
         if (sm > parser->sm) parser->sm = sm;
-        if (strcmp(name, "map_f64_to_f32") == 0) fail(parser, PTX_UNSUPPORTED, ".target map_f64_to_f32");
+        if (strcmp(name, "map_f64_to_f32") == 0) parser->no_doubles = true;
     } while (at_punct(parser, ','));
 }
 
@@ -688,6 +715,8 @@ struct unit *parse_unit(struct loader *loader, const struct ptx_text *text, unsi
             resume(parser);
         }
     }
+    for (const struct symbol *s = parser->unit->symbols; s; s = s->next)
+        if (s->forward) loader_error(loader, PTX_INVALID, s->line, "'%s' is not declared", s->name);
     if (!parser->has_version && loader->errors == 0) loader_error(loader, PTX_INVALID, 1, "PTX begins with .version");
     return parser->unit;
 }

@@ -33,6 +33,8 @@ struct parser {
     struct unit *unit;
     unsigned unit_index;
     bool has_version;
+    bool takes_labels;    /* the current instruction: a word that is nothing else is a label */
+    bool no_doubles;      /* .target map_f64_to_f32: f64 would mean f32 */
     unsigned version, sm; /* of .version, x 10, and of .target; 0: not said */
     int depth; /* of nested operands and expressions */
 
@@ -88,6 +90,9 @@ bool parse_images(struct parser *parser, enum linkage linkage);
 void parse_tex(struct parser *parser, enum linkage linkage);
 void parse_registers(struct parser *parser);
 uint32_t new_register(struct parser *parser, enum ptx_type type);
+/* A variable of the text that is declared after its first use, as CUDA 3 wrote them. Its declaration fills it in; parse_unit() complains
+ * about those that have none. */
+struct symbol *forward_symbol(struct parser *parser, const char *name, uint32_t line);
 struct name *enter_name(struct parser *parser, const char *text, uint32_t length);
 void push_scope(struct parser *parser);
 void pop_scope(struct parser *parser);

@@ -38,6 +38,7 @@ struct symbol {
     uint32_t align;
     uint64_t size;        /* bytes; 0 for an array of open size */
     bool open_array, managed, in_function, kernel_param;
+    bool forward; /* named by a function, not declared yet */
     enum ptx_image_kind image_kind; /* SPACE_IMAGE */
     struct ptx_sampler *sampler;
     unsigned char *initial; /* NULL: zeros */

@@ -139,7 +139,7 @@ function mixed(i: Instruction, type: string): Reference | undefined {
 function scalarOf(i: Instruction, element: string, f: Format): ((...operands: bigint[]) => Want) | undefined {
   const has = (word: string): boolean => i.words.has(word)
   const mode = modeOf(i)
-  const ftz = has('ftz')
+  const ftz = has('ftz') || (i.name === 'mad' && !['rn', 'rz', 'rm', 'rp'].some(has) && has('f32')) // of sm_1x: flushed
   const sign = 1n << BigInt(f.bits - 1)
   const read = (x: bigint): Value => decode(f, ftz ? flush(f, x) : x)
   /** A result as the modifiers want it. NaN is the format's own; a 64-bit one may be any. */
