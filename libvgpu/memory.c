@@ -137,28 +137,29 @@ CUresult vgpu_cuMemFreeAsync(unsigned abi, CUdeviceptr dptr, CUstream hStream)
 
 /* ---- questions ---- */
 
+/* Either may be NULL: drivers fill in what they are given a place for. */
 CUresult vgpu_cuMemGetInfo_v2(size_t *free, size_t *total)
 {
-    if (!free || !total) return CUDA_ERROR_INVALID_VALUE;
+    if (!free && !total) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_call call;
     CUresult error = vgpu_begin(&call, RF_MEM_INFO, 0, VGPU_WAITED, 0);
     if (error != CUDA_SUCCESS) return error;
     struct rf_MEM_INFO_reply reply;
     error = vgpu_wait(&call, &reply, sizeof reply);
     if (error != CUDA_SUCCESS) return error;
-    *free = reply.free;
-    *total = reply.total;
+    if (free) *free = reply.free;
+    if (total) *total = reply.total;
     return CUDA_SUCCESS;
 }
 
 CUresult vgpu_cuMemGetInfo(unsigned int *free, unsigned int *total)
 {
     size_t f, t;
-    if (!free || !total) return CUDA_ERROR_INVALID_VALUE;
+    if (!free && !total) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_cuMemGetInfo_v2(&f, &t);
     if (error != CUDA_SUCCESS) return error;
-    *free = f > UINT32_MAX ? UINT32_MAX : (unsigned int)f; /* the 32-bit form saturates */
-    *total = t > UINT32_MAX ? UINT32_MAX : (unsigned int)t;
+    if (free) *free = f > UINT32_MAX ? UINT32_MAX : (unsigned int)f; /* the 32-bit form saturates */
+    if (total) *total = t > UINT32_MAX ? UINT32_MAX : (unsigned int)t;
     return CUDA_SUCCESS;
 }
 

@@ -16,11 +16,12 @@ static CUresult allocate(struct context *context, CUdeviceptr *address, uint64_t
   return rf_space_allocate(context->device, size, &like, address);
 }
 
+/* Either may be NULL: drivers fill in what they are given a place for. */
 CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
   RF_ENTER_CONTEXT(context);
-  if (!free || !total) return CUDA_ERROR_INVALID_VALUE;
-  *free = rf_card_free(context->device);
-  *total = rf_settings.memory;
+  if (!free && !total) return CUDA_ERROR_INVALID_VALUE;
+  if (free) *free = rf_card_free(context->device);
+  if (total) *total = rf_settings.memory;
   return CUDA_SUCCESS;
 }
 
@@ -29,10 +30,10 @@ static unsigned saturate(uint64_t bytes) { return bytes > UINT32_MAX ? UINT32_MA
 /* The 32-bit form of CUDA 3.1 and before; what does not fit is told as the most that does. */
 CUresult cuMemGetInfo(unsigned int *free, unsigned int *total) {
   size_t wide_free = 0, wide_total = 0;
-  if (!free || !total) return CUDA_ERROR_INVALID_VALUE;
+  if (!free && !total) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(cuMemGetInfo_v2(&wide_free, &wide_total));
-  *free = saturate(wide_free);
-  *total = saturate(wide_total);
+  if (free) *free = saturate(wide_free);
+  if (total) *total = saturate(wide_total);
   return CUDA_SUCCESS;
 }
 
