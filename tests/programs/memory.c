@@ -25,6 +25,12 @@ int main(void)
     size_t free0, free1, total;
     CU(cuMemGetInfo_v2(&free0, &total));
     TRUE_OR_DIE(free0 <= total && total > 0);
+    size_t only = 0; /* either may be left out */
+    CU(cuMemGetInfo_v2(NULL, &only));
+    TRUE_OR_DIE(only == total);
+    CU(cuMemGetInfo_v2(&only, NULL));
+    TRUE_OR_DIE(only == free0);
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuMemGetInfo_v2(NULL, NULL));
     CUdeviceptr p, base;
     size_t size;
 
