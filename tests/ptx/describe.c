@@ -21,7 +21,7 @@ int main(void) {
            "- Clusters have one block. `brkpt` stops the kernel as `trap` does. Clocks count nanoseconds.\n"
            "- `.const` variables lie in global memory, so constant addresses are global ones.\n"
            "- The flag that `sub.cc` leaves is 1 when nothing was borrowed, as on hardware; only `addc` after it can tell.\n"
-           "- Modifiers may stand in any order, as for ptxas; an operand may be `register + constant`.\n"
+           "- An operand may be `register + constant`, as for ptxas.\n"
            "- Texts of CUDA 1 to 3 (PTX 1.0 to 2.3) load: variables declared behind their use, prototypes with no end, `mad.f32`, four coordinates for any\n"
            "  texture. Denormals are kept for sm_1x unless an instruction says `.ftz`. Registers outside functions and f64 under `map_f64_to_f32` are refused.\n\n"
            "## Declarations\n\n"
