@@ -6,16 +6,33 @@
 
 #include "call.h"
 #include "function.h"
+#include "objects.h"
 
 enum { KERNEL, SET, COPY, EMPTY, CONDITIONAL };
 
 #define HEAD 4u
 #define VALUES_MAX 4096u /* bytes of parameters */
+#define ATTRIBUTES_MAX 32u
 #define PIECE_WORDS 3072u /* of a message: well below a record's limit */
 
 static int in_window(CUdeviceptr address) { return address - vgpu.info.window_base < vgpu.info.window_size; }
 
 static int is_device(CUmemorytype type, CUdeviceptr address) { return (type == CU_MEMORYTYPE_DEVICE || type == CU_MEMORYTYPE_UNIFIED) && in_window(address); }
+
+/* Pinned and managed memory: the executor has it at the same address. */
+static int is_pinned(CUmemorytype type, CUdeviceptr device, const void *host)
+{
+    CUdeviceptr address = type == CU_MEMORYTYPE_HOST ? (CUdeviceptr)(uintptr_t)host : device;
+    return type != CU_MEMORYTYPE_ARRAY && vgpu_objects_in_place() && address - vgpu.info.host_window_base < vgpu.info.host_window_size;
+}
+
+/* Whether a node is in a body, itself or within child graphs: there nothing goes one by one. */
+static int in_body(const struct graph_node *node)
+{
+    for (const struct graph *graph = node->graph; graph && graph->owner; graph = graph->owner->graph)
+        if (graph->owner->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL) return 1;
+    return 0;
+}
 
 int vgpu_part_can(const struct graph_step *step)
 {
@@ -26,11 +43,19 @@ int vgpu_part_can(const struct graph_step *step)
     case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
     case CU_GRAPH_NODE_TYPE_MEM_FREE:
     case CU_GRAPH_NODE_TYPE_CONDITIONAL: return 1;
-    case CU_GRAPH_NODE_TYPE_KERNEL: return params->kernel.attribute_count == 0 && params->kernel.bytes <= VALUES_MAX;
-    case CU_GRAPH_NODE_TYPE_MEMSET: return in_window(params->set.dst);
+    case CU_GRAPH_NODE_TYPE_KERNEL:
+        /* Outside of bodies a launch with attributes goes by itself: the driver's word on it is the launch's own. */
+        return params->kernel.bytes <= VALUES_MAX && (params->kernel.attribute_count == 0 || (params->kernel.attribute_count <= ATTRIBUTES_MAX && in_body(step->node)));
+    case CU_GRAPH_NODE_TYPE_MEMSET: return in_window(params->set.dst) || in_body(step->node); /* pinned memory, variables: the executor knows which */
     case CU_GRAPH_NODE_TYPE_MEMCPY: {
         const CUDA_MEMCPY3D *copy = &params->copy;
-        return is_device(copy->srcMemoryType, copy->srcDevice) && is_device(copy->dstMemoryType, copy->dstDevice) && copy->WidthInBytes && copy->Height && copy->Depth;
+        if (!copy->WidthInBytes || !copy->Height || !copy->Depth) return 0;
+        int from = is_device(copy->srcMemoryType, copy->srcDevice), to = is_device(copy->dstMemoryType, copy->dstDevice);
+        if (from && to) return 1;
+        if (!in_body(step->node)) return 0;
+        from |= copy->srcMemoryType == CU_MEMORYTYPE_DEVICE || is_pinned(copy->srcMemoryType, copy->srcDevice, copy->srcHost);
+        to |= copy->dstMemoryType == CU_MEMORYTYPE_DEVICE || is_pinned(copy->dstMemoryType, copy->dstDevice, copy->dstHost);
+        return from && to;
     }
     default: return 0;
     }
@@ -74,13 +99,21 @@ static void put_kernel(struct words *words, const struct graph_node *node)
     put(words, kernel->shared);
     put(words, (uint32_t)kernel->bytes);
     put(words, !node->disabled);
-    put(words, 0);
+    put(words, kernel->attribute_count);
     for (size_t i = 0; i < kernel->bytes; i += 8) {
         uint64_t value = 0;
         memcpy(&value, kernel->data + i, kernel->bytes - i < 8 ? kernel->bytes - i : 8);
         put64(words, value);
     }
+    for (unsigned i = 0; i < kernel->attribute_count; i++) {
+        uint64_t value[sizeof kernel->attributes->value / 8];
+        memcpy(value, &kernel->attributes[i].value, sizeof value);
+        put64(words, (uint64_t)kernel->attributes[i].id);
+        for (size_t k = 0; k < sizeof value / sizeof *value; k++) put64(words, value[k]);
+    }
 }
+
+static CUdeviceptr address_of(CUmemorytype type, CUdeviceptr device, const void *host) { return type == CU_MEMORYTYPE_HOST ? (CUdeviceptr)(uintptr_t)host : device; }
 
 /* Pitches and heights as the driver means them: 0 is what is copied. */
 static void put_end(struct words *words, CUdeviceptr base, size_t x, size_t y, size_t z, size_t pitch, size_t height, const CUDA_MEMCPY3D *copy)
@@ -111,8 +144,8 @@ static uint32_t put_body(struct words *words, const struct graph_node *node, uin
     }
     case CU_GRAPH_NODE_TYPE_MEMCPY: {
         const CUDA_MEMCPY3D *copy = &node->params.copy;
-        put_end(words, copy->srcDevice, copy->srcXInBytes, copy->srcY, copy->srcZ, copy->srcPitch, copy->srcHeight, copy);
-        put_end(words, copy->dstDevice, copy->dstXInBytes, copy->dstY, copy->dstZ, copy->dstPitch, copy->dstHeight, copy);
+        put_end(words, address_of(copy->srcMemoryType, copy->srcDevice, copy->srcHost), copy->srcXInBytes, copy->srcY, copy->srcZ, copy->srcPitch, copy->srcHeight, copy);
+        put_end(words, address_of(copy->dstMemoryType, copy->dstDevice, copy->dstHost), copy->dstXInBytes, copy->dstY, copy->dstZ, copy->dstPitch, copy->dstHeight, copy);
         put64(words, copy->WidthInBytes);
         put64(words, copy->Height);
         put64(words, copy->Depth);

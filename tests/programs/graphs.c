@@ -720,6 +720,44 @@ static void conditions(void)
     CU(cuGraphExecDestroy(exec));
     CU(cuGraphDestroy(graph));
 
+    /* What else the device may do in a body: copies of pinned memory and of a module's variable, a child graph, kernels with attributes. */
+    uint32_t *pinned, turns = 0;
+    CUgraph child;
+    CU(cuMemHostAlloc((void **)&pinned, 64, CU_MEMHOSTALLOC_DEVICEMAP));
+    CU(cuGraphCreate(&graph, 0));
+    CU(cuGraphConditionalHandleCreate(&handle, graph, context, 1, CU_GRAPH_COND_ASSIGN_DEFAULT));
+    CU(cuGraphAddEmptyNode(&first, graph, NULL, 0));
+    conditional(graph, &first, handle, CU_GRAPH_COND_TYPE_WHILE, 1, &body);
+    CU(cuGraphAddEmptyNode(&node, body, NULL, 0));
+    CUDA_MEMCPY3D there = {.srcMemoryType = CU_MEMORYTYPE_HOST, .srcHost = pinned, .dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstDevice = memory + 4 * 3, .WidthInBytes = 4, .Height = 1, .Depth = 1};
+    CUDA_MEMCPY3D back = {.srcMemoryType = CU_MEMORYTYPE_DEVICE, .srcDevice = memory + 4 * 1, .dstMemoryType = CU_MEMORYTYPE_UNIFIED, .dstDevice = (CUdeviceptr)(uintptr_t)(pinned + 1), .WidthInBytes = 4, .Height = 1, .Depth = 1};
+    CU(cuGraphAddMemcpyNode(&node, body, &node, 1, &there, context));
+    CU(cuGraphCreate(&child, 0));
+    mad_node(child, NULL, 0, 1, 1, 1);
+    CU(cuGraphAddChildGraphNode(&node, body, &node, 1, child));
+    CU(cuGraphDestroy(child));
+    CU(cuGraphAddMemcpyNode(&node, body, &node, 1, &back, context));
+    node = condition_kernel(body, &node, 1, countdown, 0, handle);
+    CUkernelNodeAttrValue value = {.cooperative = 1}, value_back = {0};
+    CU(cuGraphKernelNodeSetAttribute(node, CU_LAUNCH_ATTRIBUTE_COOPERATIVE, &value));
+    CU(cuGraphKernelNodeGetAttribute(node, CU_LAUNCH_ATTRIBUTE_COOPERATIVE, &value_back));
+    TRUE_OR_DIE(value_back.cooperative == 1);
+    exec = instantiate(graph);
+    for (int i = 0; i < 2; i++) {
+        pinned[0] = 4711 + (uint32_t)i;
+        set_word(0, 5);
+        set_word(1, 100);
+        run(exec);
+        turns = word(1) - 100;
+        TRUE_OR_DIE(word(0) == 0 && turns == 5 && word(3) == 4711 + (uint32_t)i && pinned[1] == 105);
+    }
+    CU(cuMemFreeHost(pinned)); /* what the graph names is gone: the launch fails, and nothing else does */
+    CUresult gone = cuGraphLaunch(exec, NULL);
+    if (gone == CUDA_SUCCESS) gone = cuCtxSynchronize();
+    TRUE_OR_DIE(gone != CUDA_SUCCESS);
+    CU(cuGraphExecDestroy(exec));
+    CU(cuGraphDestroy(graph));
+
     /* if, with else; switch inside of it */
     CU(cuGraphCreate(&graph, 0));
     CU(cuGraphConditionalHandleCreate(&handle, graph, context, 0, 0));

@@ -12,9 +12,10 @@ import { PARAM_BYTES_MAX } from '../code/params.ts';
 import type { Context } from '../context.ts';
 import type { Invocation } from '../invocation.ts';
 import { copyFrom } from '../system.ts';
-import { type Node, NodeKind } from './nodes.ts';
+import { ATTRIBUTE_WORDS, attributesAt, type Node, NodeKind } from './nodes.ts';
 
 const MEMORY_DEVICE = 2;
+const MEMORY_UNIFIED = 4;
 const TYPE_CONDITIONAL = 13;
 
 /** What a client has instantiated. */
@@ -88,16 +89,38 @@ function setParams({ body }: Node): number {
 }
 
 /** CUDA_MEMCPY3D: of each end the type at 32, the address at 48, pitch and height at 72 and 80; the target's 88 bytes on; extents at 176. */
-function copyParams({ body }: Node): number {
+function copyParams(v: Invocation, { body }: Node): number {
+  const { hostWindowBase, hostWindowSize } = v.executor.memory;
   given.fill(0);
   for (const [from, at] of [[0, 0], [6, 88]] as const) {
-    given.writeUInt32LE(MEMORY_DEVICE, at + 32);
-    given.writeBigUInt64LE(low(body, from), at + 48);
+    const address = low(body, from);
+    const pinned = address >= BigInt(hostWindowBase) && address < BigInt(hostWindowBase + hostWindowSize);
+    given.writeUInt32LE(pinned ? MEMORY_UNIFIED : MEMORY_DEVICE, at + 32);
+    given.writeBigUInt64LE(address, at + 48);
     given.writeBigUInt64LE(low(body, from + 2), at + 72);
     given.writeBigUInt64LE(low(body, from + 4), at + 80);
   }
   for (let i = 0; i < 3; i++) given.writeBigUInt64LE(low(body, 12 + 2 * i), 176 + 8 * i);
   return givenAddress;
+}
+
+/** Gives a kernel's node in the driver's graph its attributes. */
+function setAttributes(v: Invocation, native: number, { body }: Node): number {
+  for (let i = 0, at = attributesAt(body); i < body[11]; i++, at += ATTRIBUTE_WORDS) {
+    given.fill(0);
+    for (let word = 2; word < ATTRIBUTE_WORDS; word++) given.writeInt32LE(body[at + word], (word - 2) * 4);
+    const status = v.driver.cuGraphKernelNodeSetAttribute(native, body[at], givenAddress);
+    if (status !== 0) return status;
+  }
+  return 0;
+}
+
+/** Whether two kernels have the same attributes. */
+function sameAttributes(a: Int32Array, b: Int32Array): boolean {
+  if (a[11] !== b[11]) return false;
+  const [from, other] = [attributesAt(a), attributesAt(b)];
+  for (let i = 0; i < a[11] * ATTRIBUTE_WORDS; i++) if (a[from + i] !== b[other + i]) return false;
+  return true;
 }
 
 /** Adds one node; `out` gets it. */
@@ -106,11 +129,11 @@ function addNode(v: Invocation, graph: Graph, native: number, node: Node): numbe
   switch (node.kind) {
     case NodeKind.kernel:
       graph.callables.add(node.callable!);
-      return driver.cuGraphAddKernelNode_v2(outAddress, native, 0, 0, kernelParams(node, graph));
+      return driver.cuGraphAddKernelNode_v2(outAddress, native, 0, 0, kernelParams(node, graph)) || setAttributes(v, Number(out[0]), node);
     case NodeKind.set:
       return driver.cuGraphAddMemsetNode(outAddress, native, 0, 0, setParams(node), graph.contextNative);
     case NodeKind.copy:
-      return driver.cuGraphAddMemcpyNode(outAddress, native, 0, 0, copyParams(node), graph.contextNative);
+      return driver.cuGraphAddMemcpyNode(outAddress, native, 0, 0, copyParams(v, node), graph.contextNative);
     default:
       return driver.cuGraphAddEmptyNode(outAddress, native, 0, 0);
   }
@@ -209,10 +232,12 @@ export function setNode(v: Invocation, graph: Graph, index: number, node: Node):
   const before = graph.nodes[index];
   const native = Number(graph.drivers[index]);
   if (before.kind !== node.kind) return CUresult.INVALID_VALUE;
+  // No driver can change them in an executable graph.
+  if (node.kind === NodeKind.kernel && !sameAttributes(before.body, node.body)) return CUresult.NOT_SUPPORTED;
   let status: number;
   if (node.kind === NodeKind.kernel) status = driver.cuGraphExecKernelNodeSetParams_v2(graph.exec, native, kernelParams(node, graph));
   else if (node.kind === NodeKind.set) status = driver.cuGraphExecMemsetNodeSetParams(graph.exec, native, setParams(node), graph.contextNative);
-  else if (node.kind === NodeKind.copy) status = driver.cuGraphExecMemcpyNodeSetParams(graph.exec, native, copyParams(node), graph.contextNative);
+  else if (node.kind === NodeKind.copy) status = driver.cuGraphExecMemcpyNodeSetParams(graph.exec, native, copyParams(v, node), graph.contextNative);
   else return CUresult.INVALID_VALUE;
   if (status === 0 && before.enabled !== node.enabled) status = driver.cuGraphNodeSetEnabled(graph.exec, native, node.enabled ? 1 : 0);
   if (status !== 0) return status;

@@ -2,9 +2,9 @@
  * Graphs: GRAPH_NODES, GRAPH_MAKE, GRAPH_SET, GRAPH_LAUNCH, GRAPH_END.
  *
  * What arrives is the part of a client's graph that the device does alone: kernels, sets and copies of device memory, conditionals of
- * those. Host functions, pageable and pinned memory, events and memory operations stay with the client, which sends them as the
- * calls that they are, between the launches of such parts. So nothing of ours and nothing that can vanish is ever inside a driver's
- * graph: functions and memory are looked at again at each launch.
+ * those, whose bodies may copy from and to pinned memory too. Host functions, pageable and elsewhere pinned memory, events and memory
+ * operations stay with the client, which sends them as the calls that they are, between the launches of such parts. Functions and
+ * memory are looked at again at each launch, and what the client frees stays until its work is done.
  */
 import type { Driver } from '../../driver/driver.ts';
 import { CUresult } from '../../driver/errors.ts';

@@ -4,9 +4,10 @@
  *   kind, words in all (even), graph (0: the top one; else a conditional's body), how many dependencies
  *   the dependencies: numbers of nodes of the same graph, padded to an even number
  *   by kind, from an even word on:
- *     kernel       function (u64), grid x y z, block x y z, shared, parameter bytes, enabled, 0; the parameters, padded to 8
+ *     kernel       function (u64), grid x y z, block x y z, shared, parameter bytes, enabled, attributes; the parameters, padded to 8; of each
+ *                  attribute the id (u64) and 64 bytes of value
  *     set          address, pitch, width, rows (u64), value, element, enabled, 0
- *     copy         source, its pitch, its height, target, its pitch, its height, width, rows, depth (u64), enabled, 0: of device memory
+ *     copy         source, its pitch, its height, target, its pitch, its height, width, rows, depth (u64), enabled, 0: device or pinned memory
  *     empty
  *     conditional  handle (u64), type, size, default, flags, number of its first body, 0
  *
@@ -75,7 +76,11 @@ function checkBody(v: Invocation, node: Node): number {
       const bytes = body[9] >>> 0;
       if (bytes < node.callable.paramBytes || bytes > PARAM_BYTES_MAX || body.length < 12 + ((bytes + 7) >> 3) * 2) return CUresult.INVALID_VALUE;
       node.enabled = body[10] !== 0;
-      return 0;
+      if (body[11] !== 0) {
+        const status = checkAttributes(node);
+        if (status !== 0) return status;
+      }
+      break;
     }
     case NodeKind.set: {
       if (body.length < 12) return CUresult.INVALID_VALUE;
@@ -117,6 +122,30 @@ function checkBody(v: Invocation, node: Node): number {
       return CUresult.INVALID_VALUE;
   }
   return allowed(v, node) ? 0 : CUresult.INVALID_VALUE;
+}
+
+/** CUlaunchAttributeIDs that nodes have, all of values alone but for the first, which names memory. */
+const ACCESS_POLICY_WINDOW = 1;
+const NODE_ATTRIBUTES: ReadonlySet<number> = new Set([ACCESS_POLICY_WINDOW, 2, 4, 5, 8, 9, 10, 11, 14, 16]);
+const ATTRIBUTES_MAX = 32;
+/** An id and 64 bytes. */
+export const ATTRIBUTE_WORDS = 18;
+
+/** Word of a kernel's body at which its attributes begin. */
+export const attributesAt = (body: Int32Array): number => 12 + (((body[9] >>> 0) + 7) >> 3) * 2;
+
+function checkAttributes(node: Node): number {
+  const { body } = node;
+  const count = body[11] >>> 0;
+  const first = attributesAt(body);
+  if (count > ATTRIBUTES_MAX || body.length < first + count * ATTRIBUTE_WORDS) return CUresult.INVALID_VALUE;
+  for (let i = 0; i < count; i++) {
+    const at = first + i * ATTRIBUTE_WORDS;
+    if (!NODE_ATTRIBUTES.has(body[at]) || body[at + 1] !== 0) return CUresult.INVALID_VALUE;
+    // base_ptr, num_bytes, ...: an empty window may point anywhere
+    if (body[at] === ACCESS_POLICY_WINDOW && u64(body, at + 4) !== 0) node.touched.push({ address: u64(body, at + 2), bytes: u64(body, at + 4), write: false });
+  }
+  return 0;
 }
 
 /** Whether the client may touch all that the node does. */
