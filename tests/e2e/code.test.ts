@@ -2,6 +2,7 @@
 // Modules, libraries, linking and launches: the same program on the software GPU alone and in a zone, once more with the client under
 // ASan and UBSan; what kernels print; the quota with code in it; clients killed in the middle of launches; code of two clients.
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -74,6 +75,29 @@ test('what the kernels of two clients print never mixes', async () => {
     return new Promise<string>((done) => child.on('close', () => done(out)))
   })
   for (const out of await Promise.all(clients)) assert.is(out, wanted)
+  await empty('a')
+})
+
+test('an image that the executor has is not sent again, wherever in the program it lies and however it is loaded', async () => {
+  const child = spawn(program('code'), ['again'], { env: { ...process.env, ...daemon.env('a') } })
+  const ended = new Promise((done) => child.on('close', done))
+  const said: number[] = []
+  // What has been sent is kept, and counts as staging, to the byte.
+  for (const word of ['first', 'again', 'other']) {
+    const [line] = (await Promise.race([once(child.stdout, 'data'), ended.then(() => ['it ended'])])) as [Buffer]
+    assert.is(line.toString(), `${word}\n`)
+    let usage = daemon.usage('a')
+    await until('the usage to be told', () => {
+      const before = usage
+      usage = daemon.usage('a')
+      return usage.staging === before.staging && usage.memory === before.memory && usage.calls === before.calls
+    })
+    said.push(usage.staging)
+    child.stdin.write('\n')
+  }
+  assert.is(await ended, 0)
+  assert.is(said[1], said[0], 'nine loads of the same sent nothing')
+  assert.is(said[2] - said[0], (1 << 20) + 1, 'another image was sent, once')
   await empty('a')
 })
 

@@ -3,6 +3,7 @@
  *   code             everything below
  *   code print       kernels print; standard output is compared by the caller
  *   code assert X    a kernel's assertion, of the text X, fails; standard error is compared by the caller
+ *   code again       loads an image of 1 MiB; upon a line the same from other places, in every way; upon one more another
  *   code quota N     in a zone of N bytes: code and its variables are counted to the byte
  *   code storm       launches without end, until it is killed */
 #include <pthread.h>
@@ -590,6 +591,43 @@ static void storm(void)
     for (;;) launch(count, 4, 32, NULL, (void *[]){&at});
 }
 
+/* An image of a MiB, at an address of its own. */
+static char *mebibyte(char filling)
+{
+    char *image = malloc((1 << 20) + 1);
+    size_t length = (size_t)sprintf(image, "%s//", text);
+    memset(image + length, filling, (1 << 20) - length);
+    image[1 << 20] = 0;
+    return image;
+}
+
+static void step(const char *what)
+{
+    printf("%s\n", what);
+    fflush(stdout);
+    TRUE_OR_DIE(getchar() == '\n');
+}
+
+static void again(void)
+{
+    CUmodule modules[9];
+    CUlibrary library;
+    char log[100] = "?";
+    float wall = -1;
+    CUjit_option options[] = {(CUjit_option)2, (CUjit_option)3, (CUjit_option)4}; /* the time, a log, its size */
+    void *values[] = {NULL, log, (void *)(uintptr_t)sizeof log};
+    CU(cuModuleLoadData(&modules[0], mebibyte('a')));
+    step("first");
+    for (int i = 1; i < 8; i++) CU(cuModuleLoadData(&modules[i], mebibyte('a')));
+    CU(cuLibraryLoadData(&library, mebibyte('a'), NULL, NULL, 0, NULL, NULL, 0));
+    CU(cuModuleLoadDataEx(&modules[8], mebibyte('a'), 3, options, values));
+    memcpy(&wall, &values[0], sizeof wall);
+    TRUE_OR_DIE(wall >= 0 && log[0] != '?');
+    step("again");
+    CU(cuModuleLoadData(&modules[0], mebibyte('b')));
+    step("other");
+}
+
 /* Bytes of a text as an initialiser. */
 static char *bytes_of(char *at, const char *name, const char *value)
 {
@@ -631,6 +669,7 @@ int main(int argc, char **argv)
     CU(cuInit(0));
     CU(cuCtxCreate_v2(&context, 0, 0));
     if (argc > 1 && !strcmp(argv[1], "print")) print();
+    else if (argc > 1 && !strcmp(argv[1], "again")) again();
     else if (argc > 2 && !strcmp(argv[1], "assert")) insist(argv[2]);
     else if (argc > 2 && !strcmp(argv[1], "quota")) quota(strtoull(argv[2], NULL, 0));
     else if (argc > 1 && !strcmp(argv[1], "storm")) storm();
