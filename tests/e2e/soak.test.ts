@@ -1,5 +1,5 @@
 // test: alone timeout 600
-// 1,000 clients that connect, allocate, copy and die by SIGKILL at random, 16 at a time over 4 zones: at the end nothing of
+// 1,000 clients that connect, allocate, copy, launch, capture, load code and die by SIGKILL at random, 16 at a time over 4 zones: at the end nothing of
 // them is left: no byte, handle, process, shared memory object or descriptor. RINGFENCE_SOAK sets another number.
 import { spawn } from 'node:child_process'
 import { test } from 'uvu'
@@ -23,6 +23,12 @@ test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
       assert.is(daemon.in(zone, tour, ['16']).status, 0, `warm-up in ${zone}`)
     }
     const environments = ZONES.map((zone) => ({ ...process.env, ...daemon.env(zone) }))
+    // The first code that an executor is given starts its loader, which has descriptors of its own.
+    await Promise.all(environments.map((env) => new Promise<void>((done) => {
+      const child = spawn(mayhem, ['1'], { env, stdio: 'ignore' })
+      child.once('exit', () => done())
+      setTimeout(() => child.kill('SIGKILL'), 2000)
+    })))
     // The last zone took the spare executor: the next spare is one of the processes.
     await until('the pool to be full', () => {
       const { pool } = JSON.parse(daemon.must('status', '--json')) as { pool: { size: number; ready: number } }
