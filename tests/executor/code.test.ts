@@ -92,7 +92,7 @@ test('containers that lie about their lengths never reach the driver', async () 
   const refused = async (bytes: Uint8Array, what: string, parts = 0): Promise<void> => assert.is(await load(client, await send(client, bytes, parts)), CUresult.INVALID_IMAGE, what)
   assert.is(await load(client, await send(client, fatbin)), 0, 'as it is')
   await refused(fatbin.subarray(0, fatbin.length - 8), 'cut off')
-  for (const [at, value] of [[8, 2 ** 31], [8, fatbin.length * 2], [16 + 4, 2 ** 31], [16 + 8, fatbin.length], [16 + 4, 8]] as const) {
+  for (const [at, value] of [[8, 2 ** 31], [8, fatbin.length * 2], [16 + 4, 2 ** 31], [16 + 8, fatbin.length], [16 + 4, 8], [16 + 56, 2 ** 28 + 1] /* would become more than any code is */] as const) {
     const lying = Buffer.from(fatbin)
     lying.writeUInt32LE(value, at)
     await refused(lying, `${value} at ${at}`)

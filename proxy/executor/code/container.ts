@@ -21,8 +21,8 @@ export const FATBIN_HEADER = 16;
 /** Fat binaries in one wrapper begin at multiples of this. */
 export const PART_ALIGN = 16;
 const ENTRY_MIN = 64;
-/** No code is that large once it is expanded, whatever its entry says. */
-const EXPANDED_MAX = 2 ** 31;
+/** What an entry may become: LZ4 makes 255 bytes of one, and the memory for it is the driver domain's, not the zone's. */
+const EXPANDED_MAX = 2 ** 28;
 const NOBITS = 8;
 /** Of a fat binary's entry: its kind, and the flags for LZ4 and Zstandard. */
 const KIND_ELF = 2;
