@@ -2,6 +2,9 @@
 #include "image.h"
 
 #include <ctype.h>
+#ifdef __linux__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +69,10 @@ void rf_jit_report(const struct rf_jit *jit, const char *log) {
 
 /* ---- images by content -------------------------------------------------------------------------------------------- */
 
-#define KEPT 16 /* images that nobody uses any more are kept up to this number: programs load the same code again */
+/* Images that nobody uses any more are kept up to this number and size of their texts: programs load the same code again. Decoded, a text takes
+ * some hundred times its size, and the process may be one that serves many programs. */
+#define KEPT 16
+#define KEPT_BYTES ((size_t)1 << 20)
 
 static pthread_mutex_t images_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct image *images; /* the most recently used first */
@@ -83,13 +89,17 @@ static void destroy(struct image *image) {
   free(image);
 }
 
-/* Takes what nobody uses beyond KEPT out of the list; the lock is held. */
+/* Takes what nobody uses beyond KEPT and KEPT_BYTES out of the list; the lock is held. */
 static struct image *take_superfluous(void) {
   struct image *superfluous = NULL;
   unsigned idle = 0;
+  size_t bytes = 0;
   for (struct image **link = &images; *link;) {
     struct image *const image = *link;
-    if (atomic_load(&image->references) == 0 && ++idle > KEPT) {
+    const bool unused = atomic_load(&image->references) == 0;
+    if (unused) bytes += image->length;
+    if (unused && (++idle > KEPT || bytes > KEPT_BYTES)) {
+      bytes -= image->length;
       *link = image->next;
       image->next = superfluous;
       superfluous = image;
@@ -120,11 +130,16 @@ void rf_image_release(struct image *image) {
   atomic_fetch_sub(&image->references, 1);
   struct image *superfluous = take_superfluous();
   pthread_mutex_unlock(&images_lock);
+  size_t large = 0;
   while (superfluous) {
     struct image *const next = superfluous->next;
+    large += superfluous->length;
     destroy(superfluous);
     superfluous = next;
   }
+#ifdef __GLIBC__
+  if (large > KEPT_BYTES) malloc_trim(0); /* many small pieces: the system has them back only when asked */
+#endif
 }
 
 /* The number in `.target sm_80`. */
