@@ -15,8 +15,8 @@ void rows_memory(void)
     E(OUT_OF_MEMORY, cuMemAlloc_v2(&p, (size_t)1 << 46));
     E(OUT_OF_MEMORY, cuMemAlloc_v2(&p, SIZE_MAX));
     HOLDS(p == 0x1234);
-    E(INVALID_VALUE, cuMemGetInfo_v2(NULL, &total));
-    E(INVALID_VALUE, cuMemGetInfo_v2(&size, NULL));
+    OK(cuMemGetInfo_v2(NULL, &total)); /* fills in what it is given a place for */
+    OK(cuMemGetInfo_v2(&size, NULL));
     E(INVALID_VALUE, cuMemAllocPitch_v2(NULL, &pitch, 16, 16, 4));
     E(INVALID_VALUE, cuMemAllocPitch_v2(&p, NULL, 16, 16, 4));
     E(INVALID_VALUE, cuMemAllocPitch_v2(&p, &pitch, 0, 16, 4));
