@@ -32,6 +32,7 @@ struct member { /* a stream that takes part */
   struct graph_stream stream;
   struct capture *capture;
   struct set set;
+  bool gone;         /* the stream is destroyed; its work must be joined all the same */
   CUgraphNode *told; /* what cuStreamGetCaptureInfo gave out last */
   CUgraphEdgeData *told_edges;
 };
@@ -103,7 +104,7 @@ static CUresult set_split(const struct set *set, struct graph_node ***nodes, CUg
 
 static struct member *member_of(uint64_t key) {
   struct member *at = members;
-  while (at && at->stream.key != key) at = at->next;
+  while (at && (at->gone || at->stream.key != key)) at = at->next;
   return at;
 }
 
@@ -164,7 +165,7 @@ static bool implicit(const struct graph_stream *stream, bool ends, CUresult *res
   bool found = false;
   if (!stream->legacy) return false;
   for (struct member *at = members; at; at = at->next) {
-    if (at->stream.context != stream->context || !at->stream.blocking) continue;
+    if (at->gone || at->stream.context != stream->context || !at->stream.blocking) continue;
     found = true;
     if (ends) invalidate(at->capture);
   }
@@ -432,9 +433,8 @@ void graph_capture_event_gone(CUevent event) {
 
 static void member_gone(struct member *member) {
   struct capture *const capture = member->capture;
-  invalidate(capture);
   if (capture->origin != member) {
-    leave(member);
+    member->gone = true;
     return;
   }
   /* Nobody can end it any more. */
@@ -458,8 +458,11 @@ void graph_context_gone(uint64_t context) {
   graph_lock();
   for (struct member *member = members; member;) {
     struct member *const next = member->next;
-    const bool ends = member->stream.context == context;
-    if (ends) member_gone(member);
+    const bool ends = member->stream.context == context && !member->gone;
+    if (ends) {
+      invalidate(member->capture);
+      member_gone(member);
+    }
     member = ends ? members : next; /* others may have left with it */
   }
   graph_memory_context_gone(context);
@@ -561,17 +564,19 @@ static CUresult end_in(const struct graph_stream *stream, CUgraph *out) {
   const bool given = capture->given;
   graph->capturing = false;
   finish(capture);
-  *out = result ? NULL : (CUgraph)(uintptr_t)graph->handle;
+  if (out) *out = result ? NULL : (CUgraph)(uintptr_t)graph->handle;
   if (result && !given) graph_free(graph);
   return result;
 }
 
 static CUresult end(unsigned abi, CUstream handle, CUgraph *out) {
   GRAPH_ENTER();
-  if (!out) return CUDA_ERROR_INVALID_VALUE;
   struct graph_stream stream;
   graph_lock();
   CUresult result = graph_env_stream(handle, abi, &stream);
+  /* A capture into a graph of the caller's gives out nothing new. */
+  const struct member *const member = result ? NULL : member_of(stream.key);
+  if (!out && !(member && member->capture->given)) result = CUDA_ERROR_INVALID_VALUE;
   if (!result) result = end_in(&stream, out);
   graph_unlock();
   graph_objects_run();

@@ -257,14 +257,36 @@ static void forks(void)
     run(graph);
     CU(cuEventQuery(joined));
     CU(cuGraphDestroy(graph));
-    /* a stream that is destroyed takes its capture with it */
-    CUstream third;
-    CU(cuStreamCreate(&third, CU_STREAM_NON_BLOCKING));
+    /* a stream that is destroyed has done its part, but what it did must be joined */
+    for (int joins = 0; joins < 2; joins++) {
+        CUstream third;
+        CU(cuStreamCreate(&third, CU_STREAM_NON_BLOCKING));
+        begin(CU_STREAM_CAPTURE_MODE_GLOBAL);
+        CU(cuEventRecord(event, stream));
+        CU(cuStreamWaitEvent(third, event, 0));
+        CU(cuMemsetD32Async(memory, 5, 1, third));
+        CU(cuEventRecord(joined, third));
+        CU(cuStreamDestroy_v2(third));
+        if (joins) {
+            CU(cuStreamWaitEvent(stream, joined, 0));
+            graph = end();
+            run(graph);
+            CU(cuGraphDestroy(graph));
+        } else {
+            CU_FAILS(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, cuStreamEndCapture(stream, &graph));
+        }
+    }
+    /* what is captured into a graph of one's own need not be given out */
+    CU(cuGraphCreate(&graph, 0));
+    CU(cuStreamBeginCaptureToGraph(stream, graph, NULL, NULL, 0, CU_STREAM_CAPTURE_MODE_GLOBAL));
+    CU(cuMemsetD32Async(memory, 5, 1, stream));
+    CU(cuStreamEndCapture(stream, NULL));
+    CU(cuGraphGetNodes(graph, NULL, &count));
+    TRUE_OR_DIE(count == 1);
+    CU(cuGraphDestroy(graph));
     begin(CU_STREAM_CAPTURE_MODE_GLOBAL);
-    CU(cuEventRecord(event, stream));
-    CU(cuStreamWaitEvent(third, event, 0));
-    CU(cuStreamDestroy_v2(third));
-    ends_invalid();
+    CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuStreamEndCapture(stream, NULL));
+    CU(cuGraphDestroy(end()));
 }
 
 /* ---- modes ---- */
