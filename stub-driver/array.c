@@ -97,6 +97,7 @@ CUresult cuArray3DCreate_v2(CUarray *pHandle, const CUDA_ARRAY3D_DESCRIPTOR *pAl
 }
 
 CUresult cuArrayCreate_v2(CUarray *pHandle, const CUDA_ARRAY_DESCRIPTOR *d) {
+  RF_ENTER();
   if (!d) return CUDA_ERROR_INVALID_VALUE;
   const CUDA_ARRAY3D_DESCRIPTOR wide = {.Width = d->Width, .Height = d->Height, .Format = d->Format, .NumChannels = d->NumChannels};
   return create(__func__, pHandle, &wide);
@@ -126,11 +127,13 @@ static CUresult describe(const char *call, CUarray handle, CUDA_ARRAY3D_DESCRIPT
 }
 
 CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *pArrayDescriptor, CUarray hArray) {
+  RF_ENTER();
   return pArrayDescriptor ? describe(__func__, hArray, pArrayDescriptor) : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuArrayGetDescriptor_v2(CUDA_ARRAY_DESCRIPTOR *out, CUarray hArray) {
   CUDA_ARRAY3D_DESCRIPTOR d;
+  RF_ENTER();
   if (!out) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(describe(__func__, hArray, &d));
   *out = (CUDA_ARRAY_DESCRIPTOR){.Width = d.Width, .Height = d.Height, .Format = d.Format, .NumChannels = d.NumChannels};

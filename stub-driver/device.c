@@ -181,6 +181,7 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
 
 CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice dev) {
   size_t wide = 0;
+  RF_ENTER();
   if (!bytes) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(cuDeviceTotalMem_v2(&wide, dev));
   *bytes = wide > UINT32_MAX ? UINT32_MAX : (unsigned)wide;

@@ -115,6 +115,7 @@ CUresult cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int v
 
 CUresult cuFuncGetName(const char **name, CUfunction hfunc) {
   struct callable callable;
+  RF_ENTER();
   if (!name || !hfunc) return CUDA_ERROR_INVALID_VALUE; /* documented so, of both */
   RF_TRY(find(__func__, hfunc, &callable));
   *name = rf_kernel_name(callable.ptx);

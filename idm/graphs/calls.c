@@ -63,30 +63,35 @@ static CUgraphNodeParams of_event(CUgraphNodeType type, CUevent event) { return 
 static CUgraphNodeParams of_child(CUgraph child) { return (CUgraphNodeParams){.type = CU_GRAPH_NODE_TYPE_GRAPH, .graph = {.graph = child}}; }
 
 CUresult GRAPH_CALL(cuGraphAddKernelNode)(ADD_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams) {
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_kernel_v1(nodeParams);
   return ADD(&given, NULL);
 }
 
 CUresult GRAPH_CALL(cuGraphAddKernelNode_v2)(ADD_PARAMETERS, const CUDA_KERNEL_NODE_PARAMS *nodeParams) {
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_kernel(nodeParams);
   return ADD(&given, NULL);
 }
 
 CUresult GRAPH_CALL(cuGraphAddMemcpyNode)(ADD_PARAMETERS, const CUDA_MEMCPY3D *copyParams, CUcontext ctx) {
+  GRAPH_ENTER();
   if (!copyParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_copy(copyParams, ctx);
   return ADD(&given, NULL);
 }
 
 CUresult GRAPH_CALL(cuGraphAddMemsetNode)(ADD_PARAMETERS, const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext ctx) {
+  GRAPH_ENTER();
   if (!memsetParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_set(memsetParams, ctx);
   return ADD(&given, NULL);
 }
 
 CUresult GRAPH_CALL(cuGraphAddHostNode)(ADD_PARAMETERS, const CUDA_HOST_NODE_PARAMS *nodeParams) {
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_host(nodeParams);
   return ADD(&given, NULL);
@@ -113,12 +118,14 @@ CUresult GRAPH_CALL(cuGraphAddEventWaitNode)(ADD_PARAMETERS, CUevent event) {
 }
 
 CUresult GRAPH_CALL(cuGraphAddBatchMemOpNode)(ADD_PARAMETERS, const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams) {
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_memops(nodeParams);
   return ADD(&given, NULL);
 }
 
 CUresult GRAPH_CALL(cuGraphAddMemAllocNode)(ADD_PARAMETERS, CUDA_MEM_ALLOC_NODE_PARAMS *nodeParams) {
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEM_ALLOC, .alloc = *nodeParams};
   CUgraphNodeParams made;
@@ -167,6 +174,7 @@ static CUresult get(CUgraphNode handle, CUgraphNodeType type, CUgraphNodeParams 
 #define GET_CALL(name, type, parameters, out, value)           \
   CUresult GRAPH_CALL(name) parameters {                       \
     CUgraphNodeParams got;                                     \
+    GRAPH_ENTER();                                             \
     if (!out) return CUDA_ERROR_INVALID_VALUE;                 \
     GRAPH_TRY(get(hNode, CU_GRAPH_NODE_TYPE_##type, &got));    \
     *out = value;                                              \
@@ -187,6 +195,7 @@ GET_CALL(cuGraphMemFreeNodeGetParams, MEM_FREE, (CUgraphNode hNode, CUdeviceptr 
 
 CUresult GRAPH_CALL(cuGraphKernelNodeGetParams)(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams) {
   CUgraphNodeParams got;
+  GRAPH_ENTER();
   if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;
   GRAPH_TRY(get(hNode, CU_GRAPH_NODE_TYPE_KERNEL, &got));
   if (!got.kernel.func) got.kernel.func = (CUfunction)got.kernel.kern; /* v1 knows no other place */
@@ -238,12 +247,14 @@ static CUresult exec_set(CUgraphExec exec, CUgraphNode node, const CUgraphNodePa
 /* For a node of a graph, and for the same node in an executable graph. */
 #define SET_CALL(name, type, made)                                            \
   CUresult GRAPH_CALL(name)(CUgraphNode hNode, const type *nodeParams) {      \
+    GRAPH_ENTER();                                                            \
     if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;                         \
     const CUgraphNodeParams given = made;                                     \
     return set(hNode, &given);                                                \
   }
 #define EXEC_CALL(name, type, made)                                                               \
   CUresult GRAPH_CALL(name)(CUgraphExec hGraphExec, CUgraphNode hNode, const type *nodeParams) {  \
+    GRAPH_ENTER();                                                                                \
     if (!nodeParams) return CUDA_ERROR_INVALID_VALUE;                                             \
     const CUgraphNodeParams given = made;                                                         \
     return exec_set(hGraphExec, hNode, &given);                                                   \
@@ -271,12 +282,14 @@ CUresult GRAPH_CALL(cuGraphEventWaitNodeSetEvent)(CUgraphNode hNode, CUevent eve
 }
 
 CUresult GRAPH_CALL(cuGraphExecMemcpyNodeSetParams)(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMCPY3D *copyParams, CUcontext ctx) {
+  GRAPH_ENTER();
   if (!copyParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_copy(copyParams, ctx);
   return exec_set(hGraphExec, hNode, &given);
 }
 
 CUresult GRAPH_CALL(cuGraphExecMemsetNodeSetParams)(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext ctx) {
+  GRAPH_ENTER();
   if (!memsetParams) return CUDA_ERROR_INVALID_VALUE;
   const CUgraphNodeParams given = of_set(memsetParams, ctx);
   return exec_set(hGraphExec, hNode, &given);

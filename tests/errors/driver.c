@@ -43,6 +43,14 @@ void rows_uninitialised(void)
     E(NOT_INITIALIZED, cuGraphCreate(&graph, 0));
     E(NOT_INITIALIZED, cuDeviceGetDefaultMemPool(&pool, 0));
     E(NOT_INITIALIZED, cuProfilerStart());
+    /* Before anything else that is wrong with the call. */
+    E(NOT_INITIALIZED, cuArrayCreate_v2(NULL, NULL));
+    E(NOT_INITIALIZED, cuArrayGetDescriptor_v2(NULL, NULL));
+    E(NOT_INITIALIZED, cuFuncGetName(NULL, NULL));
+    E(NOT_INITIALIZED, cuGraphAddKernelNode_v2(NULL, NULL, NULL, 0, NULL));
+    E(NOT_INITIALIZED, cuGraphAddMemcpyNode(NULL, NULL, NULL, 0, NULL, NULL));
+    E(NOT_INITIALIZED, cuGraphHostNodeGetParams(NULL, NULL));
+    E(NOT_INITIALIZED, cuGraphExecMemsetNodeSetParams(NULL, NULL, NULL, NULL));
     E(NOT_INITIALIZED, cuPointerGetAttribute(&number, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, 16));
     E(INVALID_VALUE, cuInit(1));
     E(INVALID_VALUE, cuInit(0xffffffffu));
