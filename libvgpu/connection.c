@@ -229,14 +229,11 @@ static int open_socket(CUresult *result)
 static CUresult introduce(int fd, struct rf_welcome *welcome, int *region)
 {
     const struct vgpu_settings *settings = vgpu_settings();
-    struct rf_hello hello = {.magic = RF_HELLO_MAGIC, .size = sizeof hello, .protocol = RF_PROTOCOL, .table_hash = RF_TABLE_HASH,
-                             .pid = (uint32_t)getpid()};
-    if (strlen(settings->token) >= sizeof hello.token) {
+    struct rf_hello hello;
+    if (!vgpu_settings_hello(&hello, 0)) {
         vgpu_log_once("RINGFENCE_TOKEN has more than %zu bytes: use the zone's token", sizeof hello.token - 1);
         return CUDA_ERROR_NOT_PERMITTED;
     }
-    strcpy(hello.token, settings->token);
-    snprintf(hello.program, sizeof hello.program, "%s", program_invocation_short_name);
     *region = -1;
     int got = -1;
     if (send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello) got = receive(fd, welcome, sizeof *welcome, region);

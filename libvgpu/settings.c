@@ -4,9 +4,16 @@
  * secure_getenv, because a set-user-id program must not be led to another user's broker by its caller. */
 #include "settings.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "hello.h"
+#include "messages.h"
+#include "region.h"
 
 #define DEFAULT_SOCKET "/run/ringfence/zone.sock"
 
@@ -41,4 +48,15 @@ const struct vgpu_settings *vgpu_settings(void)
 {
     pthread_once(&once, read_environment);
     return &settings;
+}
+
+int vgpu_settings_hello(struct rf_hello *hello, uint64_t features)
+{
+    const char *token = vgpu_settings()->token;
+    *hello = (struct rf_hello){.magic = RF_HELLO_MAGIC, .size = sizeof *hello, .protocol = RF_PROTOCOL, .table_hash = RF_TABLE_HASH,
+                               .pid = (uint32_t)getpid(), .features = features};
+    if (strlen(token) >= sizeof hello->token) return 0;
+    strcpy(hello->token, token);
+    snprintf(hello->program, sizeof hello->program, "%s", program_invocation_short_name);
+    return 1;
 }

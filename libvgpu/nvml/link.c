@@ -73,13 +73,9 @@ static void hang_up(void)
 
 static nvmlReturn_t introduce(int fd)
 {
-    const struct vgpu_settings *settings = vgpu_settings();
-    struct rf_hello hello = {.magic = RF_HELLO_MAGIC, .size = sizeof hello, .protocol = RF_PROTOCOL, .table_hash = RF_TABLE_HASH,
-                             .pid = (uint32_t)getpid(), .features = RF_FEATURE_MONITOR};
+    struct rf_hello hello;
     struct rf_welcome welcome;
-    if (strlen(settings->token) >= sizeof hello.token) return NVML_ERROR_NO_PERMISSION;
-    strcpy(hello.token, settings->token);
-    snprintf(hello.program, sizeof hello.program, "%s", program_invocation_short_name);
+    if (!vgpu_settings_hello(&hello, RF_FEATURE_MONITOR)) return NVML_ERROR_NO_PERMISSION;
     int failed = send(fd, &hello, sizeof hello, MSG_NOSIGNAL) != (ssize_t)sizeof hello || read_all(fd, &welcome, sizeof welcome) != 0;
     explicit_bzero(&hello, sizeof hello);
     if (failed) return NVML_ERROR_DRIVER_NOT_LOADED;

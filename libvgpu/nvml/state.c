@@ -22,7 +22,8 @@ RFML_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMem
     return NVML_SUCCESS;
 }
 
-/* `memory`, the share of time in which memory was moved, is not measured apart: it is told as 0. */
+/* `memory`, the share of time in which memory was read or written, is told as 0: the card's own figure is of all zones together, and what
+ * is known of one zone is when it had work, not what the work did. */
 RFML_EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization)
 {
     const struct rf_snapshot *now;
