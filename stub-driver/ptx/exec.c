@@ -69,16 +69,45 @@ struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc
     return fresh;
 }
 
+static void wait_here(const struct warp *w, struct fragment *f, const struct insn *in, uint32_t members) {
+    f->pc = in;
+    f->state = FRAGMENT_WARP;
+    f->waits_for = members;
+    f->live_then = w->live;
+}
+
 bool warp_gather(struct warp *w, const struct insn *in, uint32_t members) {
     struct fragment *f = &w->fragments[w->current];
     if (!(members & w->live & ~f->mask)) {
         w->sync_epoch++;
         return true;
     }
-    f->pc = in;
-    f->state = FRAGMENT_WARP;
-    f->waits_for = members;
+    wait_here(w, f, in, members);
     return false;
+}
+
+bool warp_gather_each(struct warp *w, const struct insn *in, const uint32_t *members) {
+    uint32_t all = 0, ready = 0, first = members[__builtin_ctz(w->mask)];
+    bool same = true;
+    EACH_LANE(w, i) all |= members[i], same = same && members[i] == first;
+    if (same) return warp_gather(w, in, all);
+    /* Groups side by side, of which one may be complete and another not. */
+    EACH_LANE(w, i) {
+        uint32_t partners = members[i] & w->live;
+        bool complete = !(partners & ~w->mask);
+        for (; complete && partners; partners &= partners - 1) complete = members[__builtin_ctz(partners)] == members[i];
+        ready |= (uint32_t)complete << i;
+    }
+    if (!ready) {
+        wait_here(w, &w->fragments[w->current], in, all);
+        return false;
+    }
+    if (w->mask & ~ready) {
+        wait_here(w, warp_split(w, w->mask & ~ready, in), in, all);
+        w->mask = ready;
+    }
+    w->sync_epoch++;
+    return true;
 }
 
 static void merge(struct warp *w) {
@@ -111,33 +140,45 @@ static uint32_t executing(const struct fragment *f) {
     return f->mask & (f->pc->guard_not ? ~p : p);
 }
 
+/* Takes the lanes that do not go on out of a fragment that waits: they wait on, in one of their own. */
+static void leave_behind(struct warp *w, struct fragment *f, uint32_t rest) {
+    struct fragment *fresh = &w->fragments[w->fragment_count++];
+    *fresh = *f;
+    fresh->mask = rest;
+    f->mask &= ~rest;
+}
+
 /*
  * Lanes may meet at different places: since sm_70 the members of a mask need not execute the same shfl, vote or bar.warp.sync,
- * only one of the same kind. Compilers make use of it, when they copy one into two branches or leave it in a function that
- * lanes call one after the other. Runs one that all members have come to; false: there is none.
+ * only one of the same kind with the same mask. Compilers make use of it, when they copy one into two branches or leave it in a
+ * function that lanes call one after the other. Runs one that all members have come to; false: there is none.
  */
 static bool rendezvous(struct warp *w) {
-    for (uint32_t first = 0; first + 1 < w->fragment_count; first++) {
+    for (uint32_t first = 0; first < w->fragment_count; first++) {
         const struct fragment *lead = &w->fragments[first];
-        if (lead->state != FRAGMENT_WARP || !warp_is_collective(lead->pc)) continue;
-        uint32_t group = UINT32_C(1) << first, here = executing(lead), wanted = lead->waits_for & w->live;
-        for (bool grown = true; grown && (wanted & ~here);) {
-            grown = false;
-            for (uint32_t i = first + 1; i < w->fragment_count; i++) {
+        const uint32_t *named = lead->state == FRAGMENT_WARP ? warp_members(w, lead) : NULL;
+        for (uint32_t left = named ? executing(lead) : 0; left; left &= left - 1) {
+            const uint32_t members = named[__builtin_ctz(left)];
+            const struct insn *in = lead->pc;
+            uint32_t group = 0, here = 0;
+            for (uint32_t i = 0; i < w->fragment_count; i++) {
                 const struct fragment *f = &w->fragments[i];
-                if (group >> i & 1 || f->state != FRAGMENT_WARP || !(executing(f) & wanted)) continue;
-                if (f->pc->run != lead->pc->run || f->pc->mode != lead->pc->mode || f->pc->vec != lead->pc->vec || f->pc->flags != lead->pc->flags) continue;
-                group |= UINT32_C(1) << i;
-                here |= executing(f);
-                wanted |= f->waits_for & w->live;
-                grown = true;
+                if (f->state != FRAGMENT_WARP || f->pc->run != in->run || f->pc->mode != in->mode || f->pc->vec != in->vec || f->pc->flags != in->flags) continue;
+                const uint32_t *others = warp_members(w, f);
+                for (uint32_t lanes = executing(f) & members; lanes; lanes &= lanes - 1)
+                    if (others[__builtin_ctz(lanes)] == members) {
+                        here |= lanes & -lanes;
+                        group |= UINT32_C(1) << i;
+                    }
             }
+            if (!here || (members & w->live & ~here)) continue;
+            for (uint32_t i = 0, count = w->fragment_count; i < count; i++)
+                if (group >> i & 1 && (executing(&w->fragments[i]) & ~here)) leave_behind(w, &w->fragments[i], executing(&w->fragments[i]) & ~here);
+            warp_collect(w, group, here);
+            for (uint32_t i = 0; i < w->fragment_count; i++)
+                if (group >> i & 1) w->fragments[i].state = FRAGMENT_READY, w->fragments[i].pc++;
+            return true;
         }
-        if (wanted & ~here) continue;
-        warp_collect(w, group, here);
-        for (uint32_t i = 0; i < w->fragment_count; i++)
-            if (group >> i & 1) w->fragments[i].state = FRAGMENT_READY, w->fragments[i].pc++;
-        return true;
     }
     return false;
 }
@@ -150,7 +191,7 @@ static bool choose(struct warp *w) {
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < w->fragment_count; i++) {
         struct fragment *f = &w->fragments[i];
-        if (f->state == FRAGMENT_WARP && !(f->waits_for & w->live & ~f->mask)) f->state = FRAGMENT_READY;
+        if (f->state == FRAGMENT_WARP && f->live_then != w->live) f->state = FRAGMENT_READY; /* it waits for fewer */
         if (f->state == FRAGMENT_READY && (best == UINT32_MAX || before(f, &w->fragments[best]))) best = i;
     }
     if (best == UINT32_MAX) return false;

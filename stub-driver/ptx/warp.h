@@ -34,7 +34,8 @@ struct fragment {
     uint32_t mask;
     uint32_t turn; /* how often it gave way */
     enum fragment_state state;
-    uint32_t waits_for; /* FRAGMENT_WARP: the member mask */
+    uint32_t waits_for; /* FRAGMENT_WARP: the member masks of its lanes */
+    uint32_t live_then; /* FRAGMENT_WARP: lanes that lived when it began to wait */
     uint32_t carry;
 };
 
@@ -165,9 +166,11 @@ struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc
 bool warp_gather(struct warp *w, const struct insn *in, uint32_t members);
 struct frame *frame_new(struct warp *w, const struct code *code);
 void frame_free(struct worker *worker, struct frame *frame);
-/* Whether lanes at different places can execute `in` together; does it for the fragments in `group` (a bit each), of which
- * `lanes` execute it, and leaves their pc where it is. */
-bool warp_is_collective(const struct insn *in);
+/* The same where each lane has a mask of its own: lanes whose groups are complete go on (warp->mask), others wait. False: all wait. */
+bool warp_gather_each(struct warp *w, const struct insn *in, const uint32_t *members);
+/* The member masks that a waiting fragment's lanes name, where lanes at different places can execute its instruction together;
+ * NULL: they cannot. warp_collect does it for the fragments in `group` (a bit each), whose `lanes` execute it, and leaves their pc. */
+const uint32_t *warp_members(struct warp *w, const struct fragment *f);
 void warp_collect(struct warp *w, uint32_t group, uint32_t lanes);
 void block_barrier_check(struct block *block, uint32_t id);
 bool stop_requested(const struct run *run);

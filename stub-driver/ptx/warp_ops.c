@@ -8,15 +8,9 @@
 
 #define RUN(id) static const struct insn *run_##id(struct warp *w, const struct insn *in)
 
-/* The union of the executing lanes' member masks. */
-static u32 members_of(const struct warp *w, const u32 *masks) {
-    u32 all = 0;
-    EACH_LANE(w, i) all |= masks[i];
-    return all;
-}
 #define GATHER(operand)                                                    \
     const u32 *members = (operand) >= 0 ? row(w, operand) : NULL;            \
-    if (members && !warp_gather(w, in, members_of(w, members))) return NULL
+    if (members && !warp_gather_each(w, in, members)) return NULL
 
 RUN(shfl) {
     GATHER(in->e);
@@ -151,9 +145,10 @@ struct collective {
     insn_run run;
     uint8_t in[4]; /* a, b, c, e */
     uint8_t d;
+    uint8_t members; /* which of a, b, c, e is the mask */
 };
 static const struct collective collectives[] = {
-    {run_shfl, {4, 4, 4, 4}, 4}, {run_vote, {1, 4}, 1}, {run_match, {4, 4}, 4}, {run_redux, {4, 4}, 4}, {run_redux_f32, {4, 4}, 4}, {run_elect, {4}, 4}, {run_warpsync, {4}, 0},
+    {run_shfl, {4, 4, 4, 4}, 4, 3}, {run_vote, {1, 4}, 1, 1}, {run_match, {4, 4}, 4, 1}, {run_redux, {4, 4}, 4, 1}, {run_redux_f32, {4, 4}, 4, 1}, {run_elect, {4}, 4, 0}, {run_warpsync, {4}, 0, 0},
 };
 
 static bool collective_of(const struct insn *in, struct collective *c) {
@@ -167,9 +162,11 @@ static bool collective_of(const struct insn *in, struct collective *c) {
     return false;
 }
 
-bool warp_is_collective(const struct insn *in) {
+const u32 *warp_members(struct warp *w, const struct fragment *f) {
     struct collective c;
-    return collective_of(in, &c);
+    if (!collective_of(f->pc, &c)) return NULL;
+    w->bank[BANK_FRAME] = f->frame->rows;
+    return row(w, ((const int32_t[]){f->pc->a, f->pc->b, f->pc->c, f->pc->e})[c.members]);
 }
 
 static void copy_lanes(void *to, const void *from, u32 width, u32 lanes) {

@@ -64,6 +64,15 @@ int main(void) {
     /* Two groups side by side, each in two branches, of which one is there before the other. */
     snprintf(body, sizeof body, "setp.lt.u32 %%p3, %%r1, 16; selp.u32 %%r9, 0x0000ffff, 0xffff0000, %%p3;\n%sredux.sync.add.u32 %%r0, %%r1, %%r9;\nbra DONE;\nEVEN:\nmov.u32 %%r7, %%r1;\nredux.sync.add.u32 %%r0, %%r7, %%r9;\nDONE:", branches);
     LANES("", body, halves);
+    /* Some wait for all while others meet among themselves first, from two branches. */
+    static const char nested[] = "and.b32 %r2, %r1, 1; setp.eq.u32 %p1, %r2, 0; setp.ge.u32 %p3, %r1, 16;\n@%p3 bra UPPER;\nredux.sync.add.u32 %r0, %r1, 0xffffffff;\nbra DONE;\n"
+                                 "UPPER: @%p1 bra EVEN;\nredux.sync.add.u32 %r5, %r1, 0xffff0000;\nbra ALL;\nEVEN:\nredux.sync.add.u32 %r5, %r1, 0xffff0000;\nALL:\nsub.u32 %r6, %r5, 376; add.u32 %r6, %r6, %r1;\nredux.sync.add.u32 %r0, %r6, 0xffffffff;\nDONE:";
+    snprintf(body, sizeof body, "%s", nested);
+    LANES("", body, all_of);
+    /* One instruction, lanes with masks that overlap: a lane's partners are those that name the same. */
+    snprintf(body, sizeof body, "mov.u32 %%r9, 0xffffffff; mov.u32 %%r7, 0; mov.u32 %%r8, 0; setp.ge.u32 %%p3, %%r1, 16; @%%p3 mov.u32 %%r9, 0xffff0000;\n"
+             "L: redux.sync.add.u32 %%r0, %%r1, %%r9;\nsetp.eq.u32 %%p4, %%r9, 0xffff0000;\n@!%%p4 bra DONE;\nmov.u32 %%r9, 0xffffffff;\nbra L;\nDONE:");
+    LANES("", body, all_of);
     /* Guarded: the lanes that the guard keeps out go by. */
     snprintf(body, sizeof body, "mov.u32 %%r0, 0x55555555;\nsetp.lt.u32 %%p3, %%r1, 16;\n%s@%%p3 vote.sync.ballot.b32 %%r0, %%p3, 0x0000ffff;\n@%%p3 mov.u32 %%r0, 0xaaaaaaaa; @!%%p3 mov.u32 %%r0, 0xaaaaaaaa;\nbra DONE;\nEVEN:\n@%%p3 vote.sync.ballot.b32 %%r6, %%p3, 0x0000ffff;\nDONE:", branches);
     LANES("", body, both);

@@ -35,7 +35,7 @@ export function examine(seed: number, targets: Target[], drop: ReadonlySet<numbe
   const host = join(folder, `host-${seed}.so`)
   const said = compileHost(source, host, (seed & 1) === 0 ? '-O0' : '-O2')
   if (said) return verdict('host', `the host's compiler: ${said}`)
-  runner ??= engineProgram('random/run', join(scratch, 'run'), 'none')
+  runner ??= process.env['RINGFENCE_RANDOM_RUNNER'] ?? engineProgram('random/run', join(scratch, 'run'), 'none') // the variable: one that is built already
   for (const target of targets) {
     const ptx = join(folder, `${target.name.replaceAll(' ', '_')}.ptx`)
     const refused = compileDevice(target, source, ptx)

@@ -12,7 +12,7 @@ const isSigned = (type: Type): boolean => type.startsWith('i')
 export interface Variable { name: string; type: Type }
 export interface Table { name: string; type: Type; size: number; writable: boolean }
 /** A function that can be called: what it wants after the mask and the depth, where it wants them. */
-export interface Callable { name: string; result: Type; parameters: string[]; masked: boolean; deep: boolean }
+export interface Callable { name: string; result: Type; parameters: string[]; masked: boolean; deep: boolean; cost: number }
 
 export const STRUCTS: Record<string, [string, Type][]> = {
   pair: [['a', 'i8'], ['b', 'i64'], ['c', 'u16'], ['d', 'f32']],

@@ -12,10 +12,13 @@ interface Place {
   kernel: boolean
   loop: 'none' | 'free' // 'free': break and continue may stand anywhere
   depth: number // of nesting that is left
+  weight: number // how often a statement here is executed, at worst or so
   deep: string | undefined // the parameter that counts recursion down
 }
 
 export interface Program { text: string; kernels: number; statements: number }
+
+const MOST = 3000 // statements that one call in a program may come to
 
 class Writer {
   private readonly random: Random
@@ -27,6 +30,8 @@ class Writer {
   private fresh = 0
   private slot = 0
   private targetsStand = false
+  private targetCost = 0
+  private cost = 0 // of the function that is being written, in statements that it executes
   constructor(seed: number, private readonly features: Features, private readonly drop: ReadonlySet<number>) {
     this.random = new Random(seed)
     this.make = new Expressions(this.random, features)
@@ -65,9 +70,10 @@ class Writer {
   }
 
   private call(place: Place): string {
-    const able = this.callables.filter((c) => (!c.masked || place.mask) && (!c.deep || !place.deep))
+    const able = this.callables.filter((c) => (!c.masked || place.mask) && (!c.deep || !place.deep) && place.weight * c.cost < MOST)
     if (!able.length) return this.assign(place)
     const c = this.random.pick(able)
+    this.cost += place.weight * c.cost
     const v = this.random.pick(place.names.variables)
     return `${v.name} = ${this.make.convert(this.callText(c, place, `${this.random.below(4)}`), c.result, v.type)};\n`
   }
@@ -112,15 +118,15 @@ class Writer {
     const size = 1 + this.random.below(3)
     const readable = [...place.names.readable, { name: i, type: 'u32' as Type }]
     if (!place.mask) {
-      const inside = this.inner(place, { names: { ...place.names, readable }, loop: 'free' })
+      const inside = this.inner(place, { names: { ...place.names, readable }, loop: 'free', weight: place.weight * 5 })
       switch (this.random.below(3)) {
         case 0: return `{ u32 ${n} = ${count}; for (u32 ${i} = 0; ${i} < ${n}; ${i}++) {\n${this.block(inside, size)}} }\n`
         case 1: return `{ u32 ${i} = ${count}; while (${i}-- > 0) {\n${this.block(inside, size)}} }\n`
-        default: return `{ u32 ${i} = 0, ${n} = ${count}; do {\n${this.block(inside, size)}} while (${i}++ < ${n} && ${this.make.condition(1, place.names)}); }\n`
+        default: return `{ u32 ${i} = 0, ${n} = ${count}; do {\n${this.block(inside, size)}} while (${i}++ < ${n} && (${this.make.condition(1, place.names)})); }\n`
       }
     }
     const m = this.name('m')
-    const inside = this.inner(place, { names: { ...place.names, readable }, mask: m, loop: 'none' })
+    const inside = this.inner(place, { names: { ...place.names, readable }, mask: m, loop: 'none', weight: place.weight * 5 })
     const leave = this.random.below(2) ? `{ u32 b = ${this.make.condition(1, inside.names)}; ${m} = ballot(${m}, !b); if (b) break; }\n` : ''
     const skip = this.random.below(3) === 0
     const rest = this.name('m')
@@ -149,7 +155,7 @@ class Writer {
   private machine(place: Place): string {
     const labels = Array.from({ length: 2 + this.random.below(4) }, () => this.name('L'))
     const [fuel, end] = [this.name('fuel'), this.name('L')]
-    const inside = this.inner(place, { mask: undefined, loop: 'none' })
+    const inside = this.inner(place, { mask: undefined, loop: 'none', weight: place.weight * 5 })
     const to = (): string => this.random.pick([...labels, end])
     // A C++ goto may not pass an initialisation: the statements stand in blocks of their own.
     const states = labels.map((label) => {
@@ -213,15 +219,17 @@ class Writer {
   }
 
   private indirect(place: Place): string {
-    if (place.deep || !this.targetsStand) return this.assign(place)
+    if (place.deep || !this.targetsStand || place.weight * this.targetCost >= MOST) return this.assign(place)
     const v = this.random.pick(place.names.variables)
     const f = this.name('f')
+    this.cost += place.weight * this.targetCost
     const selector = `(u32)(${this.expression('u32', place, 2)}) & 3`
     const text = `targets[${f}](${this.expression('u32', place, 2)}, ${this.expression('i64', place, 2)})`
     return `{ u32 ${f} = ${selector}; ${v.name} = ${this.make.convert(text, 'u64', v.type)}; }\n`
   }
 
   private one(place: Place): string {
+    this.cost += place.weight
     const r = this.random
     const nested = place.depth > 0
     switch (r.below(20)) {
@@ -275,10 +283,11 @@ class Writer {
   }
 
   private place(readable: Variable[], change: Partial<Place>): Place {
-    return { names: { variables: [], readable, tables: [...this.tables], structs: [], words: ['lane()', 'tid()', 'ctaid()', 'ntid()'] }, mask: undefined, uniform: false, kernel: false, loop: 'none', depth: 2, deep: undefined, ...change }
+    return { names: { variables: [], readable, tables: [...this.tables], structs: [], words: ['lane()', 'tid()', 'ctaid()', 'ntid()'] }, mask: undefined, uniform: false, kernel: false, loop: 'none', depth: 2, weight: 1, deep: undefined, ...change }
   }
 
   private function(): void {
+    this.cost = 10
     const r = this.random
     const name = this.name('function')
     const masked = this.features.level > 0 && r.below(2) === 0
@@ -296,7 +305,7 @@ class Writer {
     const head = [...(masked ? ['u32 mask'] : []), ...(deep ? ['u32 deep'] : []), ...list].join(', ') || 'void'
     let text = `${r.below(4) ? 'FUNCTION' : deep ? 'FUNCTION' : 'INLINED'} ${result} ${name}(${head}) {\nu64 h = 1;\n${this.arrays(place)}${this.locals(4, place)}`
     text += this.block(place, 2 + r.below(4))
-    const own: Callable = { name, result, parameters, masked, deep }
+    const own: Callable = { name, result, parameters, masked, deep, cost: 0 }
     if (deep) {
       const again = this.callText(own, place, 'deep - 1')
       const [c, m] = [this.name('c'), this.name('m')]
@@ -309,14 +318,16 @@ class Writer {
     const v = place.names.variables[r.below(place.names.variables.length)] as Variable
     text += `h = mix(h, ${this.bits(v.type, v.name)});\nreturn ${this.make.convert('h', 'u64', result)};\n}\n`
     this.lines.push(text)
-    this.callables.push(own)
+    this.callables.push({ ...own, cost: this.cost * (deep ? 15 : 1) })
   }
 
   private targets(): void {
     const names = Array.from({ length: 4 }, () => this.name('target'))
     for (const name of names) {
+      this.cost = 10
       const place = this.place([{ name: 'a', type: 'u32' }, { name: 'b', type: 'i64' }], { depth: 1 })
       this.lines.push(`FUNCTION u64 ${name}(u32 a, i64 b) {\nu64 h = 2;\n${this.arrays(place)}${this.locals(3, place)}${this.block(place, 3)}return h + ${this.bits(place.names.variables[2]?.type ?? 'u32', place.names.variables[2]?.name ?? 'a')};\n}\n`)
+      this.targetCost = Math.max(this.targetCost, this.cost)
     }
     this.lines.push(`typedef u64 (*target_function)(u32, i64);\nGLOBAL target_function targets[4] = {${names.join(', ')}};\n`)
     this.targetsStand = true
