@@ -32,7 +32,7 @@ CUresult vgpu_cuStreamDestroy_v2(CUstream hStream)
 
 /* ---- whose ---- */
 
-static CUresult context_of(CUstream stream, struct vgpu_context **context)
+CUresult vgpu_stream_context(CUstream stream, struct vgpu_context **context)
 {
     if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD) {
         *context = vgpu_context_find(NULL); /* default streams are the current context's */
@@ -52,7 +52,7 @@ static CUresult context_of(CUstream stream, struct vgpu_context **context)
 CUresult vgpu_stream_check(CUstream stream)
 {
     struct vgpu_context *context;
-    return context_of(stream, &context);
+    return vgpu_stream_context(stream, &context);
 }
 
 CUresult vgpu_cuStreamGetCtx(unsigned abi, CUstream hStream, CUcontext *pctx)
@@ -60,7 +60,7 @@ CUresult vgpu_cuStreamGetCtx(unsigned abi, CUstream hStream, CUcontext *pctx)
     (void)abi;
     struct vgpu_context *context;
     if (!pctx) return CUDA_ERROR_INVALID_VALUE;
-    CUresult error = context_of(hStream, &context);
+    CUresult error = vgpu_stream_context(hStream, &context);
     if (error == CUDA_SUCCESS) *pctx = (CUcontext)(uintptr_t)context->handle;
     return error;
 }
@@ -79,7 +79,7 @@ CUresult vgpu_cuStreamGetDevice(unsigned abi, CUstream hStream, CUdevice *device
     (void)abi;
     struct vgpu_context *context;
     if (!device) return CUDA_ERROR_INVALID_VALUE;
-    CUresult error = context_of(hStream, &context);
+    CUresult error = vgpu_stream_context(hStream, &context);
     if (error == CUDA_SUCCESS) *device = context->device;
     return error;
 }

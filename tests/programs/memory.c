@@ -139,6 +139,15 @@ int main(void)
         for (int i = 0; i < 3; i++) CU(cuMemFreeAsync(q[i], stream));
     }
     CU(cuStreamSynchronize(stream));
+    /* With no context current, a stream's own: CUDA's C++ library allocates so. A default stream has none then. */
+    CUcontext here, popped;
+    CUdeviceptr contextless;
+    CU(cuCtxGetCurrent(&here));
+    CU(cuCtxPopCurrent_v2(&popped));
+    CU(cuMemAllocFromPoolAsync(&contextless, 5000, pool, stream));
+    CU(cuMemFreeAsync(contextless, stream));
+    CU_FAILS(CUDA_ERROR_INVALID_CONTEXT, cuMemAllocAsync(&contextless, 5000, NULL));
+    CU(cuCtxPushCurrent_v2(here));
     CU(cuMemPoolTrimTo(pool, 0));
     CU(cuMemPoolGetAttribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &read));
     TRUE_OR_DIE(read == 0);
