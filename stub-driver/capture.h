@@ -42,7 +42,7 @@ CUresult rf_fill_resolve(const char *call, CUdeviceptr address, uint64_t pitch, 
                          struct rf_fill *fill);
 /* Checks a kernel node and makes a launch of it, to be executed any number of times; it holds the kernel's module. */
 struct rf_launch;
-CUresult rf_launch_make(const char *call, const struct graph_kernel *kernel, bool cooperative, struct context *context, struct rf_launch **launch);
+CUresult rf_launch_make(const char *call, const struct graph_kernel *kernel, bool cooperative, const unsigned cluster[3], struct context *context, struct rf_launch **launch);
 CUresult rf_memops_check(const char *call, const CUstreamBatchMemOpParams *list, unsigned count);
 
 #endif

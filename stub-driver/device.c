@@ -110,6 +110,20 @@ static const int attributes[CU_DEVICE_ATTRIBUTE_MAX] = {
     [CU_DEVICE_ATTRIBUTE_NUMA_ID] = -1,
 };
 
+/* What differs with the capability that RINGFENCE_STUB_CAPABILITY gives the device. */
+static int attribute_of(CUdevice_attribute attribute) {
+  const bool clusters = rf_settings.capability >= 90;
+  switch ((int)attribute) {
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return rf_settings.capability / 10;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return rf_settings.capability % 10;
+    case CU_DEVICE_ATTRIBUTE_CLUSTER_LAUNCH:
+    case CU_DEVICE_ATTRIBUTE_TENSOR_MAP_ACCESS_SUPPORTED: return clusters;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return clusters ? 232448 : attributes[attribute];
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return clusters ? 233472 : attributes[attribute];
+    default: return attributes[attribute];
+  }
+}
+
 /* Each device sits on a bus of its own, slot 0, whatever number the program has for it. */
 static int bus_of(CUdevice device) { return rf_settings.on_card[device] + 1; }
 
@@ -119,7 +133,7 @@ CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev) 
   RF_DEVICE(dev);
   *pi = attrib == CU_DEVICE_ATTRIBUTE_PCI_BUS_ID               ? bus_of(dev)
         : attrib == CU_DEVICE_ATTRIBUTE_MULTI_GPU_BOARD_GROUP_ID ? rf_settings.on_card[dev]
-                                                                 : attributes[attrib];
+                                                                 : attribute_of(attrib);
   return CUDA_SUCCESS;
 }
 
@@ -192,8 +206,8 @@ CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
   RF_ENTER();
   if (!major || !minor) return CUDA_ERROR_INVALID_VALUE;
   RF_DEVICE(dev);
-  *major = attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR];
-  *minor = attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
+  *major = attribute_of(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+  *minor = attribute_of(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
   return CUDA_SUCCESS;
 }
 

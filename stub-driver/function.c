@@ -76,7 +76,7 @@ CUresult rf_attribute_set(const struct ptx_kernel *ptx, struct function_settings
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: return set_within(&settings->carveout, value, -1, 100);
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: return set_within(&settings->non_portable_cluster, value, 0, 1);
     case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE: return set_within(&settings->cluster_policy, value, 0, 2);
-    /* This GPU is of a capability without clusters. */
+    /* What the kernel does not say in its text is said at the launch. */
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH: return CUDA_ERROR_NOT_SUPPORTED;

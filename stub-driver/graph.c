@@ -67,7 +67,7 @@ CUresult graph_env_check(const struct graph_params *params) {
     case CU_GRAPH_NODE_TYPE_KERNEL: {
       struct rf_launch *launch = NULL;
       RF_TRY(rf_context_find(params->context, &context));
-      RF_TRY(rf_launch_make(call, &params->kernel, false, context, &launch));
+      RF_TRY(rf_launch_make(call, &params->kernel, false, NULL, context, &launch));
       rf_module_release(launch->module);
       free(launch);
       return CUDA_SUCCESS;

@@ -94,8 +94,10 @@ static CUresult make_op(const struct graph_params *params, struct context *conte
   switch ((int)params->type) {
     case CU_GRAPH_NODE_TYPE_KERNEL: {
       const CUlaunchAttributeValue *const cooperative = graph_attribute(params, CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
+      const CUlaunchAttributeValue *const cluster = graph_attribute(params, CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
+      const unsigned dimensions[3] = {cluster ? cluster->clusterDim.x : 0, cluster ? cluster->clusterDim.y : 0, cluster ? cluster->clusterDim.z : 0};
       op->kind = RF_OP_KERNEL;
-      RF_TRY(rf_launch_make(call, &params->kernel, cooperative && cooperative->cooperative, context, &op->launch));
+      RF_TRY(rf_launch_make(call, &params->kernel, cooperative && cooperative->cooperative, dimensions, context, &op->launch));
       op->owned = op->launch;
       return CUDA_SUCCESS;
     }

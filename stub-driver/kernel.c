@@ -359,6 +359,7 @@ static void run(struct stream *stream, struct rf_launch *launch) {
   const struct ptx_launch order = {
       .grid = {launch->grid[0], launch->grid[1], launch->grid[2]},
       .block = {launch->block[0], launch->block[1], launch->block[2]},
+      .cluster = {launch->cluster[0], launch->cluster[1], launch->cluster[2]},
       .params = launch->params,
       .param_bytes = launch->param_bytes,
       .dynamic_shared = launch->dynamic_shared,

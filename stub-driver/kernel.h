@@ -16,7 +16,7 @@ struct stream;
 struct rf_launch {
   struct module *module;
   const struct ptx_kernel *ptx;
-  uint32_t grid[3], block[3];
+  uint32_t grid[3], block[3], cluster[3];
   uint32_t dynamic_shared;
   bool cooperative;
   uint64_t textures; /* rf_texture_serial at the launch */

@@ -14,6 +14,7 @@
 
 struct order {
   unsigned grid[3], block[3], shared;
+  unsigned cluster[3]; /* zeros: what the kernel says */
   bool cooperative;
   CUstream stream, null_stream;
   void **params, **extra;
@@ -28,6 +29,23 @@ static CUresult refuse(const char *call, const struct ptx_kernel_info *info, CUr
 }
 
 static CUresult bad_shape(void) { return rf_cudart_bad_shape ? rf_cudart_bad_shape() : CUDA_ERROR_INVALID_VALUE; }
+
+/* Eight blocks are portable; up to sixteen are permitted by CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED. */
+static CUresult check_cluster(const char *call, const struct order *order, const struct ptx_kernel_info *info, const struct function_settings *settings) {
+  const unsigned *const cluster = order->cluster[0] ? order->cluster : info->cluster;
+  if (!cluster[0]) return CUDA_SUCCESS;
+  uint64_t blocks = 1;
+  for (int i = 0; i < 3; i++) {
+    if (!cluster[i] || cluster[i] > 16) return refuse(call, info, CUDA_ERROR_INVALID_CLUSTER_SIZE, "a cluster has 1 to 16 blocks");
+    blocks *= cluster[i];
+    if (info->cluster[0] && cluster[i] != info->cluster[i])
+      return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the cluster is not the one that .reqnctapercluster (__cluster_dims__) requires");
+    if (order->grid[i] % cluster[i]) return refuse(call, info, CUDA_ERROR_INVALID_VALUE, "the grid is not made of whole clusters");
+  }
+  if (blocks > (settings->non_portable_cluster == 1 ? 16 : 8))
+    return refuse(call, info, CUDA_ERROR_INVALID_CLUSTER_SIZE, "a cluster has at most 8 blocks, or 16 with CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED");
+  return CUDA_SUCCESS;
+}
 
 static CUresult check_shape(const char *call, const struct order *order, const struct ptx_kernel_info *info, const struct function_settings *settings) {
   static const unsigned grid_limit[3] = {2147483647, 65535, 65535}, block_limit[3] = {1024, 1024, 64};
@@ -51,9 +69,7 @@ static CUresult check_shape(const char *call, const struct order *order, const s
   if (!resident) return refuse(call, info, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "a block needs more registers or shared memory than a multiprocessor has");
   if (order->cooperative && blocks > (uint64_t)resident * RF_MULTIPROCESSORS)
     return refuse(call, info, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, "a cooperative launch has only as many blocks as are resident at once");
-  if ((uint64_t)info->cluster[0] * info->cluster[1] * info->cluster[2] > 1)
-    return refuse(call, info, CUDA_ERROR_INVALID_CLUSTER_SIZE, "clusters of more than one block are not supported");
-  return CUDA_SUCCESS;
+  return check_cluster(call, order, info, settings);
 }
 
 /* The buffer of `extra`: a list of names and values up to CU_LAUNCH_PARAM_END. */
@@ -109,6 +125,7 @@ static CUresult make(const char *call, CUfunction function, struct context *cont
                                .cooperative = order->cooperative, .param_bytes = info.param_bytes};
     memcpy(work->grid, order->grid, sizeof work->grid);
     memcpy(work->block, order->block, sizeof work->block);
+    memcpy(work->cluster, order->cluster, sizeof work->cluster);
     memset(work->params, 0, info.param_bytes);
     result = copy_params(call, order, callable.ptx, &info, work->params);
     struct ptx_image *const images = (struct ptx_image *)(void *)((char *)work + images_at);
@@ -125,12 +142,14 @@ static CUresult make(const char *call, CUfunction function, struct context *cont
   return CUDA_SUCCESS;
 }
 
-CUresult rf_launch_make(const char *call, const struct graph_kernel *kernel, bool cooperative, struct context *context, struct rf_launch **launch) {
+CUresult rf_launch_make(const char *call, const struct graph_kernel *kernel, bool cooperative, const unsigned cluster[3], struct context *context,
+                        struct rf_launch **launch) {
   size_t bytes = kernel->bytes;
   void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, kernel->data, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
   struct order order = {.shared = kernel->shared, .cooperative = cooperative, .extra = extra};
   memcpy(order.grid, kernel->grid, sizeof order.grid);
   memcpy(order.block, kernel->block, sizeof order.block);
+  if (cluster) memcpy(order.cluster, cluster, sizeof order.cluster);
   return make(call, kernel->function, context, &order, launch);
 }
 
@@ -199,8 +218,6 @@ static CUresult refuse_attribute(const char *call, const char *name) {
   return CUDA_ERROR_NOT_SUPPORTED;
 }
 
-static bool one_block(unsigned x, unsigned y, unsigned z) { return x <= 1 && y <= 1 && z <= 1; }
-
 static CUresult read_attribute(const char *call, const CUlaunchAttribute *attribute, struct order *order) {
   const CUlaunchAttributeValue *const value = &attribute->value;
   switch ((int)attribute->id) {
@@ -214,14 +231,14 @@ static CUresult read_attribute(const char *call, const CUlaunchAttribute *attrib
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
     case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION: /* CLUSTER_DIMENSION is what it falls back to */
     case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING: return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE: order->cooperative = value->cooperative != 0; return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-      if (one_block(value->clusterDim.x, value->clusterDim.y, value->clusterDim.z)) return CUDA_SUCCESS;
-      return refuse_attribute(call, "CLUSTER_DIMENSION of more than one block");
-    case CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION:
-      if (one_block(value->preferredClusterDim.x, value->preferredClusterDim.y, value->preferredClusterDim.z)) return CUDA_SUCCESS;
-      return refuse_attribute(call, "PREFERRED_CLUSTER_DIMENSION of more than one block");
+      order->cluster[0] = value->clusterDim.x;
+      order->cluster[1] = value->clusterDim.y;
+      order->cluster[2] = value->clusterDim.z;
+      return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT: return refuse_attribute(call, "PROGRAMMATIC_EVENT");
     case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT: return refuse_attribute(call, "LAUNCH_COMPLETION_EVENT");
     case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE: return refuse_attribute(call, "DEVICE_UPDATABLE_KERNEL_NODE");

@@ -9,7 +9,6 @@
 #define REGISTERS 65536u
 #define REGISTER_UNIT 256u   /* a warp's are given in such units */
 #define WARP_GROUPS 4u       /* of a multiprocessor, each with a quarter of the registers */
-#define SHARED 167936u       /* bytes */
 #define SHARED_RESERVED 1024u /* a block, by the system */
 #define SHARED_UNIT 128u
 
@@ -36,8 +35,8 @@ int rf_resident_blocks(const struct ptx_kernel_info *info, unsigned threads, uin
   const unsigned warps_by_registers = REGISTERS / WARP_GROUPS / warp_registers * WARP_GROUPS;
   if (warps_by_registers / warps < blocks) blocks = warps_by_registers / warps;
   const uint64_t bytes = info->shared_bytes + dynamic_shared;
-  if (bytes > RF_SHARED_OPTIN) return 0;
-  const unsigned by_shared = (unsigned)(SHARED / round_up(bytes + SHARED_RESERVED, SHARED_UNIT));
+  if (bytes > (uint64_t)RF_SHARED_OPTIN) return 0;
+  const unsigned by_shared = (unsigned)(RF_SHARED_MULTIPROCESSOR / round_up(bytes + SHARED_RESERVED, SHARED_UNIT));
   return (int)(by_shared < blocks ? by_shared : blocks);
 }
 
@@ -111,9 +110,38 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamicSmemSize, CUfunc
   RF_TRY(info_of(__func__, func, &info, &settings));
   if (!dynamicSmemSize || numBlocks <= 0 || blockSize <= 0) return CUDA_ERROR_INVALID_VALUE;
   if (rf_resident_blocks(&info, (unsigned)blockSize, 0) < numBlocks) return CUDA_ERROR_INVALID_VALUE;
-  const uint64_t share = SHARED / (unsigned)numBlocks / SHARED_UNIT * SHARED_UNIT;
+  const uint64_t share = RF_SHARED_MULTIPROCESSOR / (unsigned)numBlocks / SHARED_UNIT * SHARED_UNIT;
   const uint64_t taken = SHARED_RESERVED + info.shared_bytes, most = rf_max_dynamic_shared(&info, &settings);
   const uint64_t left = share > taken ? share - taken : 0;
   *dynamicSmemSize = left < most ? left : most;
+  return CUDA_SUCCESS;
+}
+
+/* Clusters: at most 8 blocks, or 16 where the function permits it. All blocks of a cluster are resident at once; here any number is. */
+
+CUresult cuOccupancyMaxPotentialClusterSize(int *clusterSize, CUfunction func, const CUlaunchConfig *config) {
+  struct ptx_kernel_info info;
+  struct function_settings settings;
+  RF_TRY(info_of(__func__, func, &info, &settings));
+  if (!clusterSize || !config) return CUDA_ERROR_INVALID_VALUE;
+  const uint64_t threads = (uint64_t)config->blockDimX * config->blockDimY * config->blockDimZ;
+  if (threads == 0 || threads > 1024 || !rf_resident_blocks(&info, (unsigned)threads, config->sharedMemBytes)) return CUDA_ERROR_INVALID_VALUE;
+  *clusterSize = settings.non_portable_cluster == 1 ? 16 : 8;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuOccupancyMaxActiveClusters(int *numClusters, CUfunction func, const CUlaunchConfig *config) {
+  struct ptx_kernel_info info;
+  struct function_settings settings;
+  RF_TRY(info_of(__func__, func, &info, &settings));
+  if (!numClusters || !config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
+  const uint64_t threads = (uint64_t)config->blockDimX * config->blockDimY * config->blockDimZ;
+  uint64_t blocks = info.cluster[0] ? (uint64_t)info.cluster[0] * info.cluster[1] * info.cluster[2] : 1;
+  for (unsigned i = 0; i < config->numAttrs; i++)
+    if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      blocks = (uint64_t)config->attrs[i].value.clusterDim.x * config->attrs[i].value.clusterDim.y * config->attrs[i].value.clusterDim.z;
+  if (threads == 0 || threads > 1024) return CUDA_ERROR_INVALID_VALUE;
+  if (blocks == 0 || blocks > (settings.non_portable_cluster == 1 ? 16u : 8u)) return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+  *numClusters = (int)((uint64_t)rf_resident_blocks(&info, (unsigned)threads, config->sharedMemBytes) * RF_MULTIPROCESSORS / blocks);
   return CUDA_SUCCESS;
 }

@@ -1,12 +1,15 @@
-/* How much of a kernel fits a multiprocessor of this GPU: the arithmetic of compute capability 8.0, and its limits. */
+/* How much of a kernel fits a multiprocessor of this GPU: the arithmetic of compute capability 8.0, and its limits (of shared memory: those
+ * of the capability that the device says it has). */
 #ifndef RF_STUB_OCCUPANCY_H
 #define RF_STUB_OCCUPANCY_H
 
 #include "module.h"
+#include "settings.h"
 
 #define RF_MULTIPROCESSORS 108
 #define RF_SHARED_DEFAULT 49152 /* bytes of shared memory a block has without asking for more */
-#define RF_SHARED_OPTIN 166912  /* and with */
+#define RF_SHARED_OPTIN (rf_settings.capability >= 90 ? 232448 : 166912)              /* and with */
+#define RF_SHARED_MULTIPROCESSOR (rf_settings.capability >= 90 ? 233472u : 167936u)
 
 /* Registers a thread. What does not fit 65536 for the largest block that the kernel allows is taken to be spilled, as a
  * compiler would that is told of that block. */

@@ -107,10 +107,24 @@ static bool read_checks(unsigned *checks) {
   return true;
 }
 
+/* What the device says it is. Kernels of later targets run on all of them; programs that ask first want to hear it. */
+static bool read_capability(int *capability) {
+  static const char *const names[] = {"8.0", "9.0", "10.0"};
+  static const int values[] = {80, 90, 100};
+  const char *const text = getenv("RINGFENCE_STUB_CAPABILITY");
+  if (!text || !*text) return true;
+  for (int i = 0; i < 3; i++)
+    if (!strcmp(text, names[i])) {
+      *capability = values[i];
+      return true;
+    }
+  return refuse("RINGFENCE_STUB_CAPABILITY", text, "8.0, 9.0 or 10.0");
+}
+
 bool rf_settings_read(void) {
   static const char *const size_form = "a size such as 16Gi, 4G, 512M or 1073741824";
   struct rf_settings *const s = &rf_settings;
-  *s = (struct rf_settings){.memory = (uint64_t)8 << 30, .devices = 1, .card_fd = -1, .inline_bytes = 32 << 10};
+  *s = (struct rf_settings){.memory = (uint64_t)8 << 30, .devices = 1, .card_fd = -1, .inline_bytes = 32 << 10, .capability = 80};
   if (!read_log_level()) return false;
 
   if (!read_size("RINGFENCE_STUB_MEMORY", size_form, &s->memory)) return false;
@@ -143,7 +157,7 @@ bool rf_settings_read(void) {
   if (!read_number("RINGFENCE_STUB_THREADS", 1, 64, "a number of threads, 1 to 64", &threads)) return false;
   s->threads = (int)threads;
 
-  if (!read_checks(&s->checks)) return false;
+  if (!read_checks(&s->checks) || !read_capability(&s->capability)) return false;
 
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))

@@ -3,17 +3,15 @@
  *
  * An object is 64 bits in shared memory, laid out here (the PTX ISA calls it opaque): the count that a phase expects, the arrivals
  * still pending, bytes still to come (biased, for they may arrive before they are expected), the phase's parity. Threads of a
- * block run on one worker, so that plain reads and writes are atomic among them; clusters have one block.
+ * cluster run on one worker, so that plain reads and writes are atomic among them.
  *
  * Copies are done at once: waiting for groups of them has no effect, and a copy that names an mbarrier completes its bytes there
  * before the instruction ends.
  */
 #include <string.h>
 
-#include "decode.h"
-#include "numeric.h"
+#include "async.h"
 #include "ops.h"
-#include "warp.h"
 
 enum { COUNT_BITS = 20, COUNT_MASK = (1 << COUNT_BITS) - 1, TX_SHIFT = 40, PHASE_SHIFT = 63 };
 enum { TX_ZERO = 1 << 21, TX_MASK = (1 << 22) - 1 };
@@ -40,16 +38,9 @@ static void settle(struct block *block, struct mbarrier *b) {
     block->epoch++;
 }
 
-/* ---- operands in memory: more than the one that an instruction has room for */
+/* ---- operands in memory */
 
-struct place {
-    int32_t base;
-    uint8_t flags;
-    enum space space;
-    int64_t offset;
-};
-
-static struct place place_of(struct decoder *d, const struct operand *o, enum space space) {
+struct place place_of(struct decoder *d, const struct operand *o, enum space space) {
     struct address a = address_of(d, o);
     struct place p = {a.base, 0, memory_class(d, space, &a), 0};
     p.flags = a.flags;
@@ -57,7 +48,7 @@ static struct place place_of(struct decoder *d, const struct operand *o, enum sp
     return p;
 }
 
-static u64 address_in(const struct warp *w, const struct place *p, u32 lane) {
+u64 address_in(const struct warp *w, const struct place *p, u32 lane) {
     const struct insn where = {.a = p->base, .flags = p->flags, .imm = p->offset};
     return memory_address(w, &where, lane);
 }
@@ -65,6 +56,16 @@ static u64 address_in(const struct warp *w, const struct place *p, u32 lane) {
 /* The object that a lane names; NULL: the fault is recorded. */
 static u64 *object_at(struct warp *w, const struct insn *in, enum space space, u32 lane, u64 address) {
     return (u64 *)(void *)memory_object(w, in, space, lane, address, 8);
+}
+
+bool mbarrier_complete(struct warp *w, const struct insn *in, enum space space, u32 lane, u64 address, u32 bytes) {
+    u64 *object = object_at(w, in, space, lane, address);
+    if (!object) return false;
+    struct mbarrier b = unpack(*object);
+    b.tx -= (s32)bytes;
+    settle(w->block, &b);
+    *object = pack(&b);
+    return true;
 }
 
 /* ---- mbarrier */
@@ -169,7 +170,12 @@ static const struct insn *run_pending(struct warp *w, const struct insn *in) {
 
 /* ---- bulk copies and reductions */
 
-enum bulk_op { BULK_COPY, BULK_AND, BULK_OR, BULK_XOR, BULK_ADD, BULK_INC, BULK_DEC, BULK_MIN, BULK_MAX };
+enum bulk_op bulk_op_of(const struct opcode *o) {
+    static const char *const names[] = {"and", "or", "xor", "add", "inc", "dec", "min", "max"};
+    for (int i = 0; i < 8; i++)
+        if (opcode_has(o, names[i])) return (enum bulk_op)(BULK_AND + i);
+    return BULK_COPY;
+}
 
 struct bulk {
     enum bulk_op op;
@@ -177,10 +183,10 @@ struct bulk {
     struct place to, from, barrier;
     bool has_barrier;
     int32_t size, mask; /* rows; mask: of bytes that are written, -1 all */
+    int32_t ranks;      /* multicast: a row with a bit a block of the cluster; -1 */
 };
 
 void decode_bulk(struct decoder *d) {
-    static const char *const ops[] = {"and", "or", "xor", "add", "inc", "dec", "min", "max"};
     const struct opcode *o = &d->s->opcode;
     const struct operand *operands = d->s->operands;
     struct bulk *b = arena_alloc(&d->loader->arena, sizeof *b);
@@ -190,8 +196,7 @@ void decode_bulk(struct decoder *d) {
     enum space spaces[2];
     for (int i = 0; i < 2; i++) spaces[i] = o->words[first + (uint32_t)i].text[0] == 'g' ? SPACE_GLOBAL : SPACE_SHARED;
     b->has_barrier = opcode_has(o, "mbarrier::complete_tx::bytes");
-    for (int i = 0; reduce && i < 8; i++)
-        if (opcode_has(o, ops[i])) b->op = (enum bulk_op)(BULK_AND + i);
+    b->op = reduce ? bulk_op_of(o) : BULK_COPY;
     b->type = reduce ? memory_type(d) : T_NONE;
     bool hint = opcode_has(o, "L2::cache_hint"), multicast = opcode_has(o, "multicast::cluster"), masked = opcode_has(o, "cp_mask");
     uint32_t want = 3u + b->has_barrier + multicast + hint + masked, at = 3;
@@ -200,7 +205,7 @@ void decode_bulk(struct decoder *d) {
     b->from = place_of(d, &operands[1], spaces[1]);
     b->size = source(d, &operands[2], T_U32, false);
     if (b->has_barrier) b->barrier = place_of(d, &operands[at++], SPACE_SHARED);
-    if (multicast) source(d, &operands[at++], T_U16, false); /* the one block of the cluster */
+    b->ranks = multicast ? source(d, &operands[at++], T_U16, false) : -1;
     if (hint) source(d, &operands[at++], T_B64, false);
     b->mask = masked ? source(d, &operands[at++], T_U16, false) : -1;
     emit(d, handler(d, "bulk"))->more = b;
@@ -235,43 +240,54 @@ static u64 reduced(enum bulk_op op, enum ptx_type type, u64 a, u64 b) {
 }
 
 #define REDUCE(T)                                                                                        \
-    for (u32 k = 0; k < 16 / sizeof(T); k++) {                                                             \
-        T value, old = __atomic_load_n((T *)(void *)to + k, __ATOMIC_RELAXED);                             \
-        memcpy(&value, bytes + k * sizeof(T), sizeof(T));                                                  \
-        while (!__atomic_compare_exchange_n((T *)(void *)to + k, &old, (T)reduced(b->op, b->type, old, value), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {} \
+    do {                                                                                                   \
+        T old = __atomic_load_n((T *)to, __ATOMIC_RELAXED);                                                \
+        while (!__atomic_compare_exchange_n((T *)to, &old, (T)reduced(op, type, old, value), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {} \
+    } while (0)
+
+void reduce_at(enum bulk_op op, enum ptx_type type, void *to, u64 value) {
+    if (ptx_types[type].bytes == 2) REDUCE(u16);
+    else if (ptx_types[type].bytes == 4) REDUCE(u32);
+    else REDUCE(u64);
+}
+
+/* One lane's copy or reduction, and its completion. False: the fault is recorded. */
+static bool bulk_lane(struct warp *w, const struct insn *in, u32 i, u64 to_address, u64 barrier_address) {
+    const struct bulk *b = in->more;
+    const u32 size = ((const u32 *)row(w, b->size))[i], mask = b->mask >= 0 ? ((const u32 *)row(w, b->mask))[i] : 0xffff;
+    const u64 from_address = address_in(w, &b->from, i);
+    for (u32 done = 0; done < size; done += 16) {
+        const unsigned char *from = memory_access(w, in, b->from.space, i, from_address + done, 16, 16, false);
+        if (!from) return false;
+        unsigned char bytes[16], *to = memory_access(w, in, b->to.space, i, to_address + done, 16, 16, true);
+        if (!to) return false;
+        for (int k = 0; k < 16; k++) bytes[k] = __atomic_load_n(from + k, __ATOMIC_RELAXED);
+        if (b->op == BULK_COPY) {
+            for (int k = 0; k < 16; k++)
+                if (mask >> k & 1) __atomic_store_n(to + k, bytes[k], __ATOMIC_RELAXED);
+            continue;
+        }
+        for (u32 k = 0, width = ptx_types[b->type].bytes; k < 16; k += width) {
+            u64 value = 0;
+            memcpy(&value, bytes + k, width);
+            reduce_at(b->op, b->type, to + k, value);
+        }
     }
+    return !b->has_barrier || mbarrier_complete(w, in, b->barrier.space, i, barrier_address, size);
+}
+
+u64 address_of_rank(u64 address, u32 rank) { return (address & ~((u64)0xff << RANK_SHIFT)) | (u64)(rank + 1) << RANK_SHIFT; }
 
 static const struct insn *run_bulk(struct warp *w, const struct insn *in) {
     const struct bulk *b = in->more;
-    const u32 *sizes = row(w, b->size), *masks = b->mask >= 0 ? row(w, b->mask) : NULL;
+    const u32 *sizes = row(w, b->size), *ranks = b->ranks >= 0 ? row(w, b->ranks) : NULL;
     memory_fence();
     EACH_LANE(w, i) {
-        u64 to_address = address_in(w, &b->to, i), from_address = address_in(w, &b->from, i);
+        const u64 to = address_in(w, &b->to, i), barrier = b->has_barrier ? address_in(w, &b->barrier, i) : 0;
         if (sizes[i] % 16) return warp_fault(w, in, PTX_FAULT_MISALIGNED, i, sizes[i], "a bulk copy of a size that is no multiple of 16:");
-        for (u32 done = 0; done < sizes[i]; done += 16) {
-            const unsigned char *from = memory_access(w, in, b->from.space, i, from_address + done, 16, 16, false);
-            if (!from) return NULL;
-            unsigned char bytes[16], *to = memory_access(w, in, b->to.space, i, to_address + done, 16, 16, true);
-            if (!to) return NULL;
-            for (int k = 0; k < 16; k++) bytes[k] = __atomic_load_n(from + k, __ATOMIC_RELAXED);
-            if (b->op == BULK_COPY) {
-                for (int k = 0; k < 16; k++)
-                    if (!masks || masks[i] >> k & 1) __atomic_store_n(to + k, bytes[k], __ATOMIC_RELAXED);
-            } else if (ptx_types[b->type].bytes == 2) {
-                REDUCE(u16)
-            } else if (ptx_types[b->type].bytes == 4) {
-                REDUCE(u32)
-            } else {
-                REDUCE(u64)
-            }
-        }
-        if (!b->has_barrier) continue;
-        u64 *object = object_at(w, in, b->barrier.space, i, address_in(w, &b->barrier, i));
-        if (!object) return NULL;
-        struct mbarrier barrier = unpack(*object);
-        barrier.tx -= (s32)sizes[i];
-        settle(w->block, &barrier);
-        *object = pack(&barrier);
+        if (!ranks && !bulk_lane(w, in, i, to, barrier)) return NULL;
+        for (u32 rank = 0; ranks && rank < 16; rank++)
+            if (ranks[i] >> rank & 1 && !bulk_lane(w, in, i, address_of_rank(to, rank), address_of_rank(barrier, rank))) return NULL;
     }
     return in + 1;
 }

@@ -350,14 +350,49 @@ static struct label *add_label(struct parser *parser, const char *text, uint32_t
     return label;
 }
 
+static void prototype_list(struct parser *parser, struct parameter **list, size_t *count, size_t *capacity) {
+    expect(parser, '(');
+    while (!at_punct(parser, ')')) {
+        const bool in_register = at_dot(parser, "reg");
+        if (!in_register && !at_dot(parser, "param")) fail(parser, PTX_INVALID, "a parameter begins with .param or .reg");
+        next(parser);
+        struct declaration d = {.space = in_register ? SPACE_REG : SPACE_PARAM};
+        parse_type_words(parser, &d);
+        struct parameter parameter = {.type = d.type};
+        if (in_register) {
+            if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a vector register as a parameter");
+            take_name(parser);
+            parameter.size = d.type == T_PRED ? 4 : ptx_types[d.type].bytes;
+        } else {
+            struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
+            if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "variadic parameters");
+            if (symbol->range || symbol->size > 65536) fail(parser, PTX_INVALID, "a parameter of this size");
+            parameter.size = (uint32_t)symbol->size;
+        }
+        *list = arena_grow(&parser->loader->arena, *list, *count, capacity, sizeof **list);
+        (*list)[(*count)++] = parameter;
+        if (!take_punct(parser, ',')) break;
+    }
+    expect(parser, ')');
+}
+
+/* ".callprototype (results) _ (parameters) .noreturn;" */
+static void parse_prototype(struct parser *parser, struct label *label) {
+    struct prototype *p = label->prototype = arena_alloc(&parser->loader->arena, sizeof *p);
+    if (at_punct(parser, '(')) prototype_list(parser, &p->results, &p->result_count, &p->result_capacity);
+    take_name(parser);
+    if (at_punct(parser, '(')) prototype_list(parser, &p->params, &p->param_count, &p->param_capacity);
+    skip_statement(parser); /* .noreturn, .abi_preserve ... */
+}
+
 static bool label_table(struct parser *parser, struct label *label) {
     bool targets = at_dot(parser, "branchtargets");
     if (!targets && !at_dot(parser, "calltargets") && !at_dot(parser, "callprototype")) return false;
     label->is_table = true;
     bool prototype = at_dot(parser, "callprototype");
     next(parser);
-    if (prototype) { /* sizes are checked when the call is made */
-        skip_statement(parser);
+    if (prototype) {
+        parse_prototype(parser, label);
         return true;
     }
     size_t capacity = 0;
@@ -371,6 +406,7 @@ static bool label_table(struct parser *parser, struct label *label) {
             struct symbol *symbol = unit_find(parser->unit, name);
             if (!symbol || symbol->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, "function '%s' is not declared", name);
             note_use(parser, symbol);
+            if (!label->first) label->first = symbol;
         }
         next(parser);
     } while (take_punct(parser, ','));
@@ -431,7 +467,7 @@ static void instruction(struct parser *parser) {
     if (parser->sm && needs.sm > parser->sm) fail(parser, PTX_INVALID, "instruction '%.*s' needs .target sm_%u; the text has sm_%u", length, start, needs.sm, parser->sm);
     if (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm)
         fail(parser, PTX_INVALID, "instruction '%.*s' is no longer there for sm_%u and .version %u.%u: use %s", length, start, parser->sm, parser->version / 10, parser->version % 10,
-             s.opcode.name_length == 3 ? "a rounding mode" : "its .sync form"); /* mad; shfl, vote */
+             s.opcode.name_length == 3 ? "a rounding mode" : s.opcode.name[0] == 'w' ? "no .satfinite" : "its .sync form"); /* mad; wmma; shfl, vote */
     struct operand *operands = NULL;
     size_t count = 0, capacity = 0;
     bool call = s.match.row->kind == KIND_CALL;

@@ -223,6 +223,7 @@ RUN(exit) {
     if (!rest) w->fragments[w->current] = w->fragments[--w->fragment_count];
     for (u32 id = 0; id < BARRIERS; id++)
         if (block->barriers[id].arrived) block_barrier_check(block, id);
+    if (block->cluster->arrived) cluster_barrier_check(block->cluster);
     return NULL;
 }
 
@@ -233,7 +234,7 @@ RUN(trap) { return warp_fault(w, in, PTX_FAULT_TRAP, (u32)__builtin_ctz(w->mask)
 RUN(bar) {
     const u32 *ids = row(w, in->a), *counts = in->b >= 0 ? row(w, in->b) : NULL;
     u32 lead = (u32)__builtin_ctz(w->mask), id = ids[lead], count = counts ? counts[lead] : 0;
-    if (id >= (in->vec ? BARRIERS : BARRIERS - 1)) return warp_fault(w, in, PTX_FAULT_TRAP, lead, id, "barrier number beyond 15:");
+    if (id >= BARRIERS) return warp_fault(w, in, PTX_FAULT_TRAP, lead, id, "barrier number beyond 15:");
     if (counts && (count == 0 || count % 32)) return warp_fault(w, in, PTX_FAULT_TRAP, lead, count, "a barrier's number of threads must be a multiple of 32, not");
     for (u32 m = w->mask; m; m &= m - 1) {
         u32 i = (u32)__builtin_ctz(m);

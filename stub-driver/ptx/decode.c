@@ -129,6 +129,8 @@ void check_reg(struct decoder *d, uint32_t reg, enum ptx_type type, bool wider) 
 static uint64_t immediate(struct decoder *d, const struct operand *o, enum ptx_type type) {
     uint64_t value = o->integer;
     char kind = ptx_types[type].kind;
+    if (type == T_F16 || type == T_BF16 || type == T_F16X2 || type == T_BF16X2 || type == T_F32X2 || type == T_U16X2 || type == T_S16X2) refuse(d, PTX_INVALID, "a constant where a .%s is needed", ptx_types[type].name);
+    if (o->kind == OPERAND_FLOAT64 && type == T_B32) refuse(d, PTX_INVALID, "a floating-point constant where a .b32 is needed: 0f and its bits will do");
     if (o->kind == OPERAND_INT) {
         if (kind == 'f' && (type == T_F32 || type == T_F64)) refuse(d, PTX_INVALID, "an integer where a .%s is needed", ptx_types[type].name);
         if (type == T_PRED) return value ? 0xffffffff : 0;
@@ -557,6 +559,7 @@ static void decode_mov_vector(struct decoder *d, unsigned count) {
     enum ptx_type type = memory_type(d);
     if (to->kind != OPERAND_VECTOR || from->kind != OPERAND_VECTOR || to->count != count || from->count != count)
         refuse(d, PTX_INVALID, "two vectors of %u elements are needed", count);
+    if (ptx_types[type].bytes * count > 16) refuse(d, PTX_INVALID, "%u bytes at once", ptx_types[type].bytes * count);
     int32_t sources[4], targets[4];
     insn_run move = handler(d, row_bytes(type) == 8 ? "mov.b64" : "mov.b32");
     for (unsigned i = 0; i < count; i++) {
@@ -813,7 +816,7 @@ static void decode_brx(struct decoder *d) {
     int32_t index = source(d, &d->s->operands[0], T_U32, false);
     if (d->s->operands[1].kind != OPERAND_LABEL) refuse(d, PTX_INVALID, "the name of a .branchtargets is needed");
     const struct label *label = find_label(d, d->s->operands[1].name);
-    if (!label->is_table) refuse(d, PTX_INVALID, "'%s' is no .branchtargets", label->name);
+    if (!label->is_table || label->prototype || label->first) refuse(d, PTX_INVALID, "'%s' is no .branchtargets", label->name);
     struct branch_table *table = arena_alloc(&d->loader->arena, sizeof *table);
     table->count = (uint32_t)label->target_count;
     table->targets = arena_alloc(&d->loader->arena, (label->target_count + 1) * sizeof *table->targets);
@@ -848,6 +851,24 @@ static struct slot call_slot(struct decoder *d, const struct operand *o, bool re
     return slot;
 }
 
+/* A constant takes the type of its parameter. */
+static void constant_slot(struct decoder *d, const struct operand *o, const struct parameter *parameter, struct slot *slot) {
+    if (o->kind != OPERAND_INT && o->kind != OPERAND_FLOAT32 && o->kind != OPERAND_FLOAT64) return;
+    slot->size = parameter->size;
+    slot->row_bytes = (uint8_t)row_bytes(parameter->type);
+    slot->reg = pool_row(d, immediate(d, o, parameter->type), slot->row_bytes, NULL);
+}
+
+/* What an indirect call says of parameters: its .callprototype, or the first of its .calltargets, which are all alike. */
+static const struct prototype *prototype_of(struct decoder *d, const struct label *table) {
+    if (table->prototype) return table->prototype;
+    if (!table->first) refuse(d, PTX_INVALID, "'%s' is a .branchtargets", table->name);
+    const struct function *f = table->first->definition->function;
+    struct prototype *p = arena_alloc(&d->loader->arena, sizeof *p);
+    *p = (struct prototype){.params = f->params, .results = f->results, .param_count = f->param_count, .result_count = f->result_count};
+    return p;
+}
+
 static void decode_call(struct decoder *d) {
     const struct statement *s = d->s;
     uint32_t at = 0;
@@ -858,22 +879,28 @@ static void decode_call(struct decoder *d) {
     const struct operand *target = &s->operands[at++];
     if (at < s->operand_count && s->operands[at].kind == OPERAND_LIST) args = &s->operands[at++];
     bool direct = target->kind == OPERAND_SYMBOL;
+    const struct label *table = NULL;
     if (at < s->operand_count) {
-        if (direct || s->operands[at].kind != OPERAND_LABEL || !find_label(d, s->operands[at].name)->is_table) refuse(d, PTX_INVALID, "too many operands");
+        if (direct || s->operands[at].kind != OPERAND_LABEL || !(table = find_label(d, s->operands[at].name))->is_table) refuse(d, PTX_INVALID, "too many operands");
         at++;
     }
     if (at != s->operand_count) refuse(d, PTX_INVALID, "too many operands");
+    const struct prototype *prototype = NULL;
+    if (!direct && target->kind == OPERAND_REG) {
+        if (!table) refuse(d, PTX_INVALID, "an indirect call names a .callprototype or .calltargets");
+        prototype = prototype_of(d, table);
+    }
     call->result_count = results ? results->count : 0;
     call->arg_count = args ? args->count : 0;
     call->results = arena_alloc(&d->loader->arena, (call->result_count + 1) * sizeof *call->results);
     call->args = arena_alloc(&d->loader->arena, (call->arg_count + 1) * sizeof *call->args);
     for (uint32_t i = 0; i < call->result_count; i++) {
         if (results->parts[i].kind == OPERAND_SINK) {
-            if (!direct) refuse(d, PTX_UNSUPPORTED, "'_' as a result of an indirect call");
-            const struct function *f = target->symbol->definition->function;
-            if (!f || i >= f->result_count || f->results[i].symbol) refuse(d, PTX_UNSUPPORTED, "'_' as a result that is no register");
-            unsigned row = row_bytes(f->results[i].type);
-            call->results[i] = (struct slot){.is_reg = true, .reg = new_row(d, row), .size = f->results[i].size, .row_bytes = (uint8_t)row};
+            const struct function *f = direct ? target->symbol->definition->function : NULL;
+            const struct parameter *result = f ? i < f->result_count ? &f->results[i] : NULL : prototype && i < prototype->result_count ? &prototype->results[i] : NULL;
+            if (!result || result->size > 8) refuse(d, PTX_UNSUPPORTED, "'_' as a result that is no register");
+            unsigned row = row_bytes(result->type);
+            call->results[i] = (struct slot){.is_reg = true, .reg = new_row(d, row), .size = result->size, .row_bytes = (uint8_t)row};
             continue;
         }
         call->results[i] = call_slot(d, &results->parts[i], true);
@@ -889,12 +916,7 @@ static void decode_call(struct decoder *d) {
         for (uint32_t i = 0; i < call->arg_count; i++) {
             struct slot *slot = &call->args[i];
             const struct operand *o = &args->parts[i];
-            if (o->kind == OPERAND_INT || o->kind == OPERAND_FLOAT32 || o->kind == OPERAND_FLOAT64) {
-                enum ptx_type type = f->params[i].type;
-                slot->size = f->params[i].size;
-                slot->row_bytes = (uint8_t)row_bytes(type);
-                slot->reg = pool_row(d, immediate(d, o, type), slot->row_bytes, NULL);
-            }
+            constant_slot(d, o, &f->params[i], slot);
             if (slot->size != f->params[i].size) refuse(d, PTX_INVALID, "argument %u of '%s' has %u bytes, not %u", i, symbol->name, slot->size, f->params[i].size);
         }
         for (uint32_t i = 0; i < call->result_count; i++)
@@ -913,8 +935,14 @@ static void decode_call(struct decoder *d) {
     } else if (target->kind == OPERAND_REG) {
         check_reg(d, target->reg, T_U64, false);
         call->target = reg_row(d, target->reg);
-        for (uint32_t i = 0; i < call->arg_count; i++)
-            if (args->parts[i].kind != OPERAND_REG && args->parts[i].kind != OPERAND_SYMBOL) refuse(d, PTX_UNSUPPORTED, "a constant as an argument of an indirect call");
+        if (prototype && (prototype->param_count != call->arg_count || prototype->result_count != call->result_count))
+            refuse(d, PTX_INVALID, "its prototype takes %zu arguments and returns %zu", prototype->param_count, prototype->result_count);
+        for (uint32_t i = 0; prototype && i < call->arg_count; i++) {
+            constant_slot(d, &args->parts[i], &prototype->params[i], &call->args[i]);
+            if (call->args[i].size != prototype->params[i].size) refuse(d, PTX_INVALID, "argument %u has %u bytes, in the prototype %u", i, call->args[i].size, prototype->params[i].size);
+        }
+        for (uint32_t i = 0; prototype && i < call->result_count; i++)
+            if (call->results[i].size != prototype->results[i].size) refuse(d, PTX_INVALID, "result %u has %u bytes, in the prototype %u", i, call->results[i].size, prototype->results[i].size);
     } else {
         refuse(d, PTX_INVALID, target->kind == OPERAND_LABEL ? "'%s' is not declared" : "this cannot be called%s", target->kind == OPERAND_LABEL ? target->name : "");
     }
@@ -943,13 +971,6 @@ static void decode_barrier(struct decoder *d) {
     const struct opcode *o = &d->s->opcode;
     struct insn x = {.d = -1, .d2 = -1, .a = -1, .b = -1, .c = -1, .e = -1};
     uint32_t at = 0, left = d->s->operand_count;
-    if (opcode_has(o, "cluster")) {
-        operand_count(d, 0, 0);
-        x.a = pool_row(d, 16, 4, NULL);
-        x.vec = 1; /* the one user of barrier 16 */
-        emit_fields(d, handler(d, "bar"), &x);
-        return;
-    }
     if (red) {
         operand_count(d, 3, 4);
         x.d = destination(d, &d->s->operands[at++], opcode_has(o, "popc") ? T_U32 : T_PRED, false);
@@ -1006,6 +1027,7 @@ static void statement(struct decoder *d) {
     char key[96];
     struct insn x;
     const struct opcode *o = &d->s->opcode;
+    check_rules(d);
     switch (d->s->match.row->kind) {
         case KIND_ALU: decode_alu(d, false); break;
         case KIND_RNDALU: decode_alu(d, true); break;
@@ -1044,6 +1066,14 @@ static void statement(struct decoder *d) {
             x = fields(d);
             x.mode = window_mode(d);
             if (d->s->match.row->kind == KIND_ISSPACEP && opcode_has(o, "const")) x.mode = 4;
+            if (d->s->match.row->kind == KIND_ISSPACEP && opcode_has(o, "shared::cluster")) x.mode = 5;
+            emit_fields(d, handler(d, key), &x);
+            break;
+        case KIND_RANK: /* mapa, getctarank */
+            key_of(d, key, sizeof key);
+            x = fields(d);
+            x.mode = memory_type(d) == T_U64 ? 8 : 4;
+            if (!opcode_has(o, "shared::cluster") && x.mode == 8) x.flags |= FLAG_GENERIC; /* 32 bits of a generic address are what lies in its window */
             emit_fields(d, handler(d, key), &x);
             break;
         case KIND_SHFL:
@@ -1081,6 +1111,14 @@ static void statement(struct decoder *d) {
         case KIND_MATRIX: decode_matrix(d); break;
         case KIND_MBARRIER: decode_mbarrier(d); break;
         case KIND_BULK: decode_bulk(d); break;
+        case KIND_WGMMA: decode_wgmma(d); break;
+        case KIND_TENSOR: decode_tensor(d); break;
+        case KIND_TENSORMAP: decode_tensormap(d); break;
+        case KIND_REMOTE: decode_remote(d); break;
+        case KIND_CLEAR: decode_clear(d); break;
+        case KIND_CANCEL: decode_cancel(d); break;
+        case KIND_CANCELLED: decode_cancelled(d); break;
+        case KIND_CVTRS: decode_stochastic(d); break;
         case KIND_ALLOCA: decode_alloca(d); break;
         case KIND_FIRST: { /* only the destination counts */
             key_of(d, key, sizeof key);

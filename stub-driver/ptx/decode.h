@@ -67,9 +67,20 @@ const struct label *find_label(struct decoder *d, const char *name);
 
 void decode_video(struct decoder *d);  /* video.c */
 void decode_matrix(struct decoder *d); /* matrix.c */
-void decode_tiles(struct decoder *d);
+void decode_tiles(struct decoder *d);  /* tiles.c */
 void decode_mbarrier(struct decoder *d); /* async.c */
 void decode_bulk(struct decoder *d);
+void decode_wgmma(struct decoder *d);     /* wgmma.c */
+void decode_tensor(struct decoder *d);    /* tensor.c */
+void decode_tensormap(struct decoder *d);
+void decode_remote(struct decoder *d);    /* cluster.c */
+void decode_clear(struct decoder *d);
+void decode_cancel(struct decoder *d);
+void decode_cancelled(struct decoder *d);
+void decode_stochastic(struct decoder *d); /* stochastic.c */
+
+/* Refuses what the row's pattern does not say (rules.c). */
+void check_rules(struct decoder *d);
 
 /* ---- the opcode's words */
 

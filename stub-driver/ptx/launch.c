@@ -1,7 +1,8 @@
 /*
- * Launching grids. Worker threads take blocks in the order of their numbers; a block's warps run one after the other on
- * its worker, each until it waits or its turn is over. Under a cooperative launch every worker holds all its blocks at
- * once and goes round them.
+ * Launching grids. Worker threads take clusters (of one block, where the launch names none) in the order of their numbers; a
+ * cluster's blocks run in turn on one worker, so that they can wait for each other and share their memory without locks; a
+ * block's warps run one after the other, each until it waits or its turn is over. Under a cooperative launch every worker holds
+ * all its clusters at once and goes round them.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -54,14 +55,15 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
         fill(w, (enum special)(SR_NTID_X + i), launch->block[i]);
         fill(w, (enum special)(SR_CTAID_X + i), block->index[i]);
         fill(w, (enum special)(SR_NCTAID_X + i), launch->grid[i]);
-        fill(w, (enum special)(SR_CLUSTERID_X + i), block->index[i]);
-        fill(w, (enum special)(SR_NCLUSTERID_X + i), launch->grid[i]);
-        fill(w, (enum special)(SR_CLUSTER_CTAID_X + i), 0);
-        fill(w, (enum special)(SR_CLUSTER_NCTAID_X + i), 1);
+        fill(w, (enum special)(SR_CLUSTERID_X + i), block->index[i] / run->cluster[i]);
+        fill(w, (enum special)(SR_NCLUSTERID_X + i), launch->grid[i] / run->cluster[i]);
+        fill(w, (enum special)(SR_CLUSTER_CTAID_X + i), block->index[i] % run->cluster[i]);
+        fill(w, (enum special)(SR_CLUSTER_NCTAID_X + i), run->cluster[i]);
     }
-    fill(w, SR_CLUSTER_CTARANK, 0);
-    fill(w, SR_CLUSTER_NCTARANK, 1);
+    fill(w, SR_CLUSTER_CTARANK, block->rank);
+    fill(w, SR_CLUSTER_NCTARANK, run->cluster_size);
     fill(w, SR_EXPLICIT_CLUSTER, launch->cluster[0] ? 0xffffffffu : 0);
+    w->cluster_parity = 0xffffffffu; /* no lane has arrived at the cluster's barrier: waiting for the phase before is over at once */
     fill(w, SR_ENVREG1, launch->cooperative ? (uint32_t)(PTX_WINDOW_GRID >> 32) : 0);
     fill(w, SR_ENVREG2, 0);
     fill(w, SR_WARPID, index);
@@ -159,11 +161,7 @@ static void block_free(struct block *block) {
     free(block);
 }
 
-static bool block_start(struct block *block, uint64_t number) {
-    const struct ptx_launch *launch = block->run->launch;
-    block->index[0] = (uint32_t)(number % launch->grid[0]);
-    block->index[1] = (uint32_t)(number / launch->grid[0] % launch->grid[1]);
-    block->index[2] = (uint32_t)(number / launch->grid[0] / launch->grid[1]);
+static bool block_start(struct block *block) {
     block->live_threads = block->threads;
     memset(block->barriers, 0, sizeof block->barriers);
     memset(block->shared, 0, block->shared_bytes); /* one program, one answer */
@@ -192,7 +190,8 @@ static void deadlock(struct block *block) {
             w->current = n;
             if (f->state == FRAGMENT_BARRIER) {
                 const struct barrier *b = &block->barriers[f->waits_for];
-                snprintf(what, sizeof what, "%u of %u threads wait for ever at barrier", b->arrived, b->expected ? b->expected : block->live_threads);
+                if (f->waits_for == CLUSTER_BARRIER) snprintf(what, sizeof what, "%u of %u threads of the cluster have arrived, the others never will; barrier", block->cluster->arrived, cluster_live(block->cluster));
+                else snprintf(what, sizeof what, "%u of %u threads wait for ever at barrier", b->arrived, b->expected ? b->expected : block->live_threads);
             } else {
                 snprintf(what, sizeof what, "lanes wait for ever for the lanes of mask");
             }
@@ -202,8 +201,10 @@ static void deadlock(struct block *block) {
     }
 }
 
-/* One turn of every warp. False: fault, or stopped. */
-static bool block_step(struct block *block) {
+enum step { STEP_FAULT, STEP_STUCK /* every warp waits */, STEP_PROGRESS };
+
+/* One turn of every warp of a block. */
+static enum step block_step(struct block *block) {
     bool progress = false, left = false;
     for (uint32_t i = 0; i < block->warp_count; i++) {
         struct warp *w = block->warps[i];
@@ -213,48 +214,106 @@ static bool block_step(struct block *block) {
         left = true;
         if (!ready) continue;
         enum warp_state state = warp_run(w);
-        if (state == WARP_FAULT) return false;
+        if (state == WARP_FAULT) return STEP_FAULT;
         if (state != WARP_BLOCKED) progress = true;
         if (stop_requested(block->run)) {
             fault_plain(block->run, PTX_FAULT_STOPPED, block, "stopped");
-            return false;
+            return STEP_FAULT;
         }
     }
     if (!left) {
         block->done = true;
-        return true;
+        return STEP_PROGRESS;
     }
-    if (!progress) { /* a barrier may have been completed by the last warp's arrival */
-        for (uint32_t i = 0; i < block->warp_count; i++)
-            for (uint32_t n = 0; n < block->warps[i]->fragment_count; n++)
-                if (block->warps[i]->fragments[n].state == FRAGMENT_READY) return true;
-        deadlock(block);
-        return false;
+    for (uint32_t i = 0; !progress && i < block->warp_count; i++) /* a barrier may have been completed by the last warp's arrival */
+        for (uint32_t n = 0; n < block->warps[i]->fragment_count; n++)
+            if (block->warps[i]->fragments[n].state == FRAGMENT_READY) progress = true;
+    return progress ? STEP_PROGRESS : STEP_STUCK;
+}
+
+static void cluster_free(struct cluster *cluster) {
+    for (uint32_t i = 0; cluster && i < cluster->count; i++)
+        if (cluster->blocks[i]) block_free(cluster->blocks[i]);
+    free(cluster);
+}
+
+/* NULL: no memory. */
+static struct cluster *cluster_new(struct worker *worker) {
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    if (!cluster) return NULL;
+    cluster->count = worker->run->cluster_size;
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct block *block = cluster->blocks[i] = block_new(worker);
+        if (!block || block->done) {
+            cluster_free(cluster);
+            return NULL;
+        }
+        block->cluster = cluster;
+        block->rank = i;
+    }
+    return cluster;
+}
+
+static bool cluster_start(struct cluster *cluster, uint64_t number) {
+    const struct run *run = cluster->blocks[0]->run;
+    const uint32_t *of = run->cluster, x = run->launch->grid[0] / of[0], y = run->launch->grid[1] / of[1];
+    const uint32_t first[3] = {(uint32_t)(number % x) * of[0], (uint32_t)(number / x % y) * of[1], (uint32_t)(number / x / y) * of[2]};
+    cluster->arrived = cluster->phase = 0;
+    cluster->done = false;
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct block *block = cluster->blocks[i];
+        block->index[0] = first[0] + i % of[0];
+        block->index[1] = first[1] + i / of[0] % of[1];
+        block->index[2] = first[2] + i / of[0] / of[1];
+        if (!block_start(block)) return false;
     }
     return true;
+}
+
+/* One turn of every block. False: fault, or stopped. */
+static bool cluster_step(struct cluster *cluster) {
+    struct block *stuck = NULL;
+    bool progress = false;
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct block *block = cluster->blocks[i];
+        if (block->done) continue;
+        const enum step step = block_step(block);
+        if (step == STEP_FAULT) return false;
+        if (step == STEP_PROGRESS) progress = true;
+        else if (!stuck) stuck = block;
+    }
+    cluster->done = true;
+    for (uint32_t i = 0; i < cluster->count; i++) cluster->done &= cluster->blocks[i]->done;
+    if (progress || cluster->done) return true;
+    for (uint32_t i = 0; i < cluster->count; i++) /* the last block may have completed the cluster's barrier */
+        for (uint32_t k = 0; k < cluster->blocks[i]->warp_count; k++)
+            for (uint32_t n = 0; n < cluster->blocks[i]->warps[k]->fragment_count; n++)
+                if (cluster->blocks[i]->warps[k]->fragments[n].state == FRAGMENT_READY) return true;
+    deadlock(stuck);
+    return false;
 }
 
 static void *work(void *argument) {
     struct worker *worker = argument;
     struct run *run = worker->run;
     if (run->launch->cooperative) {
-        struct block **blocks = NULL;
+        struct cluster **clusters = NULL;
         size_t count = 0, capacity = 0, left;
-        for (;;) { /* blocks are dealt out evenly: number modulo workers */
+        for (;;) { /* clusters are dealt out evenly: number modulo workers */
             uint64_t number = worker->first + count * worker->stride;
-            if (number >= run->block_count) break;
+            if (number >= run->cluster_count) break;
             if (count == capacity) {
                 capacity = capacity ? capacity * 2 : 16;
-                struct block **grown = realloc(blocks, capacity * sizeof *blocks);
+                struct cluster **grown = realloc(clusters, capacity * sizeof *clusters);
                 if (!grown) {
                     fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
                     break;
                 }
-                blocks = grown;
+                clusters = grown;
             }
-            struct block *block = block_new(worker);
-            if (!block || block->done || !(blocks[count] = block, block_start(block, number))) {
-                if (block) block_free(block);
+            struct cluster *cluster = cluster_new(worker);
+            if (!cluster || !(clusters[count] = cluster, cluster_start(cluster, number))) {
+                cluster_free(cluster);
                 fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
                 break;
             }
@@ -264,26 +323,26 @@ static void *work(void *argument) {
         while (left && !atomic_load(&run->failed)) {
             left = 0;
             for (size_t i = 0; i < count; i++) {
-                if (blocks[i]->done) continue;
-                if (!block_step(blocks[i])) break;
-                left += !blocks[i]->done;
+                if (clusters[i]->done) continue;
+                if (!cluster_step(clusters[i])) break;
+                left += !clusters[i]->done;
             }
         }
-        for (size_t i = 0; i < count; i++) block_free(blocks[i]);
-        free(blocks);
+        for (size_t i = 0; i < count; i++) cluster_free(clusters[i]);
+        free(clusters);
     } else {
-        struct block *block = block_new(worker);
-        if (!block || block->done) fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+        struct cluster *cluster = cluster_new(worker);
+        if (!cluster) fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
         else
             for (;;) {
-                uint64_t number = atomic_fetch_add(&run->next_block, 1);
-                if (number >= run->block_count || atomic_load(&run->failed)) break;
-                if (!block_start(block, number)) break;
-                while (!block->done)
-                    if (!block_step(block)) goto out;
+                uint64_t number = atomic_fetch_add(&run->next_cluster, 1);
+                if (number >= run->cluster_count || atomic_load(&run->failed)) break;
+                if (!cluster_start(cluster, number)) break;
+                while (!cluster->done)
+                    if (!cluster_step(cluster)) goto out;
             }
     out:
-        if (block) block_free(block);
+        cluster_free(cluster);
     }
     for (struct frame *frame = worker->free_frames, *parent; frame; frame = parent) {
         parent = frame->parent;
@@ -313,20 +372,26 @@ enum ptx_fault_kind ptx_launch(const struct ptx_instance *instance, const struct
     if (threads > info.max_threads) return reject(kernel, fault, "more threads in a block than .maxntid allows");
     if (f->has_req && (launch->block[0] != f->req_ntid[0] || launch->block[1] != f->req_ntid[1] || launch->block[2] != f->req_ntid[2])) return reject(kernel, fault, "the block is not what .reqntid wants");
     if (blocks == 0 || launch->grid[2] == 0 || launch->grid[0] > 0x7fffffff || launch->grid[1] > 65535 || launch->grid[2] > 65535) return reject(kernel, fault, "the grid's dimensions are out of range");
-    if (launch->cluster[0] && (uint64_t)launch->cluster[0] * launch->cluster[1] * launch->cluster[2] != 1) return reject(kernel, fault, "clusters of more than one block are not implemented");
+    const uint32_t *cluster = launch->cluster[0] ? launch->cluster : f->cluster[0] ? f->cluster : (const uint32_t[3]){1, 1, 1};
+    uint64_t cluster_size = (uint64_t)cluster[0] * cluster[1] * cluster[2];
+    if (cluster[0] > CLUSTER_BLOCKS || cluster[1] > CLUSTER_BLOCKS || cluster[2] > CLUSTER_BLOCKS || cluster_size == 0 || cluster_size > CLUSTER_BLOCKS) return reject(kernel, fault, "a cluster has 1 to 16 blocks");
+    if (f->cluster[0] && (cluster[0] != f->cluster[0] || cluster[1] != f->cluster[1] || cluster[2] != f->cluster[2])) return reject(kernel, fault, "the cluster is not what .reqnctapercluster wants");
+    if (f->max_cluster && cluster_size > f->max_cluster) return reject(kernel, fault, "more blocks in a cluster than .maxclusterrank allows");
+    if (launch->grid[0] % cluster[0] || launch->grid[1] % cluster[1] || launch->grid[2] % cluster[2]) return reject(kernel, fault, "the grid is not made of whole clusters");
     if (launch->param_bytes < f->param_bytes || (f->param_bytes && !launch->params)) return reject(kernel, fault, "too few bytes of parameters");
     if (launch->dynamic_shared > 1 << 20 || f->shared_bytes + (uint64_t)launch->dynamic_shared > 1 << 20) return reject(kernel, fault, "too much shared memory");
     blocks *= launch->grid[2];
 
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct run run = {.instance = instance, .kernel = kernel, .launch = launch, .params = launch->params, .param_bytes = f->param_bytes,
-                      .static_shared = f->shared_bytes, .block_count = blocks, .fault = fault, .lock = &lock};
+                      .static_shared = f->shared_bytes, .cluster_size = (uint32_t)cluster_size, .cluster_count = blocks / cluster_size, .fault = fault, .lock = &lock};
+    memcpy(run.cluster, cluster, sizeof run.cluster);
     uint64_t local = f->stack_bytes + (launch->stack_bytes ? launch->stack_bytes : DEFAULT_STACK);
     run.local_bytes = (uint32_t)((local + 127) & ~UINT64_C(127));
     if (local > 1u << 27) return reject(kernel, fault, "more than 128 MiB of local memory a thread");
     uint32_t workers = launch->workers ? launch->workers : 1;
     if (workers > MAX_WORKERS) workers = MAX_WORKERS;
-    if (workers > blocks) workers = (uint32_t)blocks;
+    if (workers > run.cluster_count) workers = (uint32_t)run.cluster_count;
     struct worker *states = calloc(workers, sizeof *states);
     pthread_t *threads_ = calloc(workers, sizeof *threads_);
     if (!states || !threads_) {

@@ -160,7 +160,7 @@ void link_units(struct ptx_module *module) {
                 module->images[module->image_count++] = s;
             } else if (s->space == SPACE_LOCAL) {
                 loader->unit_name = module->units[u]->name;
-                loader_error(loader, PTX_UNSUPPORTED, s->line, "'%s': .local outside a function", s->name);
+                loader_error(loader, PTX_INVALID, s->line, "'%s': .local outside a function, which the ABI does not have", s->name);
             }
         }
         for (struct function *f = module->units[u]->functions; f; f = f->next) {

@@ -1,5 +1,5 @@
 /*
- * Matrix instructions: mma, wmma, ldmatrix, stmatrix, movmatrix. All lanes of the warp take part.
+ * Matrix multiplication: mma (dense, sparse and with block scales) and wmma. All lanes of the warp take part.
  *
  * Fragments of mma lie as the PTX ISA documents them. Those of wmma are the implementation's own: element i of lane l is the
  * matrix' element number l * count + i (rows first for A, C and D; columns first for B), from the start again where lanes have
@@ -7,26 +7,20 @@
  *
  * Numbers: products are exact; products and the addend are summed in double, in the order of k, and rounded once to the
  * result's type. f64 is a chain of fused multiply-adds. Integers are summed exactly, then wrapped or clamped.
+ *
+ * Sparse: of each chunk of A's row (4 elements, 2 of tf32, 4 pairs of 4-bit types) half are stored, and metadata says where they belong:
+ * two numbers of 2 bits a chunk, in registers of the lanes that the selector names. Scales: one number of A's row and of B's column
+ * for each of 1, 2 or 4 parts of k, in bytes of a register of the lanes that the operands name.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "decode.h"
+#include "element.h"
 #include "matrix.h"
 #include "ops.h"
-#include "small.h"
 #include "warp.h"
-
-enum element { E_NONE, E_F16, E_BF16, E_TF32, E_F32, E_F64, E_S32, E_S8, E_U8, E_S4, E_U4, E_B1, E_E4M3, E_E5M2, E_E3M2, E_E2M3, E_E2M1 };
-static const struct {
-    const char *name;
-    u8 bits; /* in a fragment */
-} elements[] = {
-    [E_NONE] = {"", 0},     [E_F16] = {"f16", 16},  [E_BF16] = {"bf16", 16}, [E_TF32] = {"tf32", 32}, [E_F32] = {"f32", 32},   [E_F64] = {"f64", 64},
-    [E_S32] = {"s32", 32},  [E_S8] = {"s8", 8},     [E_U8] = {"u8", 8},      [E_S4] = {"s4", 4},      [E_U4] = {"u4", 4},      [E_B1] = {"b1", 1},
-    [E_E4M3] = {"e4m3", 8}, [E_E5M2] = {"e5m2", 8}, [E_E3M2] = {"e3m2", 8},  [E_E2M3] = {"e2m3", 8},  [E_E2M1] = {"e2m1", 8},
-};
 
 enum operand_of { OF_D, OF_A, OF_B, OF_C };
 enum placing { PLACE_MMA, PLACE_QUADS /* mma.m8n8k4 of f16 */, PLACE_WMMA };
@@ -42,8 +36,14 @@ struct matrix {
     enum placing placing;
     u8 m, n;
     u16 k;
-    bool satfinite, is_and;
+    bool satfinite, is_and, sparse;
     struct fragment_shape of[4]; /* by enum operand_of */
+    int32_t metadata;            /* sparse: a row */
+    u8 selector, scales;         /* scales: parts of k with a scale each, 0 none */
+    bool scale_ue4m3;
+    struct {
+        int32_t data, byte, thread; /* rows */
+    } scale[2];                  /* of A and B */
     /* loads and stores */
     enum operand_of which;
     enum space space;
@@ -51,12 +51,6 @@ struct matrix {
 };
 
 /* ---- shapes */
-
-static enum element element_named(const char *text, uint32_t length) {
-    for (int i = 1; i <= E_E2M1; i++)
-        if (strlen(elements[i].name) == length && memcmp(elements[i].name, text, length) == 0) return (enum element)i;
-    return E_NONE;
-}
 
 static bool shape_of(const struct opcode *o, struct matrix *m) {
     for (uint32_t i = 0; i < o->count; i++) {
@@ -75,7 +69,7 @@ static bool shape_of(const struct opcode *o, struct matrix *m) {
 
 /* Elements that lanes have room for, each. */
 static unsigned elements_each(const struct matrix *m, enum operand_of which) {
-    unsigned size = which == OF_A ? m->m * m->k : which == OF_B ? m->k * m->n : m->m * m->n;
+    unsigned size = which == OF_A ? m->m * m->k >> m->sparse : which == OF_B ? m->k * m->n : m->m * m->n;
     unsigned each = size / LANES;
     if (m->placing == PLACE_QUADS) return which == OF_A || which == OF_B ? 4 : 8;
     if (m->placing == PLACE_WMMA && m->of[which].type == E_F16 && (which == OF_A || which == OF_B)) return 16;
@@ -115,6 +109,10 @@ static bool describe(const struct opcode *o, struct matrix *m) {
             types[1] = types[2] = E_F16;
         }
         for (int i = 0; i < 4; i++) m->of[i].type = types[i];
+        if (opcode_has(o, "kind::mxf4") || opcode_has(o, "kind::mxf4nvf4")) m->of[OF_A].type = m->of[OF_B].type = E_E2M1_PACKED;
+        m->sparse = opcode_has(o, "sp") || opcode_has(o, "sp::ordered_metadata");
+        m->scales = !opcode_has(o, "block_scale") ? 0 : opcode_has(o, "scale_vec::4X") ? 4 : opcode_has(o, "kind::mxf8f6f4") ? 1 : 2;
+        m->scale_ue4m3 = opcode_has(o, "ue4m3");
         m->of[OF_A].row_major = rows[0];
         m->of[OF_B].row_major = rows[1];
         if (!wmma && m->m == 8 && m->k == 4 && types[1] == E_F16) m->placing = PLACE_QUADS;
@@ -127,7 +125,7 @@ static bool describe(const struct opcode *o, struct matrix *m) {
 unsigned matrix_registers(const struct opcode *opcode, unsigned operand, bool *wide) {
     struct matrix m;
     *wide = false;
-    if (opcode->name_length > 4) return opcode_has(opcode, "x4") ? 4 : opcode_has(opcode, "x2") ? 2 : 1;
+    if (opcode->name_length > 4) return (opcode_has(opcode, "x4") ? 4 : opcode_has(opcode, "x2") ? 2 : 1) * (opcode_has(opcode, "m16n16") ? 2 : 1);
     if (!describe(opcode, &m)) return 0;
     if (!m.of[OF_D].type) operand = m.which;
     *wide = m.of[operand].type == E_F64;
@@ -181,6 +179,33 @@ static void fragment_operand(struct decoder *d, struct matrix *m, enum operand_o
     }
 }
 
+static bool has_bits(const struct matrix *m, u8 bits) { return elements[m->of[OF_A].type].bits == bits; }
+
+/* Lanes of a quad that hold one tile's metadata, 4 bits a chunk of its 2 rows: 1, 2 or 4. */
+static u32 metadata_lanes(const struct matrix *m) {
+    const u32 chunks = has_bits(m, 32) ? m->k / 2u : has_bits(m, 4) ? m->k / 8u : m->k / 4u;
+    return 2 * 4 * chunks / 32;
+}
+
+static void sparse_operands(struct decoder *d, struct matrix *m, u32 *at) {
+    const struct operand *o = d->s->operands;
+    m->metadata = source(d, &o[(*at)++], T_B32, false);
+    const u32 most = 4 / metadata_lanes(m);
+    if (o[*at].kind != OPERAND_INT || o[*at].integer >= most) refuse(d, PTX_INVALID, "the sparsity selector must be a constant below %u", most);
+    m->selector = (u8)o[(*at)++].integer;
+}
+
+static void scale_operands(struct decoder *d, struct matrix *m, int i, u32 *at) {
+    const struct operand *data = &d->s->operands[(*at)++], *where = &d->s->operands[(*at)++];
+    if (where->kind != OPERAND_VECTOR || where->count != 2) refuse(d, PTX_INVALID, "{byte, thread} is needed after the scales");
+    static const u8 step[] = {[1] = 1, [2] = 2, [4] = 4};
+    if (where->parts[0].kind == OPERAND_INT && (where->parts[0].integer > 3 || where->parts[0].integer % step[m->scales])) refuse(d, PTX_INVALID, "byte %llu of the scales", (unsigned long long)where->parts[0].integer);
+    if (where->parts[1].kind == OPERAND_INT && where->parts[1].integer > (i ? 3u : 1u)) refuse(d, PTX_INVALID, "thread %llu of the scales", (unsigned long long)where->parts[1].integer);
+    m->scale[i].data = source(d, data, T_B32, false);
+    m->scale[i].byte = source(d, &where->parts[0], T_B16, false);
+    m->scale[i].thread = source(d, &where->parts[1], T_B16, false);
+}
+
 void decode_matrix(struct decoder *d) {
     const struct opcode *o = &d->s->opcode;
     struct matrix *m = arena_alloc(&d->loader->arena, sizeof *m);
@@ -201,62 +226,17 @@ void decode_matrix(struct decoder *d) {
         i->more = m;
         return;
     }
-    operand_count(d, 4, 4);
+    u32 at = 4, count = 4u + 2 * m->sparse + (m->scales ? 4 : 0);
+    operand_count(d, count, count);
+    if (m->sparse) sparse_operands(d, m, &at);
+    for (int i = 0; m->scales && i < 2; i++) scale_operands(d, m, i, &at);
     for (int i = 1; i < 4; i++) fragment_operand(d, m, (enum operand_of)i, &d->s->operands[i], false);
     fragment_operand(d, m, OF_D, &d->s->operands[0], true);
     bool integers = m->of[OF_D].type == E_S32;
     emit(d, handler(d, integers ? "mma.integer" : m->of[OF_D].type == E_F64 ? "mma.f64" : "mma.float"))->more = m;
 }
 
-/* ldmatrix and stmatrix: b holds the rows of the registers. */
-struct tiles {
-    unsigned count;
-    bool transposed, load;
-    enum space space;
-    int32_t rows[4];
-};
-
-void decode_tiles(struct decoder *d) {
-    const struct opcode *o = &d->s->opcode;
-    bool load = o->name[0] == 'l';
-    struct tiles *t = arena_alloc(&d->loader->arena, sizeof *t);
-    operand_count(d, 2, 2);
-    const struct operand *list = &d->s->operands[load ? 0 : 1];
-    t->count = opcode_has(o, "x4") ? 4 : opcode_has(o, "x2") ? 2 : 1;
-    t->transposed = opcode_has(o, "trans");
-    t->load = load;
-    unsigned count = list->kind == OPERAND_VECTOR ? list->count : 1;
-    if (count != t->count) refuse(d, PTX_INVALID, "%u registers; it has %u", count, t->count);
-    for (unsigned i = 0; i < count; i++) {
-        const struct operand *part = list->kind == OPERAND_VECTOR ? &list->parts[i] : list;
-        t->rows[i] = load ? destination(d, part, T_B32, false) : source(d, part, T_B32, false);
-    }
-    struct address a = address_of(d, &d->s->operands[load ? 1 : 0]);
-    t->space = memory_class(d, space_of(d), &a);
-    if (t->space != SPACE_GLOBAL && t->space != SPACE_SHARED) refuse(d, PTX_INVALID, "tiles are in shared memory");
-    struct insn *i = emit(d, handler(d, "tiles"));
-    i->a = a.base;
-    i->imm = a.offset;
-    i->flags = a.flags;
-    i->more = t;
-}
-
 /* ---- executing */
-
-static double value_of(enum element type, u32 bits) {
-    switch (type) {
-        case E_F16: return half_to_float(bits);
-        case E_BF16: return bfloat_to_float(bits);
-        case E_TF32: return bits_f32(bits & 0xffffe000u); /* ten bits of fraction; the rest is not looked at */
-        case E_F32: return bits_f32(bits);
-        case E_E4M3: return small_value(SMALL_E4M3, bits);
-        case E_E5M2: return small_value(SMALL_E5M2, bits);
-        case E_E3M2: return small_value(SMALL_E3M2, bits & 63); /* in the low six bits of a byte */
-        case E_E2M3: return small_value(SMALL_E2M3, bits & 63);
-        case E_E2M1: return small_value(SMALL_E2M1, bits >> 2 & 15); /* in the middle of a byte */
-        default: return 0;
-    }
-}
 
 /* Every element of a fragment, as its bits: body sees lane, i, bits and its place. */
 #define EACH_ELEMENT(which_, body)                                                                      \
@@ -275,14 +255,55 @@ static double value_of(enum element type, u32 bits) {
         }                                                                                                 \
     } while (0)
 
+/* The column of A that element `column` of row `r`, as it is stored, belongs to. */
+static u32 sparse_column(const struct warp *w, const struct matrix *m, u32 r, u32 column) {
+    const u32 *metadata = row(w, m->metadata), lanes = metadata_lanes(m), four = has_bits(m, 4), tf32 = has_bits(m, 32);
+    const u32 quad = r % 8 * 4 + m->selector * lanes, lower = r / 8; /* lower: of the two rows that a quad has */
+    const u32 stored = four ? column / 2 : column, chunk = tf32 ? stored : stored / 2;
+    u32 word, bits;
+    if (has_bits(m, 16) || tf32) { /* half a word a row, 4 chunks in it */
+        word = metadata[quad + chunk / 4];
+        bits = word >> (16 * lower + 4 * (chunk % 4));
+    } else { /* a word a row, 8 chunks in it */
+        word = metadata[quad + chunk / 8 * 2 + lower];
+        bits = word >> (4 * (chunk % 8));
+    }
+    if (tf32) return 2 * chunk + (bits >> 1 & 1); /* 0b0100: the first, 0b1110: the second */
+    const u32 index = bits >> (2 * (stored % 2)) & 3;
+    return four ? 8 * chunk + 2 * index + column % 2 : 4 * chunk + index;
+}
+
+static double scale_of(const struct warp *w, const struct matrix *m, int which, u32 index, u32 part) {
+    const u32 *data = row(w, m->scale[which].data), *bytes = row(w, m->scale[which].byte), *threads = row(w, m->scale[which].thread);
+    const u32 lane = which ? 4 * index + (threads[0] & 3) : index % 8 * 4 + (threads[0] & 1) * 2 + index / 8, byte = ((bytes[0] & 3) + part) & 3;
+    const u32 bits = data[lane] >> (8 * byte) & 0xff;
+    return m->scale_ue4m3 ? small_value(SMALL_E4M3, bits & 0x7f) : small_value(SMALL_UE8M0, bits);
+}
+
 static const struct insn *run_float(struct warp *w, const struct insn *in) {
     const struct matrix *m = in->more;
-    double a[32][32], b[32][32], c[32][32]; /* the four of PLACE_QUADS one below the other */
+    double a[32][128], b[128][32], c[32][32]; /* the four of PLACE_QUADS one below the other */
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
     w->budget -= MATRIX_COST;
-    EACH_ELEMENT(OF_A, a[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
+    if (m->sparse) {
+        for (u32 r = 0; r < m->m; r++) memset(a[r], 0, m->k * sizeof a[r][0]);
+        EACH_ELEMENT(OF_A, a[at.row][sparse_column(w, m, at.row, at.col)] = value_of(f_->type, bits););
+    } else {
+        EACH_ELEMENT(OF_A, a[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
+    }
     EACH_ELEMENT(OF_B, b[at.matrix * m->k + at.row][at.col] = value_of(f_->type, bits););
     EACH_ELEMENT(OF_C, c[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
+    for (u32 part = 0; part < m->scales; part++) { /* exact, or at the ends of double's range: a scale is a power of two or has 4 bits */
+        const u32 from = part * m->k / m->scales, to = (part + 1) * m->k / m->scales;
+        for (u32 r = 0; r < m->m; r++) {
+            const double scale = scale_of(w, m, 0, r, part);
+            for (u32 k = from; k < to; k++) a[r][k] *= scale;
+        }
+        for (u32 n = 0; n < m->n; n++) {
+            const double scale = scale_of(w, m, 1, n, part);
+            for (u32 k = from; k < to; k++) b[k][n] *= scale;
+        }
+    }
     for (u32 r = 0; r < (m->placing == PLACE_QUADS ? 32 : m->m); r++) {
         double sum[32] = {0};
         for (u32 k = 0; k < m->k; k++) {
@@ -342,21 +363,18 @@ static const struct insn *run_f64(struct warp *w, const struct insn *in) {
     return in + 1;
 }
 
-static s32 integer_of(enum element type, u32 bits) {
-    switch (type) {
-        case E_S8: return (s8)bits;
-        case E_S4: return (s32)(bits << 28) >> 28;
-        default: return (s32)bits;
-    }
-}
-
 static const struct insn *run_integer(struct warp *w, const struct insn *in) {
     const struct matrix *m = in->more;
     s16 a[32][256], b[256][32]; /* k of single bits is 256 */
     s32 c[32][32];
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
     w->budget -= MATRIX_COST;
-    EACH_ELEMENT(OF_A, a[at.row][at.col] = (s16)integer_of(f_->type, bits););
+    if (m->sparse) {
+        for (u32 r = 0; r < m->m; r++) memset(a[r], 0, sizeof a[r]);
+        EACH_ELEMENT(OF_A, a[at.row][sparse_column(w, m, at.row, at.col)] = (s16)integer_of(f_->type, bits););
+    } else {
+        EACH_ELEMENT(OF_A, a[at.row][at.col] = (s16)integer_of(f_->type, bits););
+    }
     EACH_ELEMENT(OF_B, b[at.row][at.col] = (s16)integer_of(f_->type, bits););
     EACH_ELEMENT(OF_C, c[at.row][at.col] = (s32)bits;);
     bool single = m->of[OF_A].type == E_B1;
@@ -415,47 +433,4 @@ static const struct insn *wmma_move(struct warp *w, const struct insn *in, bool 
 static const struct insn *run_wmma_load(struct warp *w, const struct insn *in) { return wmma_move(w, in, true); }
 static const struct insn *run_wmma_store(struct warp *w, const struct insn *in) { return wmma_move(w, in, false); }
 
-/* 8 x 8 tiles of 16 bits: lane 8 t + r has the address of row r of tile t; lane l holds elements 2 (l % 4) and the next of row l / 4,
- * or of column l / 4 when transposed. */
-static const struct insn *run_tiles(struct warp *w, const struct insn *in) {
-    const struct tiles *t = in->more;
-    u16 tile[8][8];
-    if (!warp_gather(w, in, 0xffffffffu)) return NULL;
-    w->budget -= MATRIX_COST;
-    for (unsigned k = 0; k < t->count; k++) {
-        const u32 *values = t->load ? NULL : row(w, t->rows[k]);
-        u32 *d = t->load ? out(w, t->rows[k]) : NULL;
-        for (u32 lane = 0; !t->load && lane < LANES; lane++)
-            for (u32 j = 0; j < 2; j++) *(t->transposed ? &tile[lane % 4 * 2 + j][lane / 4] : &tile[lane / 4][lane % 4 * 2 + j]) = (u16)(values[lane] >> (16 * j));
-        for (u32 r = 0; r < 8; r++) {
-            u32 lane = 8 * k + r;
-            unsigned char *p = memory_access(w, in, t->space, lane, memory_address(w, in, lane), 16, 16, !t->load);
-            if (!p) return NULL;
-            for (u32 c = 0; c < 8; c++) {
-                if (t->load) tile[r][c] = __atomic_load_n((u16 *)(void *)p + c, __ATOMIC_RELAXED);
-                else __atomic_store_n((u16 *)(void *)p + c, tile[r][c], __ATOMIC_RELAXED);
-            }
-        }
-        if (t->load)
-            EACH_LANE(w, lane) {
-                u32 x = lane / 4, y = lane % 4 * 2;
-                d[lane] = t->transposed ? tile[y][x] | (u32)tile[y + 1][x] << 16 : tile[x][y] | (u32)tile[x][y + 1] << 16;
-            }
-    }
-    return in + 1;
-}
-
-static const struct insn *run_movmatrix(struct warp *w, const struct insn *in) {
-    if (!warp_gather(w, in, 0xffffffffu)) return NULL;
-    w->budget -= MATRIX_COST;
-    const u32 *a = row(w, in->a);
-    u32 *d = out(w, in->d);
-    u16 tile[8][8];
-    for (u32 lane = 0; lane < LANES; lane++)
-        for (u32 j = 0; j < 2; j++) tile[lane / 4][lane % 4 * 2 + j] = (u16)(a[lane] >> (16 * j));
-    EACH_LANE(w, lane) d[lane] = tile[lane % 4 * 2][lane / 4] | (u32)tile[lane % 4 * 2 + 1][lane / 4] << 16;
-    return in + 1;
-}
-
-const struct ops_entry ops_matrix[] = {{"mma.float", run_float}, {"mma.f64", run_f64}, {"mma.integer", run_integer}, {"wmma.load", run_wmma_load}, {"wmma.store", run_wmma_store},
-                                       {"tiles", run_tiles}, {"movmatrix", run_movmatrix}, {NULL, NULL}};
+const struct ops_entry ops_matrix[] = {{"mma.float", run_float}, {"mma.f64", run_f64}, {"mma.integer", run_integer}, {"wmma.load", run_wmma_load}, {"wmma.store", run_wmma_store}, {NULL, NULL}};

@@ -35,11 +35,17 @@ static inline unsigned char *global_at(struct warp *w, uint64_t address, uint32_
     return miss(w, address, size);
 }
 
+unsigned char *shared_at(const struct block *block, uint64_t address, uint32_t size) {
+    if (address < UINT64_C(1) << RANK_SHIFT) return address < block->shared_bytes && block->shared_bytes - address >= size ? block->shared + address : NULL;
+    uint64_t rank = (address >> RANK_SHIFT) - 1;
+    return rank < block->cluster->count ? shared_at(block->cluster->blocks[rank], address & ((1u << RANK_SHIFT) - 1), size) : NULL;
+}
+
 unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, uint64_t address, uint32_t size, bool generic, bool write) {
     uint64_t window = address >> WINDOW_SHIFT << WINDOW_SHIFT, offset = address - window;
     unsigned char *found = NULL;
     if (generic && window == PTX_WINDOW_SHARED) {
-        if (offset + size <= w->block->shared_bytes) found = w->block->shared + offset;
+        found = shared_at(w->block, offset, size);
     } else if (generic && window == PTX_WINDOW_LOCAL) {
         if (offset + size <= w->local_bytes) found = local_of(w, lane) + offset;
     } else if (generic && window == PTX_WINDOW_PARAM && !write) {
@@ -68,7 +74,8 @@ __attribute__((always_inline)) static inline unsigned char *resolve(struct warp 
     }
     if (space == SPACE_SHARED) {
         if (address < w->block->shared_bytes && w->block->shared_bytes - address >= size) return w->block->shared + address;
-        /* A generic address that kept its window after all is taken as what it says. */
+        unsigned char *found = shared_at(w->block, address, size);
+        if (found) return found;
         warp_fault(w, in, PTX_FAULT_ADDRESS, lane, address, write ? "shared-memory write" : "shared-memory read");
         return NULL;
     }
@@ -321,7 +328,11 @@ static const struct insn *run_isspacep(struct warp *w, const struct insn *in) {
     u32 m = 0;
     EACH_LANE(w, i) {
         u64 window = a[i] >> WINDOW_SHIFT << WINDOW_SHIFT;
-        bool is = in->mode == 0 ? window <= PTX_WINDOW_GRID : in->mode == 4 ? false : window == windows[in->mode];
+        bool is = in->mode == 0 ? window <= PTX_WINDOW_GRID : in->mode == 4 ? false : window == windows[in->mode == 5 ? 1 : in->mode];
+        if (in->mode == 1) { /* of this block; with 5, of any block of the cluster */
+            u64 rank = (a[i] - PTX_WINDOW_SHARED) >> RANK_SHIFT;
+            is = is && (rank == 0 || rank == w->block->rank + 1);
+        }
         if (in->mode == 4) { /* constants lie in global memory: those of this module */
             const struct ptx_instance *instance = w->worker->run->instance;
             for (size_t g = 0; g < instance->module->global_count && !is; g++) {

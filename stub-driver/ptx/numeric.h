@@ -72,6 +72,10 @@ static inline float half_to_float(u32 h) {
 }
 static inline float bfloat_to_float(u32 h) { return bits_f32(h << 16); }
 
+/* What tensor copies fill with outside of a tensor where they are told to use a NaN, and fma.oob knows it by: none that arithmetic makes.
+ * Its value is not documented. */
+enum { OOB_NAN16 = 0x7ffe };
+
 static inline u32 half_from(double x, int mode) { return small_from_double(x, 10, 5, mode, 0x7fff); }
 static inline u32 bfloat_from(double x, int mode) { return small_from_double(x, 7, 8, mode, 0x7fff); }
 

@@ -46,6 +46,11 @@ static void fill(void) {
     enter(ops_image);
     enter(ops_matrix);
     enter(ops_async);
+    enter(ops_cluster);
+    enter(ops_tiles);
+    enter(ops_tensor);
+    enter(ops_wgmma);
+    enter(ops_stochastic);
 }
 
 insn_run ops_find(const char *key) {

@@ -20,5 +20,10 @@ extern const struct ops_entry ops_check[];    /* check.c */
 extern const struct ops_entry ops_image[];    /* image_ops.c */
 extern const struct ops_entry ops_matrix[];   /* matrix.c */
 extern const struct ops_entry ops_async[];    /* async.c */
+extern const struct ops_entry ops_cluster[];  /* cluster.c */
+extern const struct ops_entry ops_tiles[];    /* tiles.c */
+extern const struct ops_entry ops_tensor[];   /* tensor.c */
+extern const struct ops_entry ops_wgmma[];    /* wgmma.c */
+extern const struct ops_entry ops_stochastic[]; /* stochastic.c */
 
 #endif

@@ -186,6 +186,12 @@ static inline u32 badd_(u32 a, u32 b) { return bfloat_from(fma_odd(bfloat_to_flo
 static inline u32 bsub_(u32 a, u32 b) { return bfloat_from(fma_odd(bfloat_to_float(b), -1.0, bfloat_to_float(a)), 0); }
 static inline u32 bmul_(u32 a, u32 b) { return bfloat_from((double)bfloat_to_float(a) * bfloat_to_float(b), 0); }
 static inline u32 bfma_(u32 a, u32 b, u32 c) { return bfloat_from(fma_odd(bfloat_to_float(a), bfloat_to_float(b), bfloat_to_float(c)), 0); }
+static inline int is_oob(u32 a, u32 b) { return (a & 0xffff) == OOB_NAN16 || (b & 0xffff) == OOB_NAN16; }
+static inline u32 hfma_oob_(u32 a, u32 b, u32 c) { return is_oob(a, b) ? 0 : hfma_(a, b, c); }
+static inline u32 hfma_oob_sat_(u32 a, u32 b, u32 c) { return is_oob(a, b) ? 0 : hfma_sat_(a, b, c); }
+static inline u32 hfma_oob_relu_(u32 a, u32 b, u32 c) { return is_oob(a, b) ? 0 : hfma_relu_(a, b, c); }
+static inline u32 bfma_oob_(u32 a, u32 b, u32 c) { return is_oob(a, b) ? 0 : bfma_(a, b, c); }
+static inline u32 bfma_oob_relu_(u32 a, u32 b, u32 c) { return is_oob(a, b) ? 0 : relu_small(bfma_(a, b, c)); }
 static inline u32 bfma_relu_(u32 a, u32 b, u32 c) { return relu_small(bfma_(a, b, c)); }
 static inline u32 hneg_(u32 a) { return a ^ 0x8000; }
 static inline u32 habs_(u32 a) { return a & 0x7fff; }

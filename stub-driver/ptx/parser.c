@@ -474,8 +474,13 @@ static bool tuning(struct parser *parser, struct function *f) {
     } else if (at_dot(parser, "reqnctapercluster")) {
         next(parser);
         three(parser, f->cluster);
-        if (f->cluster[0] * f->cluster[1] * f->cluster[2] != 1) fail(parser, PTX_UNSUPPORTED, "clusters of more than one block");
-    } else if (at_dot(parser, "maxnctapersm") || at_dot(parser, "maxclusterrank") || at_dot(parser, "abi_preserve") ||
+        if (f->cluster[0] > 16 || f->cluster[1] > 16 || f->cluster[2] > 16 || f->cluster[0] * f->cluster[1] * f->cluster[2] > 16) fail(parser, PTX_UNSUPPORTED, "a cluster of more than 16 blocks");
+    } else if (at_dot(parser, "maxclusterrank")) {
+        next(parser);
+        uint64_t rank = parse_integer(parser);
+        if (rank == 0 || rank > 0xffffffff) fail(parser, PTX_INVALID, ".maxclusterrank %llu", (unsigned long long)rank);
+        f->max_cluster = (uint32_t)rank;
+    } else if (at_dot(parser, "maxnctapersm") || at_dot(parser, "abi_preserve") ||
                at_dot(parser, "abi_preserve_control")) {
         next(parser);
         parse_integer(parser);

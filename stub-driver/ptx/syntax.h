@@ -102,21 +102,29 @@ struct statement {
     uint32_t scope;
 };
 
-struct label {
-    const char *name;
-    uint32_t scope, position, line;
-    bool is_table;               /* .branchtargets or .calltargets or .callprototype */
-    const char **targets;        /* label names */
-    size_t target_count;
-    struct label *next, *bucket_next;
-};
-
 /* A parameter of a function: .param memory or a register. */
 struct parameter {
     struct symbol *symbol; /* .param, NULL for a register */
     uint32_t reg;
     enum ptx_type type;
     uint32_t size, align, offset;
+};
+
+/* What a .callprototype says of parameters and results: their types and sizes. */
+struct prototype {
+    struct parameter *params, *results;
+    size_t param_count, param_capacity, result_count, result_capacity;
+};
+
+struct label {
+    const char *name;
+    uint32_t scope, position, line;
+    bool is_table;               /* .branchtargets or .calltargets or .callprototype */
+    const char **targets;        /* label names */
+    size_t target_count;
+    struct prototype *prototype; /* of a .callprototype */
+    struct symbol *first;        /* of a .calltargets */
+    struct label *next, *bucket_next;
 };
 
 struct function {
@@ -134,7 +142,7 @@ struct function {
     uint32_t *scope_parent;
     size_t scope_count, scope_capacity;
     struct symbol *variables; /* declared inside */
-    uint32_t max_ntid[3], req_ntid[3], cluster[3], min_blocks, max_registers;
+    uint32_t max_ntid[3], req_ntid[3], cluster[3], max_cluster, min_blocks, max_registers;
     bool has_max, has_req;
     unsigned unit;
     struct function *next;

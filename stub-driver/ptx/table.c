@@ -54,59 +54,71 @@ static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_
     return match_rest(close + 1, opcode, word, group + 1, match);
 }
 
-/* Words whose order says what they mean: two types, two state spaces, and .lo .hi .wide, which stand before their type. */
-static int ordered_class(const char *text, size_t length) {
-    static const char *const spaces[] = {"global", "shared", "local", "const", "param", "shared::cta", "shared::cluster"};
-    if (ptx_type_named(text, (int)length) != T_NONE || same(text, length, "lo") || same(text, length, "hi") || same(text, length, "wide")) return 1;
-    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
-        if (same(text, length, spaces[i])) return 2;
-    return 0;
-}
+/*
+ * The order of words is free, as ptxas takes it, but for those that belong to the instruction's name (mul.hi, tex.level), which
+ * follow it at once, and for types, spaces and layouts, which say by their order what they are of. A word that stands twice is not
+ * taken. An opcode that matches so is put into the row's order, which is what decoders read.
+ */
+static const char *const fixed[] = {"cp", "wmma", "mbarrier", "bar", "barrier", "createpolicy", "tensormap", "clusterlaunchcontrol", "multimem", "wgmma", "call", "bra", "brx", "elect", "setmaxnreg", "griddepcontrol", "pmevent"};
+static const char *const of_name[] = {"lo", "hi", "wide", "full", "to", "pack", "b", "p", "level", "grad", "base", "l", "r", "async", "bulk", "sp", "sp::ordered_metadata", "proxy", "mbarrier_init"};
 
-/* Which word has been taken, by the place in the pattern that took it. */
-struct taken {
-    uint32_t mask, count;
-    uint8_t words[OPCODE_WORDS];
-};
-
-/* Whether the first word that is left and equal to this one can be taken: none of its class may stand before it. */
-static bool take(const struct opcode *opcode, struct taken *taken, const char *text, size_t length) {
-    int class = ordered_class(text, length);
-    for (uint32_t i = 0; i < opcode->count; i++) {
-        if (taken->mask & 1u << i) continue;
-        if (opcode->words[i].length == length && memcmp(opcode->words[i].text, text, length) == 0) {
-            taken->mask |= 1u << i;
-            taken->words[taken->count++] = (uint8_t)i;
-            return true;
-        }
-        if (class && ordered_class(opcode->words[i].text, opcode->words[i].length) == class) return false;
-    }
+static bool listed(const char *const *list, size_t count, const char *text, size_t length) {
+    for (size_t i = 0; i < count; i++)
+        if (same(text, length, list[i])) return true;
     return false;
 }
 
-/* As match_rest, with the words in any order. */
-static bool match_shuffled(const char *pattern, const struct opcode *opcode, struct taken *taken, unsigned group, struct row_match *match) {
-    if (*pattern == 0) return taken->count == opcode->count;
-    if (*pattern == '.') {
-        size_t length = strcspn(pattern + 1, ".[{");
-        return take(opcode, taken, pattern + 1, length) && match_shuffled(pattern + 1 + length, opcode, taken, group, match);
-    }
-    const char *close = strpbrk(pattern, "]}");
-    struct taken before = *taken;
-    for (const char *at = pattern + 1; at < close;) {
-        size_t length = strcspn(at + 1, ",]}");
-        if (take(opcode, taken, at + 1, length)) {
-            match->group[group].text = at + 1;
-            match->group[group].length = (uint32_t)length;
-            if (match_shuffled(close + 1, opcode, taken, group + 1, match)) return true;
+/* Words whose order among their like says what they are of: types, spaces, layouts. 0: other words. */
+enum { ORDER_TYPE = 1, ORDER_SPACE, ORDER_LAYOUT, ORDERS };
+static int order_of(const char *text, size_t length) {
+    if (ptx_type_named(text, (int)length) != T_NONE) return ORDER_TYPE;
+    if (same(text, length, "row") || same(text, length, "col")) return ORDER_LAYOUT;
+    if (length > 2 && text[length - 2] == 'x' && (text[0] == 'e' || text[0] == 'u')) return ORDER_TYPE; /* .e4m3x2, .ue8m0x2 */
+    if (length == 4 && text[0] == 'e' && text[2] == 'm') return ORDER_TYPE;
+    if (length == 2 && (text[0] == 's' || text[0] == 'u' || text[0] == 'b') && (text[1] == '4' || text[1] == '1')) return ORDER_TYPE;
+    if (same(text, length, "global") || same(text, length, "const") || same(text, length, "local") || (length >= 5 && memcmp(text, "param", 5) == 0) || (length >= 6 && memcmp(text, "shared", 6) == 0)) return ORDER_SPACE;
+    return 0;
+}
+
+struct loose {
+    const struct opcode *opcode;
+    struct row_match *match;
+    uint32_t used, count;
+    uint8_t order[OPCODE_WORDS]; /* in the row's order, the word's place in the text */
+};
+
+/* last: of each order, the place of the word before. */
+static bool match_loose(struct loose *l, const char *pattern, unsigned group, const int last[ORDERS]) {
+    if (*pattern == 0) return l->count == l->opcode->count;
+    bool choice = *pattern != '.';
+    const char *close = choice ? strpbrk(pattern, "]}") + 1 : pattern + 1 + strcspn(pattern + 1, ".[{"), *stop = choice ? close - 1 : close;
+    for (const char *at = choice ? pattern + 1 : pattern; at < stop;) {
+        size_t length = choice ? strcspn(at + 1, ",]}") : (size_t)(stop - at - 1);
+        const int order = order_of(at + 1, length);
+        bool name = !same(l->opcode->name, l->opcode->name_length, "tld4") && listed(of_name, sizeof of_name / sizeof *of_name, at + 1, length);
+        for (uint32_t i = 0; i < l->opcode->count; i++) {
+            if (l->used >> i & 1 || l->opcode->words[i].length != length || memcmp(l->opcode->words[i].text, at + 1, length) != 0) continue;
+            if ((order && (int)i < last[order]) || (name && i != l->count)) continue;
+            l->used |= 1u << i;
+            l->order[l->count++] = (uint8_t)i;
+            if (choice) {
+                l->match->group[group].text = at + 1;
+                l->match->group[group].length = (uint32_t)length;
+            }
+            int now[ORDERS];
+            memcpy(now, last, sizeof now);
+            now[order] = (int)i;
+            if (match_loose(l, close, group + choice, now)) return true;
+            l->used &= ~(1u << i);
+            l->count--;
+            if (order) break; /* the first of its kind */
         }
-        *taken = before;
-        at += 1 + length + 1;
+        at += 1 + length + choice;
     }
-    if (*pattern == '{') return false;
-    match->group[group].text = NULL;
-    match->group[group].length = 0;
-    return match_shuffled(close + 1, opcode, taken, group + 1, match);
+    if (!choice || *pattern == '{') return false;
+    l->match->group[group].text = NULL;
+    l->match->group[group].length = 0;
+    return match_loose(l, close, group + 1, last);
 }
 
 /* Rows by mnemonic, in the table's order: chains of row numbers + 1. */
@@ -128,32 +140,31 @@ static void make_index(void) {
     }
 }
 
-static const struct ptx_row *next_of(const struct opcode *opcode, size_t *n) {
-    for (*n = *n ? next_row[*n - 1] : first_row[bucket_of(opcode->name, opcode->name_length)]; *n; *n = next_row[*n - 1]) {
-        const char *pattern = ptx_rows[*n - 1].pattern;
-        size_t length = name_length(pattern);
-        if (length == opcode->name_length && memcmp(pattern, opcode->name, length) == 0) return &ptx_rows[*n - 1];
-    }
-    return NULL;
-}
-
 bool table_match(struct opcode *opcode, struct row_match *match) {
     pthread_once(&indexed, make_index);
-    size_t n = 0;
-    for (const struct ptx_row *row; (row = next_of(opcode, &n));) {
+    for (size_t n = first_row[bucket_of(opcode->name, opcode->name_length)]; n; n = next_row[n - 1]) {
+        size_t i = n - 1;
+        const char *pattern = ptx_rows[i].pattern;
+        size_t length = name_length(pattern);
+        if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
         memset(match, 0, sizeof *match);
-        match->row = row;
-        if (match_rest(row->pattern + opcode->name_length, opcode, 0, 0, match)) return true;
+        if (match_rest(pattern + length, opcode, 0, 0, match)) {
+            match->row = &ptx_rows[i];
+            return true;
+        }
     }
-    /* ptxas takes modifiers in other orders too, and compilers count on it: atom.global.sys.add.u32, vote.ballot.sync.b32. */
-    n = 0;
-    for (const struct ptx_row *row; (row = next_of(opcode, &n));) {
+    if (opcode->count < 2 || listed(fixed, sizeof fixed / sizeof *fixed, opcode->name, opcode->name_length)) return false;
+    for (size_t n = first_row[bucket_of(opcode->name, opcode->name_length)]; n; n = next_row[n - 1]) {
+        const char *pattern = ptx_rows[n - 1].pattern;
+        size_t length = name_length(pattern);
+        if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
+        struct loose l = {.opcode = opcode, .match = match};
         memset(match, 0, sizeof *match);
-        match->row = row;
-        struct taken taken = {0};
-        if (!match_shuffled(row->pattern + opcode->name_length, opcode, &taken, 0, match)) continue;
-        struct opcode as_written = *opcode;
-        for (uint32_t i = 0; i < opcode->count; i++) opcode->words[i] = as_written.words[taken.words[i]];
+        if (!match_loose(&l, pattern + length, 0, (const int[ORDERS]){-1, -1, -1, -1})) continue;
+        match->row = &ptx_rows[n - 1];
+        struct opcode sorted = *opcode;
+        for (uint32_t k = 0; k < l.count; k++) sorted.words[k] = opcode->words[l.order[k]];
+        *opcode = sorted;
         return true;
     }
     return false;
@@ -203,6 +214,12 @@ static size_t begins_with(const struct opcode *opcode, const char *words) {
     return n;
 }
 
+bool opcode_has(const struct opcode *opcode, const char *word) {
+    for (uint32_t i = 0; i < opcode->count; i++)
+        if (same(opcode->words[i].text, opcode->words[i].length, word)) return true;
+    return false;
+}
+
 struct requirement table_requirement(const struct opcode *opcode) {
     struct requirement r = {0};
     size_t longest = 0, gone = 0;
@@ -218,14 +235,13 @@ struct requirement table_requirement(const struct opcode *opcode) {
             r.sm = requirements[i].sm;
         }
     }
+    if (same(opcode->name, opcode->name_length, "wmma") && opcode_has(opcode, "satfinite") && !opcode_has(opcode, "s32")) { /* of floating-point results: until PTX 6.5 */
+        r.gone_version = 65;
+        r.gone_sm = 1;
+        return r;
+    }
     if (longest > gone) r.gone_version = r.gone_sm = 0; /* shfl is gone, shfl.sync is not */
     return r;
-}
-
-bool opcode_has(const struct opcode *opcode, const char *word) {
-    for (uint32_t i = 0; i < opcode->count; i++)
-        if (same(opcode->words[i].text, opcode->words[i].length, word)) return true;
-    return false;
 }
 
 enum ptx_type match_type(const struct row_match *match, unsigned group) {

@@ -10,7 +10,7 @@
 
 enum row_kind {
     KIND_ALU, KIND_RNDALU, KIND_LOP3P, KIND_SETP, KIND_SETP2, KIND_SET, KIND_CVT, KIND_MOV, KIND_LD, KIND_ST, KIND_NOPA, KIND_NOP,
-    KIND_ISSPACEP, KIND_CVTA, KIND_SHFL, KIND_CPASYNC, KIND_BRA, KIND_BRX, KIND_CALL, KIND_RET, KIND_EXIT, KIND_TRAP, KIND_BAR, KIND_BARRED,
+    KIND_ISSPACEP, KIND_CVTA, KIND_RANK, KIND_REMOTE, KIND_CLEAR, KIND_CANCEL, KIND_CANCELLED, KIND_CVTRS, KIND_TENSOR, KIND_TENSORMAP, KIND_WGMMA, KIND_SHFL, KIND_CPASYNC, KIND_BRA, KIND_BRX, KIND_CALL, KIND_RET, KIND_EXIT, KIND_TRAP, KIND_BAR, KIND_BARRED,
     KIND_WARPSYNC, KIND_ATOM, KIND_VOTE, KIND_MATCH, KIND_REDUX, KIND_ELECT, KIND_VIDEO, KIND_MATRIX, KIND_MINMAX, KIND_MBARRIER, KIND_BULK, KIND_ALLOCA, KIND_FIRST, KIND_TILES, KIND_MOV128,
     KIND_TEX, KIND_TLD4, KIND_TXQ, KIND_SULD, KIND_SUST, KIND_SURED, KIND_SUQ, KIND_ISTYPEP,
 };
@@ -24,7 +24,7 @@ struct ptx_row {
 extern const struct ptx_row ptx_rows[];
 extern const size_t ptx_row_count;
 
-enum { MATCH_GROUPS = 14, OPCODE_WORDS = 16 };
+enum { MATCH_GROUPS = 14, OPCODE_WORDS = 20 };
 
 struct opcode {
     const char *name; /* mnemonic, not NUL-terminated */
@@ -44,7 +44,7 @@ struct row_match {
     } group[MATCH_GROUPS];
 };
 
-/* Finds the row that accepts exactly these words, in its order or, if there is none, in another. The words are put in the row's order. */
+/* Finds the row that accepts these words. They are put into its order where the text has another that is as good. */
 bool table_match(struct opcode *opcode, struct row_match *match);
 bool table_has_mnemonic(const char *name, uint32_t length);
 /* The reason why an opcode is refused by its name, or name and first words; NULL when it is not listed. */

@@ -11,7 +11,8 @@
 
 #include "code.h"
 
-enum { BARRIERS = 17, SPAN_CACHE = 4, TURN = 20000 /* instructions that backward branches repeat */, LEAST_COST = 40 /* of a branch */, MATRIX_COST = 400, ALL_LANES = -1 };
+enum { BARRIERS = 16, CLUSTER_BARRIER = 16 /* what fragments wait for at their cluster's */, CLUSTER_BLOCKS = 16, SPAN_CACHE = 4, ALL_LANES = -1 };
+enum { TURN = 20000 /* instructions that backward branches repeat */, LEAST_COST = 40 /* of a branch */, MATRIX_COST = 400 };
 
 struct frame {
     struct frame *parent;
@@ -52,7 +53,7 @@ struct worker {
     struct frame *free_frames;
     struct image_cache *images; /* image_ops.c; NULL until one is used */
     uint64_t frame_serial;
-    uint64_t first, stride; /* cooperative: which blocks are this worker's */
+    uint64_t first, stride; /* cooperative: which clusters are this worker's */
 };
 
 struct barrier {
@@ -61,9 +62,25 @@ struct barrier {
     uint32_t popc, voters;
 };
 
+/* The blocks that share their memory, and their barrier. All run on one worker. Without clusters each block is one of its own. */
+struct cluster {
+    struct block *blocks[CLUSTER_BLOCKS]; /* by rank */
+    uint32_t count;
+    uint32_t arrived, phase; /* threads at the barrier; how often it completed */
+    bool done;
+};
+
+/*
+ * Addresses of shared memory: below 2^24 the block's own; those of a block of its cluster have rank + 1 above. So an address means
+ * the same in the whole cluster (mapa), and 32 bits suffice.
+ */
+enum { RANK_SHIFT = 24 };
+
 struct block {
     struct run *run;
     struct worker *worker;
+    struct cluster *cluster;
+    uint32_t rank; /* in its cluster */
     uint32_t index[3];
     uint32_t threads, warp_count, live_threads;
     struct warp **warps;
@@ -93,6 +110,7 @@ struct warp {
     size_t local_bytes;
     size_t local_capacity;
     bool yield; /* this turn is over */
+    uint32_t cluster_parity; /* of the phase of the cluster's barrier that a lane arrived in last, a bit a lane */
     unsigned char *local_shadow; /* check.c: whether a byte of local memory is written; NULL where nothing is checked */
     size_t local_shadow_bytes;
     uint32_t sync_epoch;         /* instructions that synchronised the warp's lanes */
@@ -108,8 +126,9 @@ struct run {
     uint32_t param_bytes;
     uint32_t local_bytes;
     uint32_t static_shared;
-    uint64_t block_count;
-    _Atomic uint64_t next_block;
+    uint32_t cluster[3], cluster_size; /* blocks in a cluster */
+    uint64_t cluster_count;
+    _Atomic uint64_t next_cluster;
     atomic_int failed; /* a fault is recorded or the launch is to stop */
     struct ptx_fault *fault;
     void *lock; /* pthread_mutex_t: the fault, the printing and the reports */
@@ -153,6 +172,9 @@ unsigned char *memory_access(struct warp *w, const struct insn *in, enum space s
 /* The same for what all lanes update one after the other, as atomics do. */
 unsigned char *memory_object(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size);
 
+/* The host address of `size` bytes of shared memory, of the block or of one of its cluster; NULL: there are none. */
+unsigned char *shared_at(const struct block *block, uint64_t address, uint32_t size);
+
 uint64_t clock_ns(void);
 
 /* ---- exec.c */
@@ -173,6 +195,9 @@ bool warp_gather_each(struct warp *w, const struct insn *in, const uint32_t *mem
 const uint32_t *warp_members(struct warp *w, const struct fragment *f);
 void warp_collect(struct warp *w, uint32_t group, uint32_t lanes);
 void block_barrier_check(struct block *block, uint32_t id);
+/* Threads of a cluster that have not exited; completing its barrier when all of them have arrived (cluster.c). */
+uint32_t cluster_live(const struct cluster *cluster);
+void cluster_barrier_check(struct cluster *cluster);
 bool stop_requested(const struct run *run);
 
 #endif

@@ -66,7 +66,7 @@ int main(void) {
             "cp.async.bulk.prefetch.L2.global [%d1], 64; st.global.v2.u32 [%d0], {%r1,%r2}; ret;\n}\n", 1);
     EQUAL(z[0], 1), EQUAL(z[1], 1);
     for (uint32_t i = 0; i < 64; i++) EQUAL(z[4 + i], i < 16 ? 3 * i + 3 * (i + 64) : 3 * i);
-    EQUAL(run(HEAD ".shared .align 128 .b32 a[64];\ncp.async.bulk.global.shared::cta.bulk_group [%d0], [a], 24; ret;\n}\n", 1, &fault), PTX_FAULT_MISALIGNED);
+    EQUAL(run(HEAD ".shared .align 128 .b32 a[64];\nmov.u32 %r5, 24; cp.async.bulk.global.shared::cta.bulk_group [%d0], [a], %r5; ret;\n}\n", 1, &fault), PTX_FAULT_MISALIGNED);
     EQUAL(run(HEAD ".shared .align 128 .b32 a[64];\ncp.async.bulk.global.shared::cta.bulk_group [%d0], [a], 512; ret;\n}\n", 1, &fault), PTX_FAULT_ADDRESS);
 
     /* cp.async with the source cut short and ignored */

@@ -161,6 +161,7 @@ static inline const struct ptx_kernel *program_kernel(const struct program *p, c
 }
 
 static unsigned device_workers = 2;
+static uint32_t device_cluster[3]; /* of the launches that follow; zeros: none */
 
 /* Arguments are pointers to values, in order, as cuLaunchKernel takes them. */
 static inline enum ptx_fault_kind launch_raw(const struct program *p, const char *name, const uint32_t grid[3], const uint32_t block[3], uint32_t shared, bool cooperative,
@@ -178,6 +179,7 @@ static inline enum ptx_fault_kind launch_raw(const struct program *p, const char
                                 .memory = &device_memory, .print = device_print, .complain = device_print};
     memcpy(launch.grid, grid, sizeof launch.grid);
     memcpy(launch.block, block, sizeof launch.block);
+    memcpy(launch.cluster, device_cluster, sizeof launch.cluster);
     return ptx_launch(p->instance, kernel, &launch, fault);
 }
 

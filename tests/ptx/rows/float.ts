@@ -157,6 +157,9 @@ function scalarOf(i: Instruction, element: string, f: Format): ((...operands: bi
     case 'sub': return (a, b) => made(add(read(a), negate(read(b)), mode))
     case 'mul': return (a, b) => made(multiply(read(a), read(b)))
     case 'fma':
+      // .oob: the NaN that tensor copies fill with counts as nothing.
+      if (has('oob')) return (a, b, c) => (a === 0x7ffen || b === 0x7ffen ? 0n : made(add(multiply(read(a), read(b)), read(c), mode)))
+      return (a, b, c) => made(add(multiply(read(a), read(b)), read(c), mode))
     case 'mad': return (a, b, c) => made(add(multiply(read(a), read(b)), read(c), mode))
     case 'div':
       // .approx is 2 ulp where the divisor is in [2^-126, 2^126]; beyond, 0 is allowed for a finite quotient.

@@ -23,6 +23,7 @@ export const lastType = (i: Instruction): string => types(i).at(-1) ?? ''
 /** A reference, or undefined: then a scenario must execute the row. */
 export function referenceOf(i: Instruction): Reference | undefined {
   if (i.operands.some((o) => !'DSPQI'.includes(o.role))) return undefined // addresses, vectors, labels
+  if (['CVTRS', 'RANK', 'CANCELLED'].includes(i.row.kind)) return undefined // stochastic.c, clusters.c
   const packed = lastType(i).endsWith('x2')
   if (i.row.kind === 'CVT' || i.name === 'cvt') return conversions(i)
   if (i.row.kind === 'SETP' || i.row.kind === 'SETP2' || i.row.kind === 'SET') return compares(i)

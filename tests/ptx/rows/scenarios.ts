@@ -59,12 +59,12 @@ function turn(row: Row, n: number, fixed: (words: string[], part: number) => str
 const partWith = (row: Row, word: string): number => row.parts.findIndex((part) => part.words.includes(word))
 
 function loads(row: Row): Scenario[] {
-  const [typePart, spacePart, vectorPart] = [partWith(row, 'b64'), partWith(row, 'global'), partWith(row, 'v2')]
+  const [typePart, spacePart, vectorPart] = [row.parts.length - 1, Math.max(partWith(row, 'global'), partWith(row, 'shared')), Math.max(partWith(row, 'v2'), partWith(row, 'v4'), partWith(row, 'v8'))]
   const list: Scenario[] = []
-  const spaces = ['', ...(row.parts[spacePart]?.words ?? [])]
+  const spaces = row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])]
   for (const space of spaces)
     for (const type of row.parts[typePart]?.words ?? [])
-      for (const vector of ['', ...(row.parts[vectorPart]?.words ?? [])]) {
+      for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
         const count = vector ? Number(vector.slice(1)) : 1
         const bytes = widthOf(type) / 8
         if (count * bytes > 32 || type === 'b128' || space === 'param::func') continue // a function's parameters: programs and the calls below
@@ -91,11 +91,11 @@ function loads(row: Row): Scenario[] {
 }
 
 function stores(row: Row): Scenario[] {
-  const [typePart, spacePart, vectorPart] = [partWith(row, 'b64'), partWith(row, 'global'), partWith(row, 'v2')]
+  const [typePart, spacePart, vectorPart] = [row.parts.length - 1, Math.max(partWith(row, 'global'), partWith(row, 'shared')), Math.max(partWith(row, 'v2'), partWith(row, 'v4'), partWith(row, 'v8'))]
   const list: Scenario[] = []
-  for (const space of ['', ...(row.parts[spacePart]?.words ?? [])])
+  for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
     for (const type of row.parts[typePart]?.words ?? [])
-      for (const vector of ['', ...(row.parts[vectorPart]?.words ?? [])]) {
+      for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
         const count = vector ? Number(vector.slice(1)) : 1
         const bytes = widthOf(type) / 8
         if (count * bytes > 32 || type === 'b128' || space.startsWith('param')) continue
@@ -141,10 +141,10 @@ function atomicResult(i: Instruction, row: Row, old: bigint, b: bigint, c: bigin
 
 function atomics(row: Row): Scenario[] {
   const list: Scenario[] = []
-  const spacePart = partWith(row, 'global')
+  const spacePart = Math.max(partWith(row, 'global'), partWith(row, 'shared'))
   const opPart = row.parts.findIndex((part) => part.group && part.words.some((word) => ['add', 'and', 'min', 'inc'].includes(word)))
   const typePart = row.parts.length - 1
-  for (const space of ['', ...(row.parts[spacePart]?.words ?? [])])
+  for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
     for (const type of row.parts[typePart]?.words ?? [])
       for (const op of row.parts[opPart]?.words ?? ['']) {
         const n = list.length

@@ -272,7 +272,63 @@ static void cooperative(CUmodule more) {
   OK(cuMemcpyDtoH_v2(got, out, sizeof got));
   for (int i = 0; i < BLOCKS * THREADS; i++) CHECK(got[i] == ROUNDS);
   attributes[1] = (CUlaunchAttribute){.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value = {.clusterDim = {2, 1, 1}}};
-  FAILS(NOT_SUPPORTED, cuLaunchKernelEx(&config, f, params, NULL));
+  OK(cuMemsetD8_v2(out, 0, sizeof got));
+  OK(cuLaunchKernelEx(&config, f, params, NULL));
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+  for (int i = 0; i < BLOCKS * THREADS; i++) CHECK(got[i] == ROUNDS);
+  attributes[1].value.clusterDim.x = 5; /* 24 blocks are no whole clusters of 5 */
+  FAILS(INVALID_VALUE, cuLaunchKernelEx(&config, f, params, NULL));
+  attributes[1].value.clusterDim.x = 12;
+  FAILS(INVALID_CLUSTER_SIZE, cuLaunchKernelEx(&config, f, params, NULL));
+}
+
+/* ---- clusters and tensor maps -------------------------------------------------------------------------------------- */
+
+/* Each block of a cluster of two takes a box of 8 x 4 of a matrix, and gives out its neighbour's. */
+static const char cluster_text[] =
+    ".version 8.6\n.target sm_90\n.address_size 64\n.shared .align 128 .b8 box[128];\n.shared .align 8 .b64 bar;\n"
+    ".visible .entry swap(.param .align 64 .b8 map[128], .param .u64 out) {\n.reg .pred %p<4>; .reg .b32 %r<20>; .reg .b64 %d<8>;\n"
+    "mov.b64 %d0, map; cvta.param.u64 %d1, %d0; ld.param.u64 %d2, [out]; mov.u32 %r0, %tid.x; mov.u32 %r1, %ctaid.x; mov.u32 %r2, %cluster_ctarank;\n"
+    "setp.ne.u32 %p0, %r0, 0; @%p0 bra ready; mbarrier.init.shared.b64 [bar], 1; mbarrier.arrive.expect_tx.shared.b64 _, [bar], 128; shl.b32 %r3, %r1, 3; mov.u32 %r4, 2;\n"
+    "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [box], [%d1, {%r3, %r4}], [bar];\n"
+    "wait: mbarrier.try_wait.parity.shared.b64 %p1, [bar], 0; @!%p1 bra wait;\nready: barrier.cluster.arrive; barrier.cluster.wait;\n"
+    "xor.b32 %r5, %r2, 1; mov.u32 %r6, box; mapa.shared::cluster.u32 %r7, %r6, %r5; shl.b32 %r8, %r0, 2; add.u32 %r7, %r7, %r8; ld.shared::cluster.u32 %r9, [%r7];\n"
+    "mad.lo.u32 %r10, %r1, 32, %r0; mul.wide.u32 %d3, %r10, 4; add.u64 %d3, %d2, %d3; st.global.u32 [%d3], %r9; barrier.cluster.arrive; barrier.cluster.wait; ret;\n}\n";
+
+static void clusters(void) {
+  enum { ROWS = 8, COLUMNS = 32 };
+  CUmodule loaded = NULL;
+  OK(cuModuleLoadData(&loaded, cluster_text));
+  CUfunction const f = function(loaded, "swap");
+  unsigned matrix[ROWS][COLUMNS], got[4][32];
+  for (unsigned i = 0; i < ROWS * COLUMNS; i++) matrix[i / COLUMNS][i % COLUMNS] = i;
+  CUdeviceptr const in = device(matrix, sizeof matrix);
+  CUdeviceptr out = device(NULL, sizeof got);
+  _Alignas(64) CUtensorMap map;
+  const cuuint64_t dim[2] = {COLUMNS, ROWS}, stride[1] = {COLUMNS * 4};
+  const cuuint32_t box[2] = {8, 4}, steps[2] = {1, 1}, narrow[2] = {3, 4};
+#define ENCODE(map_, rank, address, box_, swizzle) cuTensorMapEncodeTiled(map_, 2 /* UINT32 */, rank, (void *)(uintptr_t)(address), dim, stride, box_, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE)
+  FAILS(INVALID_VALUE, ENCODE(NULL, 2, in, box, CU_TENSOR_MAP_SWIZZLE_NONE));
+  FAILS(INVALID_VALUE, ENCODE(&map, 6, in, box, CU_TENSOR_MAP_SWIZZLE_NONE));
+  FAILS(INVALID_VALUE, ENCODE(&map, 2, in + 8, box, CU_TENSOR_MAP_SWIZZLE_NONE));
+  FAILS(INVALID_VALUE, ENCODE(&map, 2, in, narrow, CU_TENSOR_MAP_SWIZZLE_NONE));
+  OK(ENCODE(&map, 2, in + 64, box, CU_TENSOR_MAP_SWIZZLE_NONE));
+  OK(cuTensorMapReplaceAddress(&map, (void *)(uintptr_t)in));
+  CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value = {.clusterDim = {2, 1, 1}}};
+  CUlaunchConfig config = {.gridDimX = 4, .gridDimY = 1, .gridDimZ = 1, .blockDimX = 32, .blockDimY = 1, .blockDimZ = 1, .attrs = &cluster, .numAttrs = 1};
+  void *params[] = {&map, &out};
+  OK(cuLaunchKernelEx(&config, f, params, NULL));
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+  for (unsigned b = 0; b < 4; b++)
+    for (unsigned i = 0; i < 32; i++) CHECK(got[b][i] == matrix[2 + i / 8][(b ^ 1) * 8 + i % 8]);
+  int size = 0, active = 0;
+  OK(cuOccupancyMaxPotentialClusterSize(&size, f, &config));
+  CHECK(size == 8);
+  OK(cuOccupancyMaxActiveClusters(&active, f, &config));
+  CHECK(active > 0);
+  OK(cuMemFree_v2(in));
+  OK(cuMemFree_v2(out));
+  OK(cuModuleUnload(loaded));
 }
 
 /* ---- libraries ---------------------------------------------------------------------------------------------------- */
@@ -504,6 +560,7 @@ int main(int argc, char **argv) {
   far(more);
   shapes(more);
   cooperative(more);
+  clusters();
   libraries(context);
   images();
   linking();
