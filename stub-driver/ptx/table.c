@@ -59,8 +59,9 @@ static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_
  * follow it at once, and for types, spaces and layouts, which say by their order what they are of. A word that stands twice is not
  * taken. An opcode that matches so is put into the row's order, which is what decoders read.
  */
-static const char *const fixed[] = {"cp", "wmma", "mbarrier", "bar", "barrier", "createpolicy", "tensormap", "clusterlaunchcontrol", "multimem", "wgmma", "call", "bra", "brx", "elect", "setmaxnreg", "griddepcontrol", "pmevent"};
-static const char *const of_name[] = {"lo", "hi", "wide", "full", "to", "pack", "b", "p", "level", "grad", "base", "l", "r", "async", "bulk", "sp", "sp::ordered_metadata", "proxy", "mbarrier_init"};
+static const char *const fixed[] = {"cp", "wmma", "bar", "barrier", "createpolicy", "tensormap", "clusterlaunchcontrol", "multimem", "wgmma", "call", "bra", "brx", "elect", "setmaxnreg", "griddepcontrol", "pmevent"};
+static const char *const of_name[] = {"lo", "hi", "wide", "full", "to", "pack", "b", "p", "level", "grad", "base", "l", "r", "async", "bulk", "sp", "sp::ordered_metadata", "proxy", "mbarrier_init",
+                                      "init", "inval", "arrive", "arrive_drop", "expect_tx", "complete_tx", "test_wait", "try_wait", "pending_count", "noComplete", "parity"};
 
 static bool listed(const char *const *list, size_t count, const char *text, size_t length) {
     for (size_t i = 0; i < count; i++)

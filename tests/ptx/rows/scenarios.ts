@@ -313,7 +313,7 @@ function nothing(row: Row): Scenario[] {
     const i = instruction(row, choice)
     const space = ['shared', 'local', 'const', 'param'].find((word) => i.words.has(word)) ?? (i.words.has('global') ? 'global' : '')
     const where = place(space, `no${row.index}_${n}`)
-    const operands = i.operands.filter((o) => !o.optional).map((o) => (o.role === 'A' ? '[%d20]' : o.role === 'I' ? (i.name === 'setmaxnreg' ? '128' : '1') : `%${classOf(widthOf(o.type))}9`))
+    const operands = i.operands.filter((o) => !o.optional).map((o) => (o.role === 'A' ? '[%d20]' : o.role === 'I' ? (['setmaxnreg', 'discard', 'applypriority', 'fence'].includes(i.name) ? '128' : '1') : `%${classOf(widthOf(o.type))}9`))
     return {
       name: i.spelling, outside: where.outside, inside: where.inside, inputs: ['b64'],
       body: `${where.address}\nld.global.b64 %d1, [%d30]; mov.u32 %r9, 128; mov.u64 %d9, 128;\n${i.name === 'bar' ? 'mov.u32 %r9, 0xffffffff;\n' : ''}${i.spelling} ${operands.join(', ')};\nst.global.b64 [%d31], %d1;`,

@@ -304,7 +304,7 @@ static void clusters(void) {
   for (unsigned i = 0; i < ROWS * COLUMNS; i++) matrix[i / COLUMNS][i % COLUMNS] = i;
   CUdeviceptr const in = device(matrix, sizeof matrix);
   CUdeviceptr out = device(NULL, sizeof got);
-  _Alignas(64) CUtensorMap map;
+  CUtensorMap map;
   const cuuint64_t dim[2] = {COLUMNS, ROWS}, stride[1] = {COLUMNS * 4};
   const cuuint32_t box[2] = {8, 4}, steps[2] = {1, 1}, narrow[2] = {3, 4};
 #define ENCODE(map_, rank, address, box_, swizzle) cuTensorMapEncodeTiled(map_, 2 /* UINT32 */, rank, (void *)(uintptr_t)(address), dim, stride, box_, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE)
