@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0x3d0f011au
+#define RF_TABLE_HASH 0x13ba7ddeu
 
 enum rf_message {
     RF_PING = 1,
@@ -103,63 +103,64 @@ enum rf_message {
     RF_TEXTURE_CREATE = 93,
     RF_TEXTURE_DESTROY = 94,
     RF_TEXTURE_DESCRIBE = 95,
-    RF_MODULE_REF = 96,
-    RF_TEXREF_CREATE = 97,
-    RF_TEXREF_DESTROY = 98,
-    RF_TEXREF_BIND = 99,
-    RF_TEXREF_BOUND = 100,
-    RF_TEXREF_BORDER = 101,
-    RF_TEXREF_FORMAT = 102,
-    RF_cuCtxSetLimit = 103,
-    RF_cuCtxGetLimit = 104,
-    RF_cuCtxGetCacheConfig = 105,
-    RF_cuCtxSetCacheConfig = 106,
-    RF_cuCtxGetStreamPriorityRange = 107,
-    RF_cuCtxResetPersistingL2Cache = 108,
-    RF_cuCtxRecordEvent = 109,
-    RF_cuCtxWaitEvent = 110,
-    RF_cuCtxGetSharedMemConfig = 111,
-    RF_cuCtxSetSharedMemConfig = 112,
-    RF_cuStreamCreate = 113,
-    RF_cuStreamCreateWithPriority = 114,
-    RF_cuStreamGetPriority = 115,
-    RF_cuStreamGetFlags = 116,
-    RF_cuStreamGetId = 117,
-    RF_cuStreamWaitEvent = 118,
-    RF_cuStreamQuery = 119,
-    RF_cuStreamCopyAttributes = 120,
-    RF_cuStreamGetAttribute = 121,
-    RF_cuStreamSetAttribute = 122,
-    RF_cuStreamWaitValue32_v2 = 123,
-    RF_cuStreamWaitValue64_v2 = 124,
-    RF_cuStreamWriteValue32_v2 = 125,
-    RF_cuStreamWriteValue64_v2 = 126,
-    RF_cuEventCreate = 127,
-    RF_cuEventRecord = 128,
-    RF_cuEventRecordWithFlags = 129,
-    RF_cuEventQuery = 130,
-    RF_cuEventElapsedTime = 131,
-    RF_cuEventElapsedTime_v2 = 132,
-    RF_cuTexRefSetArray = 133,
-    RF_cuTexRefSetMipmappedArray = 134,
-    RF_cuTexRefSetFormat = 135,
-    RF_cuTexRefSetAddressMode = 136,
-    RF_cuTexRefSetFilterMode = 137,
-    RF_cuTexRefSetMipmapFilterMode = 138,
-    RF_cuTexRefSetMipmapLevelBias = 139,
-    RF_cuTexRefSetMipmapLevelClamp = 140,
-    RF_cuTexRefSetMaxAnisotropy = 141,
-    RF_cuTexRefSetFlags = 142,
-    RF_cuTexRefGetAddress_v2 = 143,
-    RF_cuTexRefGetAddressMode = 144,
-    RF_cuTexRefGetFilterMode = 145,
-    RF_cuTexRefGetMipmapFilterMode = 146,
-    RF_cuTexRefGetMipmapLevelBias = 147,
-    RF_cuTexRefGetMipmapLevelClamp = 148,
-    RF_cuTexRefGetMaxAnisotropy = 149,
-    RF_cuTexRefGetFlags = 150,
-    RF_cuSurfRefSetArray = 151,
-    RF_MESSAGES = 152
+    RF_TENSOR_MAP = 96,
+    RF_MODULE_REF = 97,
+    RF_TEXREF_CREATE = 98,
+    RF_TEXREF_DESTROY = 99,
+    RF_TEXREF_BIND = 100,
+    RF_TEXREF_BOUND = 101,
+    RF_TEXREF_BORDER = 102,
+    RF_TEXREF_FORMAT = 103,
+    RF_cuCtxSetLimit = 104,
+    RF_cuCtxGetLimit = 105,
+    RF_cuCtxGetCacheConfig = 106,
+    RF_cuCtxSetCacheConfig = 107,
+    RF_cuCtxGetStreamPriorityRange = 108,
+    RF_cuCtxResetPersistingL2Cache = 109,
+    RF_cuCtxRecordEvent = 110,
+    RF_cuCtxWaitEvent = 111,
+    RF_cuCtxGetSharedMemConfig = 112,
+    RF_cuCtxSetSharedMemConfig = 113,
+    RF_cuStreamCreate = 114,
+    RF_cuStreamCreateWithPriority = 115,
+    RF_cuStreamGetPriority = 116,
+    RF_cuStreamGetFlags = 117,
+    RF_cuStreamGetId = 118,
+    RF_cuStreamWaitEvent = 119,
+    RF_cuStreamQuery = 120,
+    RF_cuStreamCopyAttributes = 121,
+    RF_cuStreamGetAttribute = 122,
+    RF_cuStreamSetAttribute = 123,
+    RF_cuStreamWaitValue32_v2 = 124,
+    RF_cuStreamWaitValue64_v2 = 125,
+    RF_cuStreamWriteValue32_v2 = 126,
+    RF_cuStreamWriteValue64_v2 = 127,
+    RF_cuEventCreate = 128,
+    RF_cuEventRecord = 129,
+    RF_cuEventRecordWithFlags = 130,
+    RF_cuEventQuery = 131,
+    RF_cuEventElapsedTime = 132,
+    RF_cuEventElapsedTime_v2 = 133,
+    RF_cuTexRefSetArray = 134,
+    RF_cuTexRefSetMipmappedArray = 135,
+    RF_cuTexRefSetFormat = 136,
+    RF_cuTexRefSetAddressMode = 137,
+    RF_cuTexRefSetFilterMode = 138,
+    RF_cuTexRefSetMipmapFilterMode = 139,
+    RF_cuTexRefSetMipmapLevelBias = 140,
+    RF_cuTexRefSetMipmapLevelClamp = 141,
+    RF_cuTexRefSetMaxAnisotropy = 142,
+    RF_cuTexRefSetFlags = 143,
+    RF_cuTexRefGetAddress_v2 = 144,
+    RF_cuTexRefGetAddressMode = 145,
+    RF_cuTexRefGetFilterMode = 146,
+    RF_cuTexRefGetMipmapFilterMode = 147,
+    RF_cuTexRefGetMipmapLevelBias = 148,
+    RF_cuTexRefGetMipmapLevelClamp = 149,
+    RF_cuTexRefGetMaxAnisotropy = 150,
+    RF_cuTexRefGetFlags = 151,
+    RF_cuSurfRefSetArray = 152,
+    RF_MESSAGES = 153
 };
 
 enum rf_place { RF_PLACE_DEVICE = 0, RF_PLACE_ARRAY = 1, RF_PLACE_STAGING = 2, RF_PLACE_INLINE = 3, RF_PLACE_PINNED = 4 };
@@ -1268,6 +1269,30 @@ struct rf_TEXTURE_DESCRIBE_reply {
     uint32_t pad;
 };
 _Static_assert(sizeof(struct rf_TEXTURE_DESCRIBE_reply) == 8, "rf_TEXTURE_DESCRIBE_reply");
+
+/* TENSOR_MAP: what 0: tiled, 1: im2col, 2: im2col wide, 3: another address for a map. The map (128 bytes), five dimensions and five strides (u64), six numbers of the box (im2col: three lower corners, three upper) and six element strides (u32) follow; the map follows the reply */
+struct rf_TENSOR_MAP {
+    uint32_t what;
+    uint32_t type;
+    uint32_t rank;
+    uint32_t interleave;
+    uint32_t swizzle;
+    uint32_t promotion;
+    uint32_t fill;
+    uint32_t mode;
+    uint32_t channels;
+    uint32_t pixels;
+    int32_t lower;
+    int32_t upper;
+    uint64_t address;
+};
+_Static_assert(sizeof(struct rf_TENSOR_MAP) == 56, "rf_TENSOR_MAP");
+
+struct rf_TENSOR_MAP_reply {
+    uint32_t bytes;
+    uint32_t pad;
+};
+_Static_assert(sizeof(struct rf_TENSOR_MAP_reply) == 8, "rf_TENSOR_MAP_reply");
 
 /* MODULE_REF: a texture or surface reference by name; the name follows, with its NUL */
 struct rf_MODULE_REF {

@@ -10,6 +10,7 @@ import { registerLaunch } from '../code/launch.ts';
 import { registerLinks } from '../code/links.ts';
 import { registerReferences } from '../textures/references.ts';
 import { registerTextures } from '../textures/objects.ts';
+import { registerTensorMaps } from '../textures/tensor-maps.ts';
 import { registerContexts } from './contexts.ts';
 import { registerCopies } from './copies.ts';
 import { registerGraphs } from '../graphs/handlers.ts';
@@ -46,6 +47,7 @@ export function makeHandlers(registerMemory: (table: HandlerTable) => void): Han
   registerLinks(table);
   registerLaunch(table);
   registerTextures(table);
+  registerTensorMaps(table);
   registerReferences(table);
   registerMemory(table);
   return table;
