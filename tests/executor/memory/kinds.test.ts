@@ -169,7 +169,7 @@ test('arrays that cannot be, or may not', () => {
   assert.is(createArray(world, one, { width: 1, format: 0x91 }).status, 801, 'compressed');
   assert.is(createArray(world, one, { width: 1, flags: 0x40 }).status, 801, 'sparse');
   assert.is(createArray(world, one, { width: 1024, height: 257 }).status, OUT_OF_MEMORY);
-  assert.is(createArray(world, one, { width: 2n ** 64n - 1n, height: 2n ** 64n - 1n, depth: 2n ** 64n - 1n }).status, OUT_OF_MEMORY);
+  assert.is(createArray(world, one, { width: 2n ** 64n - 1n, height: 2n ** 64n - 1n, depth: 2n ** 64n - 1n }).status, INVALID, 'beyond any device');
   world.fake.failures.set('cuArray3DCreate_v2', { after: 0, status: 1 });
   assert.is(createArray(world, one, { width: 10 }).status, 1);
   assert.equal([world.zone.usage().memory, world.zone.usage().allocations], [0, 0]);

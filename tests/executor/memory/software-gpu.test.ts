@@ -139,7 +139,7 @@ test('no client sees what another left, small, large, virtual or after a free', 
   const memory = await card.call(two, Message.MEM_CREATE, { [MemCreate.size]: u64(8 * MIB), [MemCreate.type]: 1, [MemCreate.location_type]: 1 });
   assert.is(memory.status, 0);
   const range = card.zone.window.take(4);
-  const native = [...(two.memory.virtual as unknown as { allocations: Map<number, { memory: number }> }).allocations.values()][0].memory;
+  const native = [...(two.memory.virtual as unknown as { allocations: Map<number, { backing: { memory: number } }> }).allocations.values()][0].backing.memory;
   must('map', card.zone.physical.map(card.zone.window.start(range), 8 * MIB, native));
   must('setAccess', card.zone.physical.setAccess(card.zone.window.start(range), 8 * MIB, 3));
   card.core.enter(two.context);
