@@ -56,67 +56,77 @@ function turn(row: Row, n: number, fixed: (words: string[], part: number) => str
     return fixed(part.words, p) ?? list[(n + 3 * p) % list.length] ?? ''
   })
 }
+/** Makes scenarios round after round until every word of every part had its turn. */
+function inTurns(row: Row, round: (list: Scenario[]) => void): Scenario[] {
+  const longest = Math.max(...row.parts.map((part) => part.words.length + (part.optional ? 1 : 0)))
+  const list: Scenario[] = []
+  for (let before = -1; list.length < longest && list.length > before; ) {
+    before = list.length
+    round(list)
+  }
+  return list
+}
 const partWith = (row: Row, word: string): number => row.parts.findIndex((part) => part.words.includes(word))
 
 function loads(row: Row): Scenario[] {
   const [typePart, spacePart, vectorPart] = [row.parts.length - 1, Math.max(partWith(row, 'global'), partWith(row, 'shared')), Math.max(partWith(row, 'v2'), partWith(row, 'v4'), partWith(row, 'v8'))]
-  const list: Scenario[] = []
   const spaces = row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])]
-  for (const space of spaces)
-    for (const type of row.parts[typePart]?.words ?? [])
-      for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
-        const count = vector ? Number(vector.slice(1)) : 1
-        const bytes = widthOf(type) / 8
-        if (count * bytes > 32 || type === 'b128' || space === 'param::func') continue // a function's parameters: programs and the calls below
-        const n = list.length
-        const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
-        const name = `ld${row.index}_${n}`
-        const where = place(space, name)
-        const widths = [16, 32, 64].filter((bits) => bits >= Math.max(16, bytes * 8) && (/^[usb]\d/.test(type) || bits === Math.max(16, bytes * 8)))
-        const bits = widths[n % widths.length] ?? 64
-        const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
-        const hint = i.words.has('L2::cache_hint') ? ', %d27' : ''
-        const stores = where.fixed ? '' : [0, 1, 2, 3].map((k) => `ld.global.b64 %d26, [%d30+${8 * k}]; st${where.space ? `.${where.space}` : ''}.b64 [%d20+${8 * k}], %d26;`).join('\n')
-        list.push({
-          name: i.spelling, outside: where.outside, inside: where.inside, inputs: ['b64', 'b64', 'b64', 'b64'],
-          body: `${where.address}\n${stores}\nmov.u64 %d27, 0;\n${i.spelling} ${count > 1 ? `{${registers.join(',')}}` : registers[0]}, [%d20]${hint};\n${registers.map((r, k) => `st.global.b${bits} [%d31+${8 * k}], ${r};`).join('\n')}`,
-          expect: each((x) => registers.map((_, k) => {
-            const at = k * bytes
-            const raw = where.fixed ? bytesAt(at, bytes) : ((x[at >> 3] ?? 0n) >> BigInt(8 * (at & 7))) & mask(8 * bytes)
-            return { about: `${type} ${raw.toString(16)}`, ok: (got) => (got & mask(bits)) === (isSigned(type) ? signed(raw, 8 * bytes) & mask(bits) : raw) }
-          })),
-        })
-      }
-  return list
+  return inTurns(row, (list) => {
+    for (const space of spaces)
+      for (const type of row.parts[typePart]?.words ?? [])
+        for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
+          const count = vector ? Number(vector.slice(1)) : 1
+          const bytes = widthOf(type) / 8
+          if (count * bytes > 32 || type === 'b128' || space === 'param::func') continue // a function's parameters: programs and the calls below
+          const n = list.length
+          const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
+          const name = `ld${row.index}_${n}`
+          const where = place(space, name)
+          const widths = [16, 32, 64].filter((bits) => bits >= Math.max(16, bytes * 8) && (/^[usb]\d/.test(type) || bits === Math.max(16, bytes * 8)))
+          const bits = widths[n % widths.length] ?? 64
+          const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
+          const hint = i.words.has('L2::cache_hint') ? ', %d27' : ''
+          const stores = where.fixed ? '' : [0, 1, 2, 3].map((k) => `ld.global.b64 %d26, [%d30+${8 * k}]; st${where.space ? `.${where.space}` : ''}.b64 [%d20+${8 * k}], %d26;`).join('\n')
+          list.push({
+            name: i.spelling, outside: where.outside, inside: where.inside, inputs: ['b64', 'b64', 'b64', 'b64'],
+            body: `${where.address}\n${stores}\nmov.u64 %d27, 0;\n${i.spelling} ${count > 1 ? `{${registers.join(',')}}` : registers[0]}, [%d20]${hint};\n${registers.map((r, k) => `st.global.b${bits} [%d31+${8 * k}], ${r};`).join('\n')}`,
+            expect: each((x) => registers.map((_, k) => {
+              const at = k * bytes
+              const raw = where.fixed ? bytesAt(at, bytes) : ((x[at >> 3] ?? 0n) >> BigInt(8 * (at & 7))) & mask(8 * bytes)
+              return { about: `${type} ${raw.toString(16)}`, ok: (got) => (got & mask(bits)) === (isSigned(type) ? signed(raw, 8 * bytes) & mask(bits) : raw) }
+            })),
+          })
+        }
+  })
 }
 
 function stores(row: Row): Scenario[] {
   const [typePart, spacePart, vectorPart] = [row.parts.length - 1, Math.max(partWith(row, 'global'), partWith(row, 'shared')), Math.max(partWith(row, 'v2'), partWith(row, 'v4'), partWith(row, 'v8'))]
-  const list: Scenario[] = []
-  for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
-    for (const type of row.parts[typePart]?.words ?? [])
-      for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
-        const count = vector ? Number(vector.slice(1)) : 1
-        const bytes = widthOf(type) / 8
-        if (count * bytes > 32 || type === 'b128' || space.startsWith('param')) continue
-        const n = list.length
-        const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
-        const where = place(space, `st${row.index}_${n}`)
-        const bits = Math.max(16, bytes * 8)
-        const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
-        const at = where.space ? `.${where.space}` : ''
-        list.push({
-          name: i.spelling, outside: where.outside, inside: where.inside, inputs: Array.from({ length: count }, () => (bits === 64 ? 'b64' : bits === 32 ? 'b32' : 'b16')),
-          body: `${where.address}\nmov.u64 %d27, 0;\n${[0, 1, 2, 3].map((k) => `st${at}.b64 [%d20+${8 * k}], %d27;`).join(' ')}\n${registers.map((r, k) => `ld.global.b${bits} ${r}, [%d30+${8 * k}];`).join('\n')}
+  return inTurns(row, (list) => {
+    for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
+      for (const type of row.parts[typePart]?.words ?? [])
+        for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
+          const count = vector ? Number(vector.slice(1)) : 1
+          const bytes = widthOf(type) / 8
+          if (count * bytes > 32 || type === 'b128' || space.startsWith('param')) continue
+          const n = list.length
+          const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
+          const where = place(space, `st${row.index}_${n}`)
+          const bits = Math.max(16, bytes * 8)
+          const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
+          const at = where.space ? `.${where.space}` : ''
+          list.push({
+            name: i.spelling, outside: where.outside, inside: where.inside, inputs: Array.from({ length: count }, () => (bits === 64 ? 'b64' : bits === 32 ? 'b32' : 'b16')),
+            body: `${where.address}\nmov.u64 %d27, 0;\n${[0, 1, 2, 3].map((k) => `st${at}.b64 [%d20+${8 * k}], %d27;`).join(' ')}\n${registers.map((r, k) => `ld.global.b${bits} ${r}, [%d30+${8 * k}];`).join('\n')}
 ${i.spelling} [%d20], ${count > 1 ? `{${registers.join(',')}}` : registers[0]}${i.words.has('L2::cache_hint') ? ', %d27' : ''};\n${[0, 1, 2, 3].map((k) => `ld${at}.b64 %d26, [%d20+${8 * k}]; st.global.b64 [%d31+${8 * k}], %d26;`).join('\n')}`,
-          expect: each((x) => {
-            let all = 0n
-            registers.forEach((_, k) => (all |= ((x[k] ?? 0n) & mask(8 * bytes)) << BigInt(8 * bytes * k)))
-            return [0n, 64n, 128n, 192n].map((shift) => (all >> shift) & mask(64))
-          }),
-        })
-      }
-  return list
+            expect: each((x) => {
+              let all = 0n
+              registers.forEach((_, k) => (all |= ((x[k] ?? 0n) & mask(8 * bytes)) << BigInt(8 * bytes * k)))
+              return [0n, 64n, 128n, 192n].map((shift) => (all >> shift) & mask(64))
+            }),
+          })
+        }
+  })
 }
 
 /** What an atomic leaves behind; the arithmetic is that of the instruction of the same name. */
@@ -140,33 +150,33 @@ function atomicResult(i: Instruction, row: Row, old: bigint, b: bigint, c: bigin
 }
 
 function atomics(row: Row): Scenario[] {
-  const list: Scenario[] = []
   const spacePart = Math.max(partWith(row, 'global'), partWith(row, 'shared'))
   const opPart = row.parts.findIndex((part) => part.group && part.words.some((word) => ['add', 'and', 'min', 'inc'].includes(word)))
   const typePart = row.parts.length - 1
-  for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
-    for (const type of row.parts[typePart]?.words ?? [])
-      for (const op of row.parts[opPart]?.words ?? ['']) {
-        const n = list.length
-        const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === opPart ? op : p === spacePart ? space : undefined)))
-        if (lastType(i) === 'b128' || i.row.operands.includes('V')) continue // the families' own tests
-        const where = place(space, `at${row.index}_${n}`)
-        const bits = widthOf(type)
-        const at = where.space ? `.${where.space}` : ''
-        const [c, atom] = [classOf(bits), row.name === 'atom']
-        list.push({
-          name: i.spelling, outside: where.outside, inside: where.inside, inputs: [type, type, type],
-          body: `${where.address}\nmov.u64 %d27, 0;\n${[1, 2, 3].map((k) => `ld.global.b${bits} %${c}${k}, [%d30+${8 * (k - 1)}];`).join(' ')}\nst${at}.b${bits} [%d20], %${c}1;
+  return inTurns(row, (list) => {
+    for (const space of row.parts[spacePart]?.optional === false ? row.parts[spacePart].words : ['', ...(row.parts[spacePart]?.words ?? [])])
+      for (const type of row.parts[typePart]?.words ?? [])
+        for (const op of row.parts[opPart]?.words ?? ['']) {
+          const n = list.length
+          const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === opPart ? op : p === spacePart ? space : undefined)))
+          if (lastType(i) === 'b128' || i.row.operands.includes('V')) continue // the families' own tests
+          const where = place(space, `at${row.index}_${n}`)
+          const bits = widthOf(type)
+          const at = where.space ? `.${where.space}` : ''
+          const [c, atom] = [classOf(bits), row.name === 'atom']
+          list.push({
+            name: i.spelling, outside: where.outside, inside: where.inside, inputs: [type, type, type],
+            body: `${where.address}\nmov.u64 %d27, 0;\n${[1, 2, 3].map((k) => `ld.global.b${bits} %${c}${k}, [%d30+${8 * (k - 1)}];`).join(' ')}\nst${at}.b${bits} [%d20], %${c}1;
 ${i.spelling} ${atom ? `%${c}4, ` : ''}[%d20], %${c}2${i.words.has('cas') ? `, %${c}3` : ''}${i.words.has('L2::cache_hint') ? ', %d27' : ''};
 ld${at}.b${bits} %${c}5, [%d20];\nst.global.b${bits} [%d31], %${c}5;\n${atom ? `st.global.b${bits} [%d31+8], %${c}4;` : ''}`,
-          expect: each(([old = 0n, b = 0n, e = 0n]) => {
-            const left = atomicResult(i, row, old, b, e)
-            const cut = (want: Want): Want => ({ about: typeof want === 'bigint' ? want.toString(16) : want.about, ok: (got) => (typeof want === 'bigint' ? (got & mask(bits)) === want : want.ok(got & mask(bits))) })
-            return atom ? [cut(left), cut(old)] : [cut(left)]
-          }),
-        })
-      }
-  return list
+            expect: each(([old = 0n, b = 0n, e = 0n]) => {
+              const left = atomicResult(i, row, old, b, e)
+              const cut = (want: Want): Want => ({ about: typeof want === 'bigint' ? want.toString(16) : want.about, ok: (got) => (typeof want === 'bigint' ? (got & mask(bits)) === want : want.ok(got & mask(bits))) })
+              return atom ? [cut(left), cut(old)] : [cut(left)]
+            }),
+          })
+        }
+  })
 }
 
 const inWarp = (lanes: bigint[][]): number => lanes.length
@@ -379,7 +389,8 @@ ${read === undefined ? '' : `mov.u32 %r2, ${read};`}\n${i.spelling} [%d20], [%d3
 
 /** Branches, tables, calls, returns and exits, each with lanes that go other ways. */
 function controlFlow(row: Row): Scenario[] {
-  return [...choices(row)].map((choice, n) => {
+  const parameters: Scenario[] = []
+  const list = [...choices(row)].map((choice, n): Scenario => {
     const i = instruction(row, choice)
     const name = `f${row.index}_${n}`
     const uniform = i.words.has('uni')
@@ -404,9 +415,25 @@ P: .callprototype (.param .b64 _) _ (.param .b64 _);\nst.global.u64 [%d31], %d6;
       ],
       exit: ['', `${load} setp.eq.u32 %p1, %r2, 3; st.global.u64 [%d31], %d1;\n@%p1 exit;\nnot.b64 %d1, %d1; st.global.u64 [%d31], %d1;`, (x) => ((x & 3n) === 3n ? x : x ^ mask(64))],
     }
+    if (i.name === 'call' && n === 0) {
+      // Parameters of other widths: eight bytes that come back in reverse, and a word that comes back inverted.
+      const bytes = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => `%h${k}`)
+      const [there, back] = [bytes.join(','), [...bytes].reverse().join(',')]
+      parameters.push({
+        name: `${i.spelling}: parameters`, inputs: ['b64'],
+        outside: `.func (.param .align 8 .b8 r[8]) ${name}_v (.param .align 8 .b8 x[8]) { .reg .b16 %h<8>; ld.param::func.v8.b8 {${there}}, [x]; st.param::func.v8.b8 [r], {${back}}; ret; }
+.func (.param .b32 r) ${name}_w (.param .b32 x) { .reg .b32 %r<2>; ld.param::func.b32 %r1, [x]; not.b32 %r1, %r1; st.param::func.b32 [r], %r1; ret; }\n`,
+        body: `${bytes.map((h, k) => `ld.global.b8 ${h}, [%d30+${k}];`).join(' ')} ld.global.b32 %r1, [%d30];
+{ .param .align 8 .b8 p[8]; .param .align 8 .b8 q[8]; st.param.v8.b8 [p], {${there}}; ${i.spelling} (q), ${name}_v, (p); ld.param.v8.b8 {${there}}, [q]; }
+{ .param .b32 p; .param .b32 q; st.param.b32 [p], %r1; ${i.spelling} (q), ${name}_w, (p); ld.param.b32 %r2, [q]; }
+${bytes.map((h, k) => `st.global.b8 [%d31+${k}], ${h};`).join(' ')} cvt.u64.u32 %d2, %r2; st.global.b64 [%d31+8], %d2;`,
+        expect: each(([x = 0n]) => [bytes.reduce((all, _, k) => (all << 8n) | ((x >> BigInt(8 * k)) & 255n), 0n), (x ^ mask(64)) & mask(32)]),
+      })
+    }
     const [outside, body, result] = bodies[i.name] ?? ['', '', () => undefined]
     return { name: i.spelling, outside, body, inputs: ['b64'], expect: each(([x = 0n]) => [result(x)]) }
   })
+  return [...list, ...parameters]
 }
 
 function unpacking(row: Row): Scenario[] {
