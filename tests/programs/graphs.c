@@ -751,10 +751,12 @@ static void conditions(void)
         turns = word(1) - 100;
         TRUE_OR_DIE(word(0) == 0 && turns == 5 && word(3) == 4711 + (uint32_t)i && pinned[1] == 105);
     }
-    CU(cuMemFreeHost(pinned)); /* what the graph names is gone: the launch fails, and nothing else does */
-    CUresult gone = cuGraphLaunch(exec, NULL);
-    if (gone == CUDA_SUCCESS) gone = cuCtxSynchronize();
-    TRUE_OR_DIE(gone != CUDA_SUCCESS);
+    CU(cuMemFreeHost(pinned));
+    if (getenv("RINGFENCE_SOCKET")) { /* what the graph names is gone: the launch fails, and the executor lives. A driver in this very process may fall with it */
+        CUresult gone = cuGraphLaunch(exec, NULL);
+        if (gone == CUDA_SUCCESS) gone = cuCtxSynchronize();
+        TRUE_OR_DIE(gone != CUDA_SUCCESS);
+    }
     CU(cuGraphExecDestroy(exec));
     CU(cuGraphDestroy(graph));
 
