@@ -5,8 +5,8 @@
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { compile, root, run, scratchFolder } from '../support/cc.ts'
-import { buildTarget, corpus, findClang, fuzz, targets, type Target } from './fuzz/build.ts'
+import { compile, run, scratchFolder } from '../support/cc.ts'
+import { buildTarget, corpus, findClang, findingText, fuzz, targets, type Target } from './fuzz/build.ts'
 import { engineObjects } from './ptx.ts'
 
 const folder = scratchFolder('ptx-fuzz')
@@ -35,7 +35,7 @@ fuzzing(`libFuzzer finds nothing in 2 x ${seconds} s${clang === undefined ? ' (n
       for (const [target, part] of share) {
         const result = await fuzz(target, programs.get(target) ?? '', Math.max(2, Math.round(seconds * part)))
         console.log(`${target}: ${result.executions} inputs, ${result.edges} edges, ${result.features} features`)
-        assert.is(result.status, 0, `${target}: the input is below ${join(root, 'build/fuzz/findings', target)}\n${result.output.slice(-6000)}`)
+        assert.is(result.status, 0, findingText(result))
         assert.ok(result.executions > 0, `${target} executed nothing:\n${result.output.slice(-2000)}`)
       }
     }),

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { cFiles, includeFolders, makeFolder, root } from '../../support/cc.ts'
 
 export const targets = ['ptx', 'link', 'fatbin'] as const
@@ -95,7 +96,8 @@ export async function fuzz(target: Target, program: string, seconds: number, onT
   }
   child.stdout.on('data', take)
   child.stderr.on('data', take)
-  const status = await new Promise<number | null>((done) => child.on('exit', (code) => done(code)))
+  // 'close', not 'exit': the report of a finding is the last thing in the pipe.
+  const status = await new Promise<number | null>((done) => child.on('close', (code) => done(code)))
   const last = (pattern: RegExp): number => Number([...output.matchAll(pattern)].at(-1)?.[1] ?? 0)
   return {
     target,
@@ -105,4 +107,29 @@ export async function fuzz(target: Target, program: string, seconds: number, onT
     features: last(/ft: (\d+)/g),
     output,
   }
+}
+
+const STACK_LINES = 20
+const TAIL_CHARACTERS = 2000
+
+/**
+ * What a log must say of a finding, most telling first, as a log may be cut: the sanitizer's lines and stack (without libFuzzer's
+ * own frames), the input itself (gzip, base64), the file that holds it, the last of the output.
+ */
+export function findingText({ target, status, output }: FuzzResult): string {
+  const lines = output.split('\n')
+  const from = lines.findIndex((line) => /^==\d+==\s*(ERROR|WARNING)|: runtime error: /.test(line))
+  const said = (from < 0 ? [] : lines.slice(from)).filter((line) => /==\d+==\s*ERROR|runtime error: |^SUMMARY: |^\s+#\d+ /.test(line))
+  const summary = said.filter((line) => !/^\s+#/.test(line))
+  const stack = said.filter((line) => /^\s+#/.test(line) && !/ fuzzer::| __(sanitizer|asan|libc_start)|_start_main| _start /.test(line)).slice(0, STACK_LINES)
+  const path = /Test unit written to (\S+)/.exec(output)?.[1]
+  const input = path !== undefined && existsSync(path) ? readFileSync(path) : undefined
+  return [
+    `${target}: status ${status ?? 'none (killed)'}`,
+    ...summary,
+    ...stack.map((line) => line.replace(/ 0x[0-9a-f]+ in /, ' ').replace(/ \(BuildId: [0-9a-f]+\)/, '').replace(`${root}/`, '')),
+    ...(input === undefined ? ['no input was written'] : [`input of ${input.length} bytes, for "base64 -di | gunzip" (${path ?? ''}):`, ...(gzipSync(input, { level: 9 }).toString('base64').match(/.{1,120}/g) ?? [])]),
+    'the last of the output:',
+    output.slice(-TAIL_CHARACTERS),
+  ].join('\n')
 }
