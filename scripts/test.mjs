@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
- * `npm test`: sets up, builds (release and ASan/UBSan), type-checks, then runs every `tests/**\/*.test.ts`.
+ * `npm test`: sets up, builds (release, ASan/UBSan, TSan: what the tests link with), type-checks, then runs every `tests/**\/*.test.ts`.
  *
  *   node scripts/test.mjs [--no-setup] [PART-OF-A-PATH...]
  *
- * Each file runs in its own process and process group (uvu through tsx), two at a time. The first line of a file can say
+ * Each file runs in its own process and process group (uvu through tsx), two at a time, those with the longest time limit first: a
+ * long file that begins last would have a core for itself. The first line of a file can say
  *   // test: alone          nothing else runs beside it (timing-sensitive, or it takes the whole machine)
  *   // test: timeout 300    seconds before it is ended and counted as failed (default 120)
  * or both (`// test: alone timeout 300`). The last line printed is `N passed, N failed`, the sum of uvu's counts; a file that
@@ -133,7 +134,7 @@ async function runFile({ file, timeoutS }) {
 
 async function runAll(files) {
   const all = files.map(settings);
-  const queue = all.filter((item) => !item.alone);
+  const queue = all.filter((item) => !item.alone).sort((a, b) => b.timeoutS - a.timeoutS);
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await runFile(item);
   }));
@@ -148,8 +149,8 @@ function fail(what, text) {
 
 if (!skipSetup) {
   if ((await setup()) !== 0) fail('setup and build', 'see above');
-  // The release variant is made (and its failures told) by setup; here only the sanitized one.
-  if (failed === 0) for (const text of await buildAll({ variantNames: ['asan'], only: 'c' })) fail('build with ASan and UBSan', text);
+  // The release variant is made (and its failures told) by setup; here only the sanitized ones.
+  if (failed === 0) for (const text of await buildAll({ variantNames: ['asan', 'tsan'], only: 'c' })) fail('build with sanitizers', text);
   const types = await runProcess(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit'], 300);
   if (types.code === 0) console.log(`ok   tsc --noEmit  ${types.seconds.toFixed(1)} s`);
   else fail('tsc --noEmit', types.output);

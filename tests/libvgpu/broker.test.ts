@@ -4,7 +4,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Sanitizer } from '../support/cc.ts'
-import { against, broker, build, buildLibrary, fine, run } from './support.ts'
+import { buildVariant } from '../support/variant.ts'
+import { against, broker, build, fine, run } from './support.ts'
 
 const REFUSALS: [mode: string, error: RegExp, line: RegExp][] = [
   ['refuse', /CUDA_ERROR_NOT_PERMITTED/, /refused: this is not the zone's token \(got 'secret'\): correct RINGFENCE_TOKEN/],
@@ -64,7 +65,7 @@ const VARIANTS: [name: string, sanitizer: Sanitizer, seeds: number[], rounds: st
 ]
 
 for (const [name, sanitizer, seeds, rounds] of VARIANTS) {
-  test(`${name}: the library builds`, () => buildLibrary(sanitizer))
+  test(`${name}: the library builds`, () => buildVariant(sanitizer))
   for (const seed of seeds)
     test(`${name}: random copies, seed ${seed}`, async () => fine(await against('serve', build('copies', sanitizer), [String(seed), rounds], { sanitizer })))
   test(`${name}: more threads than reply slots`, async () => fine(await against('serve', build('threads', sanitizer), ['work', '24', '20'], { sanitizer })))

@@ -1,15 +1,15 @@
 // Tests of the client library alone: programs linked with it, against the broker in C of this folder.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { compile, root, scratchFolder, type Sanitizer } from '../support/cc.ts'
+import { variantFolder } from '../support/variant.ts'
 
 const folder = scratchFolder('libvgpu')
 const includes = ['idm', 'idm/generated', 'tests/programs', 'libvgpu'].map((path) => join(root, path))
 
 /** Where a variant of the library lies. */
-export const library = (sanitizer: Sanitizer = 'none'): string =>
-  join(root, 'build', { none: '', address: 'asan', thread: 'tsan' }[sanitizer], 'lib')
+export const library = (sanitizer: Sanitizer = 'none'): string => variantFolder(sanitizer, 'lib')
 
 const made = new Map<string, string>()
 
@@ -22,13 +22,6 @@ export function build(name: string, sanitizer: Sanitizer = 'none', link: string[
     made.set(key, path)
   }
   return path
-}
-
-/** The tsan variant of the library is built by the tests that need it; the others by `npm test`. */
-export function buildLibrary(sanitizer: Sanitizer): void {
-  const variant = { none: 'release', address: 'asan', thread: 'tsan' }[sanitizer]
-  const done = spawnSync(process.execPath, [join(root, 'scripts/build.mjs'), '--only', 'c', '--variant', variant, '--quiet'], { encoding: 'utf8' })
-  if (done.status !== 0) throw new Error(done.stderr)
 }
 
 let brokers = 0
