@@ -6,17 +6,15 @@
  * (cuIpcGetEventHandle) is a random number of the zone's, and opening it makes another name for the same event (SharedEvent). When the
  * exporter destroys the event, the names go with it.
  */
-import { randomBytes } from 'node:crypto';
 import { CUresult } from '../../driver/errors.ts';
 import { EventDestroy, EventOpen, EventShare, EventShareReply, HandleType, Message } from '../../generated/messages.ts';
 import { type Event, SharedEvent } from '../context.ts';
 import type { Invocation } from '../invocation.ts';
+import { newToken, replyToken, tokenAt } from '../memory/tokens.ts';
 import type { HandlerTable } from './table.ts';
 
 const DISABLE_TIMING = 2;
 const INTERPROCESS = 4;
-const TOKEN_BYTES = 32;
-const TOKEN_WORDS = TOKEN_BYTES / 4;
 /** Words of cuEventRecord and cuEventRecordWithFlags, which have the same record but for the last. */
 const EVENT = 0;
 const STREAM = 2;
@@ -65,19 +63,16 @@ function share(v: Invocation): number {
   const event = v.handles.object[row] as Event;
   if (!event.interprocess) return CUresult.INVALID_HANDLE;
   if (event.shared === null) {
-    event.shared = new SharedEvent(event, randomBytes(TOKEN_BYTES).toString('hex'));
+    event.shared = new SharedEvent(event, newToken());
     v.executor.sharedEvents.set(event.shared.token, event.shared);
   }
-  const token = Buffer.from(event.shared.token, 'hex');
-  for (let i = 0; i < TOKEN_WORDS; i++) v.replyU32(EventShareReply.token0 + i, token.readUInt32LE(i * 4));
+  replyToken(v, EventShareReply.token0, event.shared.token);
   return CUresult.SUCCESS;
 }
 
 function open(v: Invocation): number {
   if (v.current === null || v.context === 0) return CUresult.INVALID_CONTEXT;
-  const token = Buffer.allocUnsafe(TOKEN_BYTES);
-  for (let i = 0; i < TOKEN_WORDS; i++) token.writeUInt32LE(v.u32(EventOpen.token0 + i), i * 4);
-  const shared = v.executor.sharedEvents.get(token.toString('hex'));
+  const shared = v.executor.sharedEvents.get(tokenAt(v, EventOpen.token0));
   if (shared === undefined) return CUresult.INVALID_VALUE;
   if (shared.exporter.context.client === v.client) return CUresult.INVALID_CONTEXT; // as for memory: not in the process that exported it
   if (!v.room(HandleType.event)) return v.refuse();
