@@ -30,7 +30,7 @@ const COMPRESSED = 0xa000;
 const LZ4 = 0x2000;
 
 /** 64 bits as a double: at least 2^53 for what it cannot hold, which every comparison below refuses. */
-const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
+export const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
 
 /** CUDA_SUCCESS, or INVALID_IMAGE. `b`: the image's `size` bytes, and zeros behind them. `parts`: 0, or how many fat binaries lie in it. */
 export function checkImage(b: Buffer, size: number, parts: number): number {

@@ -10,7 +10,7 @@
  * .nv.info: records of u8 format, u8 attribute, u16 value or, with format 4, bytes that follow. EIATTR_KPARAM_INFO (0x17): u32 index,
  * u16 ordinal, u16 offset, u32 with the size from bit 18 on; its second form (0x45), for sizes beyond: u32 size. Seen in what ptxas 12 and 13 make.
  */
-import { entriesOf, KIND_PTX } from './container.ts';
+import { entriesOf, KIND_PTX, u64 } from './container.ts';
 import { expandLz4 } from './lz4.ts';
 import type { Image } from './images.ts';
 import { withoutComments } from './measure.ts';
@@ -54,9 +54,6 @@ const INFO = '.nv.info.';
 const PAYLOAD = 4;
 const KPARAM_INFO = 0x17;
 const KPARAM_INFO_V2 = 0x45;
-
-/** 64 bits as a double: what it cannot hold is beyond every limit below. */
-const u64 = (b: Buffer, at: number): number => b.readUInt32LE(at + 4) * 4294967296 + b.readUInt32LE(at);
 
 export function describeElf(b: Buffer, known: Map<string, Uint16Array>): void {
   if (b.length < 64 || b.readUInt32LE(0) !== 0x464c457f) return;

@@ -7,7 +7,7 @@
  */
 import type { Driver } from '../../driver/driver.ts';
 import type { Executor } from '../executor.ts';
-import { entriesOf, KIND_PTX } from './container.ts';
+import { entriesOf, KIND_PTX, u64 } from './container.ts';
 import type { Image } from './images.ts';
 import { OUT } from './loader-protocol.ts';
 
@@ -80,20 +80,19 @@ export function declaredInText(text: string): number {
 
 /** Bytes of a cubin's sections of variables and constants. The tables have been checked (container.ts). */
 function declaredInElf(b: Buffer): number {
-  const u64 = (at: number): number => Number(b.readBigUInt64LE(at));
   if (b.length < 64) return 0;
-  const start = u64(40);
+  const start = u64(b, 40);
   const count = b.readUInt16LE(60);
   const names = start + b.readUInt16LE(62) * 64;
   let sum = 0;
   if (count === 0 || start + count * 64 > b.length || names + 64 > b.length) return 0;
-  const strings = b.subarray(u64(names + 24), u64(names + 24) + u64(names + 32));
+  const strings = b.subarray(u64(b, names + 24), u64(b, names + 24) + u64(b, names + 32));
   for (let i = 0; i < count; i++) {
     const at = start + i * 64;
     const from = b.readUInt32LE(at);
     const end = strings.indexOf(0, from);
     const name = strings.toString('latin1', from, end < 0 ? from : end);
-    if (name === '.nv.global' || name === '.nv.global.init' || name === '.nv.constant3') sum += u64(at + 32);
+    if (name === '.nv.global' || name === '.nv.global.init' || name === '.nv.constant3') sum += u64(b, at + 32);
   }
   return sum;
 }
