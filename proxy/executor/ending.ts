@@ -12,13 +12,12 @@ import { CUresult } from '../driver/errors.ts';
 import type { Client } from './client.ts';
 import { clientCodeGone } from './code/handlers.ts';
 import type { Executor } from './executor.ts';
-import { endContext } from './handlers/contexts.ts';
+import { endContext, KERNELS_GRACE_MS } from './handlers/contexts.ts';
 import { releaseHostCalls } from './handlers/hostcalls.ts';
 import { endWaits } from './handlers/waits.ts';
 import { close } from './system.ts';
 
 const WAITS_EVERY_MS = 2;
-const KERNELS_EVERY_MS = 40; // what the software GPU gives a context's kernels to end by themselves
 
 /** Ends a client; once only. `fd` is closed here. `gone` is called when nothing of it is left. */
 export function endClient(executor: Executor, client: Client, gone: () => void): void {
@@ -43,7 +42,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
       return true;
     }
     const now = performance.now();
-    if (now - kernelsAt >= KERNELS_EVERY_MS) {
+    if (now - kernelsAt >= KERNELS_GRACE_MS) {
       kernelsAt = now;
       for (const context of client.known) executor.stopKernels(context);
     }

@@ -14,7 +14,8 @@ import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
 const FLAGS_MASK = 0xff;
-const GRACE_MS = 40; // for the kernels of a context that is destroyed, as the software GPU gives them
+/** What kernels of a context that is destroyed, or whose client has gone, get to end by themselves, as the software GPU gives it. */
+export const KERNELS_GRACE_MS = 40;
 /** Contexts of one client, the primary one included: each takes hundreds of MiB of a real card, which no quota counts. */
 const CONTEXTS_MAX = 32;
 /** CUlimit: device memory of a context that the client may size. */
@@ -96,7 +97,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.fault = 0;
   client.forgetContext();
   let idle = false;
-  const stopAt = performance.now() + GRACE_MS;
+  const stopAt = performance.now() + KERNELS_GRACE_MS;
   executor.poll(() => {
     if (!idle && performance.now() >= stopAt) executor.stopKernels(context);
     return idle || performance.now() >= stopAt;
