@@ -21,7 +21,7 @@ const SOFTWARE_MEASURE = 'ringfence_image_memory';
 /** A driver call that runs on one of libuv's threads, where no context is current; `done` gets the CUresult. */
 export type AsyncCall = (...args: [...numbers: number[], done: (error: unknown, status: number) => void]) => void;
 
-/** The software GPU's own call for sharing a managed variable's pages with another process: a descriptor, or -1; writes their
+/** The software GPU's own call for sharing a managed variable's pages with another process (a real driver's are its own): a descriptor, or -1; writes their
  *  address and size as two 64-bit numbers at `place`. */
 export type ManagedDescriptor = (address: number, place: number) => number;
 
@@ -58,18 +58,8 @@ export function loadDriver(path: string): Driver {
   } catch {
     software = false;
   }
-  let managedDescriptor: ManagedDescriptor | null = null;
-  try {
-    managedDescriptor = library.func('int ringfence_managed_descriptor(uint64_t address, uintptr_t place)') as unknown as ManagedDescriptor;
-  } catch {
-    // A real driver: its managed variables are its own.
-  }
-  let stopKernels: Driver['stopKernels'] = null;
-  try {
-    stopKernels = library.func('void ringfence_context_stop(uintptr_t context)') as unknown as Driver['stopKernels'];
-  } catch {
-    // A real driver.
-  }
+  const managedDescriptor = optional(library, 'int ringfence_managed_descriptor(uint64_t address, uintptr_t place)');
+  const stopKernels = optional(library, 'void ringfence_context_stop(uintptr_t context)');
   const driver: Driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, asksParams: { get: () => hasAsync(driver.cuFuncGetParamInfo) && hasAsync(driver.cuKernelGetParamInfo) }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
@@ -90,6 +80,15 @@ function lazily(library: LibraryHandle): object {
     });
   }
   return prototype;
+}
+
+/** A function of the software GPU's own; null: a real driver. */
+function optional(library: LibraryHandle, prototype: string): unknown {
+  try {
+    return library.func(prototype);
+  } catch {
+    return null;
+  }
 }
 
 /** A function of the library, or one that answers CUDA_ERROR_NOT_FOUND. */
