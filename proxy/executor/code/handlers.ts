@@ -17,7 +17,7 @@ import type { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
-import type { OneClient } from '../memory/client.ts';
+import { memoryOf } from '../memory/client.ts';
 import type { SharedPages } from '../memory/foreign.ts';
 import { prints } from '../printed.ts';
 import { close, textAt } from '../system.ts';
@@ -42,8 +42,6 @@ const HANDLES_A_REPLY = (SLOT_PAYLOAD - LIST_BYTES) >> 3;
 /** CUlibraryOption BINARY_IS_PRESERVED: an option of which nothing need be passed on, for the driver gets a copy of ours. */
 const BINARY_IS_PRESERVED = 1;
 const NAME_MAX = 1 << 20;
-
-const memoryOf = (client: Client): OneClient => client.memory as OneClient;
 
 const canPrint = (image: Image): boolean => (image.prints ??= prints(image));
 

@@ -9,7 +9,7 @@ import { contextCodeGone } from '../code/handlers.ts';
 import { contextReferencesGone } from '../textures/references.ts';
 import { Context } from '../context.ts';
 import type { Executor } from '../executor.ts';
-import type { OneClient } from '../memory/client.ts';
+import { memoryOf } from '../memory/client.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import type { HandlerTable } from './table.ts';
 
@@ -91,7 +91,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   contextCodeGone(executor, client, context);
   client.textures.contextGone(executor, context);
   contextReferencesGone(executor, client.references, context);
-  for (const heap of context.heaps.values()) if (heap.charged !== 0) (client.memory as OneClient).give(heap.charged);
+  for (const heap of context.heaps.values()) if (heap.charged !== 0) memoryOf(client).give(heap.charged);
   context.heaps.clear();
   context.posted = 0;
   context.fault = 0;
@@ -165,7 +165,7 @@ function setLimit(v: Invocation): number {
   }
   const before = heap.charged;
   const wanted = Math.max(0, value - heap.preset);
-  const memory = v.client.memory as OneClient;
+  const memory = memoryOf(v.client);
   if (before !== 0) memory.give(before);
   const taken = wanted === 0 || memory.take(wanted);
   const status = taken ? v.driver.cuCtxSetLimit(limit, value) : CUresult.OUT_OF_MEMORY;

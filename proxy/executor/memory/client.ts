@@ -46,6 +46,9 @@ interface Waiting extends Wanted {
   cancelled: boolean;
 }
 
+/** What this folder made for a client; the rest of the executor knows its interface (types.ts). */
+export const memoryOf = (holder: { readonly memory: ClientMemory }): OneClient => holder.memory as OneClient;
+
 export class OneClient implements ClientMemory {
   submitted = 0;
 

@@ -9,7 +9,7 @@ import {
   AllocKind, GpuAlloc, GpuAllocReply, GpuFree, HandleType, MemInfoReply, Message, PointerQuery, PointerQueryReply,
 } from '../../generated/messages.ts';
 import type { HandlerTable } from '../handlers/table.ts';
-import { DEFERRED, type OneClient } from './client.ts';
+import { DEFERRED, memoryOf } from './client.ts';
 import { AreaKind } from './intervals.ts';
 import { NodeState } from './tlsf.ts';
 import type { Later, MemoryInvocation } from './types.ts';
@@ -19,8 +19,6 @@ import type { Later, MemoryInvocation } from './types.ts';
 const PITCH = 512;
 
 const answerAddress = (reply: Later | MemoryInvocation, address: number): void => reply.replyU64(GpuAllocReply.address, address);
-
-const memoryOf = (v: MemoryInvocation): OneClient => v.memory as OneClient;
 
 function allocate(v: MemoryInvocation): number {
   const memory = memoryOf(v);
