@@ -110,29 +110,16 @@ CUresult vgpu_cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool po
 {
     if (!handle_out || !pool || flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
-    struct vgpu_call call;
-    CUresult error = begin(&call, RF_POOL_EXPORT, sizeof(struct rf_POOL_EXPORT));
-    if (error != CUDA_SUCCESS) return error;
-    ((struct rf_POOL_EXPORT *)call.payload)->pool = VGPU_WIRE(pool);
-    struct vgpu_token token;
-    error = vgpu_wait(&call, &token, sizeof token);
-    return error == CUDA_SUCCESS ? vgpu_token_write(VGPU_TOKEN_POOL, &token, handle_out) : error;
+    return vgpu_token_export(VGPU_TOKEN_POOL, VGPU_WIRE(pool), handle_out);
 }
 
 CUresult vgpu_cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *handle, CUmemAllocationHandleType handleType, unsigned long long flags)
 {
     if (!pool_out || flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
-    struct vgpu_token token;
-    CUresult error = vgpu_token_read(VGPU_TOKEN_POOL, (int)(intptr_t)handle, &token);
-    if (error != CUDA_SUCCESS) return error;
-    struct vgpu_call call;
-    error = begin(&call, RF_POOL_IMPORT, sizeof(struct rf_POOL_IMPORT));
-    if (error != CUDA_SUCCESS) return error;
-    memcpy(call.payload, &token, sizeof token);
-    struct rf_POOL_IMPORT_reply reply;
-    error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error == CUDA_SUCCESS) *pool_out = (CUmemoryPool)(uintptr_t)reply.pool;
+    uint64_t pool;
+    CUresult error = vgpu_token_import(VGPU_TOKEN_POOL, (int)(intptr_t)handle, &pool);
+    if (error == CUDA_SUCCESS) *pool_out = (CUmemoryPool)(uintptr_t)pool;
     return error;
 }
 

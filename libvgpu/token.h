@@ -13,10 +13,11 @@ struct vgpu_token {
 
 enum vgpu_token_kind { VGPU_TOKEN_MEMORY, VGPU_TOKEN_POOL };
 
-/* A descriptor that says it, and gives access to nothing else: the caller's to close. CUDA_ERROR_OPERATING_SYSTEM: there is none to be had. */
-CUresult vgpu_token_write(enum vgpu_token_kind kind, const struct vgpu_token *token, int *fd);
+/* Exports an object of this client: `*fd` says its number and gives access to nothing else; the caller's to close. The executor's errors;
+ * CUDA_ERROR_OPERATING_SYSTEM: there is no descriptor to be had. */
+CUresult vgpu_token_export(enum vgpu_token_kind kind, uint64_t object, int *fd);
 
-/* What a descriptor says. CUDA_ERROR_INVALID_VALUE: it is none of these, or of the other kind. */
-CUresult vgpu_token_read(enum vgpu_token_kind kind, int fd, struct vgpu_token *token);
+/* A handle of what a descriptor names, which stays the caller's. CUDA_ERROR_INVALID_VALUE: it names nothing of this kind and zone. */
+CUresult vgpu_token_import(enum vgpu_token_kind kind, int fd, uint64_t *object);
 
 #endif

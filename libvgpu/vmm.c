@@ -95,29 +95,16 @@ CUresult vgpu_cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAl
 {
     if (!shareableHandle || flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
-    struct vgpu_call call;
-    CUresult error = begin(&call, RF_MEM_EXPORT, sizeof(struct rf_MEM_EXPORT));
-    if (error != CUDA_SUCCESS) return error;
-    ((struct rf_MEM_EXPORT *)call.payload)->allocation = handle;
-    struct vgpu_token token;
-    error = vgpu_wait(&call, &token, sizeof token);
-    return error == CUDA_SUCCESS ? vgpu_token_write(VGPU_TOKEN_MEMORY, &token, shareableHandle) : error;
+    return vgpu_token_export(VGPU_TOKEN_MEMORY, handle, shareableHandle);
 }
 
 CUresult vgpu_cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle, CUmemAllocationHandleType shHandleType)
 {
     if (!handle) return CUDA_ERROR_INVALID_VALUE;
     if (shHandleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_NOT_SUPPORTED;
-    struct vgpu_token token;
-    CUresult error = vgpu_token_read(VGPU_TOKEN_MEMORY, (int)(intptr_t)osHandle, &token);
-    if (error != CUDA_SUCCESS) return error;
-    struct vgpu_call call;
-    error = begin(&call, RF_MEM_IMPORT, sizeof(struct rf_MEM_IMPORT));
-    if (error != CUDA_SUCCESS) return error;
-    memcpy(call.payload, &token, sizeof token);
-    struct rf_MEM_IMPORT_reply reply;
-    error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error == CUDA_SUCCESS) *handle = reply.allocation;
+    uint64_t allocation;
+    CUresult error = vgpu_token_import(VGPU_TOKEN_MEMORY, (int)(intptr_t)osHandle, &allocation);
+    if (error == CUDA_SUCCESS) *handle = allocation;
     return error;
 }
 

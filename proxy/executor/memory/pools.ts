@@ -9,7 +9,7 @@ import {
   HandleType, PoolCreate, PoolCreateReply, PoolDestroy, PoolExport, PoolExportReply, PoolGet, PoolGetReply, PoolImport, PoolImportReply, PoolOfDevice, PoolOfDeviceReply, PoolSet, PoolTrim,
 } from '../../generated/messages.ts';
 import type { OneClient } from './client.ts';
-import { newToken, replyToken, tokenAt } from './tokens.ts';
+import { replyTokenOf, tokenAt } from './tokens.ts';
 import type { MemoryInvocation } from './types.ts';
 import { GRANULE } from './window.ts';
 
@@ -125,11 +125,7 @@ export class Pools {
     const pool = this.find(v, PoolExport.pool);
     if (pool === null) return v.invalid(HandleType.pool);
     if (!pool.exportable) return CUresult.INVALID_VALUE;
-    if (pool.token === '') {
-      pool.token = newToken();
-      this.owner.zone.exportedPools.set(pool.token, pool.number);
-    }
-    replyToken(v, PoolExportReply.token0, pool.token);
+    replyTokenOf(v, PoolExportReply.token0, pool, this.owner.zone.exportedPools, pool.number);
     return 0;
   }
 

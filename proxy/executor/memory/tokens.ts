@@ -22,3 +22,9 @@ export function replyToken(v: MemoryInvocation, at: number, token: string): void
   const bytes = Buffer.from(token, 'hex');
   for (let i = 0; i < WORDS; i++) v.replyU32(at + i, bytes.readUInt32LE(i * 4));
 }
+
+/** Replies the number under which others find `value`, which `owner` keeps: made when it is asked for first. */
+export function replyTokenOf<T>(v: MemoryInvocation, at: number, owner: { token: string }, exported: Map<string, T>, value: T): void {
+  if (owner.token === '') exported.set((owner.token = newToken()), value);
+  replyToken(v, at, owner.token);
+}

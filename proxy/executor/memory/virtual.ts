@@ -14,7 +14,7 @@ import {
 import { DEFERRED, type OneClient } from './client.ts';
 import { Area, AreaKind, NOBODY } from './intervals.ts';
 import { ACCESS_NONE, ACCESS_READ, ACCESS_READ_WRITE } from './physical.ts';
-import { newToken, replyToken, tokenAt } from './tokens.ts';
+import { replyTokenOf, tokenAt } from './tokens.ts';
 import type { Later, MemoryInvocation } from './types.ts';
 import { GRANULE } from './window.ts';
 
@@ -199,11 +199,7 @@ export class VirtualMemory {
     if (allocation === null) return v.invalid(HandleType.allocation);
     const { backing } = allocation;
     if (!backing.exportable) return CUresult.INVALID_VALUE;
-    if (backing.token === '') {
-      backing.token = newToken();
-      this.owner.zone.exported.set(backing.token, backing);
-    }
-    replyToken(v, MemExportReply.token0, backing.token);
+    replyTokenOf(v, MemExportReply.token0, backing, this.owner.zone.exported, backing);
     return 0;
   }
 
