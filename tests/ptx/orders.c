@@ -3,18 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ptx/table.h"
-
-static struct opcode split(const char *spelling) {
-    struct opcode opcode = {.name = spelling, .name_length = (uint32_t)strcspn(spelling, ".")};
-    for (const char *at = spelling + opcode.name_length; *at;) {
-        size_t length = strcspn(at + 1, ".");
-        opcode.words[opcode.count].text = at + 1;
-        opcode.words[opcode.count++].length = (uint32_t)length;
-        at += 1 + length;
-    }
-    return opcode;
-}
+#include "spelt.h"
 
 static const char *joined(const struct opcode *opcode) {
     static char text[256];

@@ -7,7 +7,7 @@
 
 #include "ptx/matrix.h"
 #include "ptx/ptx.h"
-#include "ptx/table.h"
+#include "spelt.h"
 
 static size_t row_index, tried, failed, skipped, spelled, stride;
 
@@ -50,13 +50,7 @@ static void image_operand(char role, const struct opcode *o, enum row_kind kind,
 static void each(void *context, const char *spelling) {
     (void)context;
     if (spelled++ % stride) return;
-    struct opcode opcode = {.name = spelling, .name_length = (uint32_t)strcspn(spelling, ".")};
-    for (const char *at = spelling + opcode.name_length; *at;) {
-        size_t length = strcspn(at + 1, ".");
-        opcode.words[opcode.count].text = at + 1;
-        opcode.words[opcode.count++].length = (uint32_t)length;
-        at += 1 + length;
-    }
+    struct opcode opcode = split(spelling);
     struct row_match m;
     if (!table_match(&opcode, &m)) {
         printf("%s: no row matches it\n", spelling);
