@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cuda.h"
 
@@ -41,5 +42,16 @@ static inline const char *error_name(CUresult error)
             exit(1);                                                                                   \
         }                                                                                              \
     } while (0)
+
+/* Every byte of device memory must be `value`. */
+static inline void holds(CUdeviceptr p, size_t bytes, unsigned char value)
+{
+    unsigned char *look = malloc(bytes);
+    TRUE_OR_DIE(look);
+    memset(look, ~value, bytes);
+    CU(cuMemcpyDtoH_v2(look, p, bytes));
+    for (size_t i = 0; i < bytes; i++) TRUE_OR_DIE(look[i] == value);
+    free(look);
+}
 
 #endif

@@ -33,14 +33,6 @@ static CUcontext start(void)
     return context;
 }
 
-static void holds(CUdeviceptr p, size_t bytes, unsigned char value)
-{
-    static unsigned char look[LARGE];
-    memset(look, ~value, bytes);
-    CU(cuMemcpyDtoH_v2(look, p, bytes));
-    for (size_t i = 0; i < bytes; i++) TRUE_OR_DIE(look[i] == value);
-}
-
 static int importer(void)
 {
     CUipcMemHandle handles[2];

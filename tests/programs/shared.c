@@ -50,14 +50,6 @@ static void turn(void)
     hear(&letter, 1);
 }
 
-static void holds(CUdeviceptr p, size_t bytes, unsigned char value)
-{
-    static unsigned char look[LARGE];
-    memset(look, ~value, bytes);
-    CU(cuMemcpyDtoH_v2(look, p, bytes));
-    for (size_t i = 0; i < bytes; i++) TRUE_OR_DIE(look[i] == value);
-}
-
 static CUcontext start(void)
 {
     CUcontext context;
