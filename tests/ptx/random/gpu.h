@@ -26,22 +26,12 @@
 /* Its rotations of 64 bits forget that the distance was masked. */
 #define HIDE(n) asm("" : "+r"(n))
 #else
+#include "functions.h"
 #define HIDE(n)
-#define FLOOR_f32 floorf
-#define FLOOR_f64 floor
-#define CEIL_f32 ceilf
-#define CEIL_f64 ceil
-#define TRUNC_f32 truncf
-#define TRUNC_f64 trunc
-#define FMA_f32 fmaf
-#define FMA_f64 fma
-#define ABS_f32 fabsf
-#define ABS_f64 fabs
 #define POPC __popc
 #define POPCLL __popcll
 #define BREV __brev
 #define BREVLL __brevll
-#define COPY(to, from) memcpy(&(to), &(from), sizeof(to))
 #endif
 
 #define FN static __device__ inline

@@ -9,17 +9,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define FLOOR_f32 floorf
-#define FLOOR_f64 floor
-#define CEIL_f32 ceilf
-#define CEIL_f64 ceil
-#define TRUNC_f32 truncf
-#define TRUNC_f64 trunc
-#define FMA_f32 fmaf
-#define FMA_f64 fma
-#define ABS_f32 fabsf
-#define ABS_f64 fabs
-#define COPY(to, from) memcpy(&(to), &(from), sizeof(to))
+#include "functions.h"
+
 #define FN static inline __attribute__((unused))
 #define FUNCTION static __attribute__((noinline, unused))
 #define INLINED static inline __attribute__((always_inline, unused))
