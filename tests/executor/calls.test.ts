@@ -6,26 +6,14 @@ import { NoticeType } from '../../idm/hello.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { TYPE_SHIFT } from '../../proxy/executor/handles.ts'
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, HandleType, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, wide } from '../support/client.ts'
+import { type Fields, TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
 const KiB = 1024
 const executor = await TestExecutor.start({ limits: { handles: 500, memory: 64 << 20 } })
 
-type Fields = Record<number, number | Wide>
-
-function fields(o: Fields): number[] {
-  const out: number[] = []
-  for (const [word, value] of Object.entries(o)) {
-    const [low, high] = typeof value === 'number' ? wide(value) : value
-    out[Number(word)] = low
-    if (high !== 0) out[Number(word) + 1] = high
-  }
-  return Array.from(out, (x) => x ?? 0)
-}
-
 async function alloc(c: TestClient, bytes: number): Promise<number> {
-  await c.must(Message.GPU_ALLOC, fields({ [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: bytes }))
+  await c.must(Message.GPU_ALLOC, words({ [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: bytes }))
   return c.replyNumber(0)
 }
 
@@ -40,7 +28,7 @@ async function event(c: TestClient): Promise<Wide> {
 }
 
 const oneD = (dst: Fields, src: Fields, width: number, rest: Fields = {}): number[] =>
-  fields({ ...dst, ...src, [GpuCopy.width]: width, [GpuCopy.rows]: 1, [GpuCopy.depth]: 1, ...rest })
+  words({ ...dst, ...src, [GpuCopy.width]: width, [GpuCopy.rows]: 1, [GpuCopy.depth]: 1, ...rest })
 const toDevice = (base: number, x = 0): Fields => ({ [GpuCopy.dst_place]: Place.device, [GpuCopy.dst_base]: base, [GpuCopy.dst_x]: x })
 const fromDevice = (base: number, x = 0): Fields => ({ [GpuCopy.src_place]: Place.device, [GpuCopy.src_base]: base, [GpuCopy.src_x]: x })
 const toStaging = (base: number): Fields => ({ [GpuCopy.dst_place]: Place.staging, [GpuCopy.dst_base]: base })
@@ -77,11 +65,11 @@ test('bytes go up inline and by staging, across on the device, and down again', 
 test('rows and planes keep their places', async () => {
   const c = await connected()
   const a = await alloc(c, 64 * KiB)
-  await c.must(Message.GPU_SET, fields({ [GpuSet.address]: a, [GpuSet.pitch]: 1, [GpuSet.width]: 64 * KiB, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.value]: 0xee }))
+  await c.must(Message.GPU_SET, words({ [GpuSet.address]: a, [GpuSet.pitch]: 1, [GpuSet.width]: 64 * KiB, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.value]: 0xee }))
   const box = pattern(7 * 5 * 3, 3)
   c.staging.set(box, 0)
   // 7 bytes x 5 rows x 3 planes, tight in staging; pitch 32, 9 rows a plane, from (4, 2, 1) on the device.
-  await c.must(Message.GPU_COPY, fields({
+  await c.must(Message.GPU_COPY, words({
     ...fromStaging(0), [GpuCopy.dst_place]: Place.device, [GpuCopy.dst_base]: a, [GpuCopy.dst_x]: 4, [GpuCopy.dst_y]: 2, [GpuCopy.dst_z]: 1,
     [GpuCopy.dst_pitch]: 32, [GpuCopy.dst_height]: 9, [GpuCopy.width]: 7, [GpuCopy.rows]: 5, [GpuCopy.depth]: 3,
   }))
@@ -96,7 +84,7 @@ test('rows and planes keep their places', async () => {
 test('memsets of 8, 16 and 32 bits, in rows too', async () => {
   const c = await connected()
   const a = await alloc(c, 4096)
-  const set = (o: Fields) => c.must(Message.GPU_SET, fields({ [GpuSet.rows]: 1, ...o }))
+  const set = (o: Fields) => c.must(Message.GPU_SET, words({ [GpuSet.rows]: 1, ...o }))
   await set({ [GpuSet.address]: a, [GpuSet.width]: 4096, [GpuSet.element]: 1, [GpuSet.value]: 0x111 })
   await set({ [GpuSet.address]: a + 16, [GpuSet.width]: 3, [GpuSet.element]: 2, [GpuSet.value]: 0xabcd })
   await set({ [GpuSet.address]: a + 64, [GpuSet.width]: 2, [GpuSet.rows]: 3, [GpuSet.pitch]: 32, [GpuSet.element]: 4, [GpuSet.value]: 0xdeadbeef })
@@ -133,10 +121,10 @@ test('what lies outside is refused, and nothing is written', async () => {
     ['chunks that are none', { ...toDevice(a), ...fromStaging(0), [GpuCopy.width]: 8, [GpuCopy.chunk]: 15, [GpuCopy.chunks]: 2 }],
     ['chunks over 2^32', { ...toDevice(a), ...fromStaging(0), [GpuCopy.width]: 8, [GpuCopy.chunk]: 0xffffffff, [GpuCopy.chunks]: 1 }],
   ]
-  await c.must(Message.GPU_SET, fields({ [GpuSet.address]: a, [GpuSet.width]: 4096, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.value]: 0x55 }))
+  await c.must(Message.GPU_SET, words({ [GpuSet.address]: a, [GpuSet.width]: 4096, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.value]: 0x55 }))
   c.staging.fill(0xaa)
   for (const [what, o] of bad) {
-    const status = await c.call(Message.GPU_COPY, fields({ [GpuCopy.rows]: 1, [GpuCopy.depth]: 1, ...o }), { tail: new Uint8Array(100) })
+    const status = await c.call(Message.GPU_COPY, words({ [GpuCopy.rows]: 1, [GpuCopy.depth]: 1, ...o }), { tail: new Uint8Array(100) })
     assert.is(status, CUresult.INVALID_VALUE, what)
   }
   await c.must(Message.GPU_COPY, oneD(toStaging(0), fromDevice(a), 4096))
@@ -175,10 +163,10 @@ test('another client can neither read, write nor free memory', async () => {
   const other = await connected()
   const a = await alloc(c, 4096)
   assert.is(await other.call(Message.GPU_COPY, oneD(inlineTo, fromDevice(a), 16)), CUresult.INVALID_VALUE)
-  assert.is(await other.call(Message.GPU_SET, fields({ [GpuSet.address]: a, [GpuSet.width]: 1, [GpuSet.rows]: 1, [GpuSet.element]: 1 })), CUresult.INVALID_VALUE)
-  assert.is(await other.call(Message.GPU_FREE, fields({ 0: a })), CUresult.INVALID_VALUE)
-  await c.must(Message.GPU_FREE, fields({ 0: a }))
-  assert.is(await c.call(Message.GPU_FREE, fields({ 0: a })), CUresult.INVALID_VALUE, 'freed twice')
+  assert.is(await other.call(Message.GPU_SET, words({ [GpuSet.address]: a, [GpuSet.width]: 1, [GpuSet.rows]: 1, [GpuSet.element]: 1 })), CUresult.INVALID_VALUE)
+  assert.is(await other.call(Message.GPU_FREE, words({ 0: a })), CUresult.INVALID_VALUE)
+  await c.must(Message.GPU_FREE, words({ 0: a }))
+  assert.is(await c.call(Message.GPU_FREE, words({ 0: a })), CUresult.INVALID_VALUE, 'freed twice')
   c.close()
   other.close()
 })
@@ -212,7 +200,7 @@ test('contexts: made, current, reset, destroyed', async () => {
 
 test('an error of a posted call is told once, by the next waited one', async () => {
   const c = await connected()
-  c.post(Message.GPU_SET, fields({ [GpuSet.address]: 1, [GpuSet.width]: 1, [GpuSet.rows]: 1, [GpuSet.element]: 1 }))
+  c.post(Message.GPU_SET, words({ [GpuSet.address]: 1, [GpuSet.width]: 1, [GpuSet.rows]: 1, [GpuSet.element]: 1 }))
   c.post(Message.cuEventRecord, [1, 2, 0, 0])
   assert.is(await c.call(Message.GPU_SYNC), CUresult.INVALID_VALUE, 'the first of them')
   assert.is(await c.call(Message.GPU_SYNC), 0)
@@ -236,11 +224,11 @@ test('a posted copy gives its chunks back, refused or done', async () => {
 
 /** Holds a stream back: a host function that the client does not finish until told. */
 async function hold(c: TestClient, s: Wide, cookie: number): Promise<() => void> {
-  c.post(Message.HOST_CALL, fields({ 0: s, 2: cookie }))
+  c.post(Message.HOST_CALL, words({ 0: s, 2: cookie }))
   const notice = await c.notice()
   assert.is(notice.type, NoticeType.hostCall)
   assert.is(notice.cookie, cookie)
-  return () => c.post(Message.HOST_DONE, fields({ 0: cookie }))
+  return () => c.post(Message.HOST_DONE, words({ 0: cookie }))
 }
 
 test('a host function holds its stream, and who waits for it waits alone', async () => {
@@ -269,7 +257,7 @@ test('a host function holds its stream, and who waits for it waits alone', async
   assert.is(await c.wait(1, onStream), 0)
   assert.is(await c.wait(2, onEvent), 0)
   assert.is(await c.wait(3, onContext), 0)
-  await c.must(Message.GPU_FREE, fields({ 0: a }))
+  await c.must(Message.GPU_FREE, words({ 0: a }))
   c.close()
   other.close()
 })
@@ -291,12 +279,12 @@ test('work behind a held stream stalls the ring, and the word that frees it is f
 test('host functions in a row run in order, and one cookie is not used twice at once', async () => {
   const c = await connected()
   const s = await stream(c)
-  for (let i = 1; i <= 20; i++) c.post(Message.HOST_CALL, fields({ 0: s, 2: i }))
-  c.post(Message.HOST_CALL, fields({ 0: s, 2: 20 }))
+  for (let i = 1; i <= 20; i++) c.post(Message.HOST_CALL, words({ 0: s, 2: i }))
+  c.post(Message.HOST_CALL, words({ 0: s, 2: 20 }))
   for (let i = 1; i <= 20; i++) {
     assert.is((await c.notice()).cookie, i)
     assert.is(c.tryNotice(), null, 'the next one waits for this one')
-    c.post(Message.HOST_DONE, fields({ 0: i }))
+    c.post(Message.HOST_DONE, words({ 0: i }))
   }
   assert.is(await c.call(Message.GPU_SYNC), CUresult.INVALID_VALUE, 'the double one')
   c.close()
@@ -359,12 +347,12 @@ test('the quota holds when clients race for it', async () => {
   // 8 clients ask for 3 MiB until they are refused: 64 MiB is 21 of them.
   const got = await Promise.all(clients.map(async (c) => {
     let count = 0
-    while ((await c.call(Message.GPU_ALLOC, fields({ [GpuAlloc.bytes]: 3 * MiB }))) === 0) count++
+    while ((await c.call(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: 3 * MiB }))) === 0) count++
     return count
   }))
   assert.is(got.reduce((sum, n) => sum + n, 0), 21)
-  assert.is(await clients[0].call(Message.GPU_ALLOC, fields({ [GpuAlloc.bytes]: MiB + 1 })), CUresult.OUT_OF_MEMORY)
-  await clients[0].must(Message.GPU_ALLOC, fields({ [GpuAlloc.bytes]: MiB }))
+  assert.is(await clients[0].call(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: MiB + 1 })), CUresult.OUT_OF_MEMORY)
+  await clients[0].must(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: MiB }))
   await clients[1].must(Message.MEM_INFO)
   assert.is(clients[1].replyNumber(0), 0)
   assert.is(clients[1].replyNumber(2), 64 * MiB)
@@ -378,9 +366,9 @@ test('a client that dies with streams held back is gone within 100 ms, and the o
   const s = await stream(c)
   const a = await alloc(c, 1 << 20)
   await hold(c, s, 1)
-  c.post(Message.GPU_SET, fields({ [GpuSet.address]: a, [GpuSet.width]: 1 << 20, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.stream]: s }))
+  c.post(Message.GPU_SET, words({ [GpuSet.address]: a, [GpuSet.width]: 1 << 20, [GpuSet.rows]: 1, [GpuSet.element]: 1, [GpuSet.stream]: s }))
   // Nobody will ever write this value.
-  c.post(Message.cuStreamWaitValue32_v2, fields({ 0: s, 2: a, 4: 12345, 5: 1 }))
+  c.post(Message.cuStreamWaitValue32_v2, words({ 0: s, 2: a, 4: 12345, 5: 1 }))
   c.write(Message.GPU_SYNC, [], 1)
   await c.must(Message.PING)
   const before = executor.gone.length
@@ -402,7 +390,7 @@ test('one that dies with notices unread is noticed all the same', async () => {
   for (let i = 0; i < 30; i++) {
     const c = await connected()
     const s = await stream(c)
-    c.post(Message.HOST_CALL, fields({ 0: s, 2: 5 }))
+    c.post(Message.HOST_CALL, words({ 0: s, 2: 5 }))
     await c.must(Message.PING)
     c.ring()
     await new Promise((done) => setTimeout(done, i % 3))
@@ -440,8 +428,8 @@ test('what an honest client never does ends a client', async () => {
 test('64-bit values are written exactly', async () => {
   const c = await connected()
   const a = await alloc(c, 4096)
-  c.post(Message.cuStreamWriteValue64_v2, fields({ 2: a, 4: [0x89abcdef, 0xfedcba98] }))
-  c.post(Message.cuStreamWaitValue64_v2, fields({ 2: a, 4: [0x89abcdef, 0xfedcba98], 6: 1 }))
+  c.post(Message.cuStreamWriteValue64_v2, words({ 2: a, 4: [0x89abcdef, 0xfedcba98] }))
+  c.post(Message.cuStreamWaitValue64_v2, words({ 2: a, 4: [0x89abcdef, 0xfedcba98], 6: 1 }))
   await c.must(Message.GPU_SYNC)
   await c.must(Message.GPU_COPY, oneD(inlineTo, fromDevice(a), 8))
   assert.is(c.replyBytes(8).readBigUInt64LE(0), 0xfedcba9889abcdefn)

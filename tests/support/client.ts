@@ -23,8 +23,10 @@ const EAGAIN = 11
 export type Wide = readonly [low: number, high: number]
 export const wide = (value: number): Wide => [value >>> 0, Math.floor(value / 4294967296)]
 export const narrow = (low: number, high: number): number => (high >>> 0) * 4294967296 + (low >>> 0)
-/** A request's words: word -> a 32-bit number, or a wide value that takes two. */
-export const words = (o: Record<number, number | Wide>): number[] => {
+/** Word -> a 32-bit number, or a wide value that takes two. */
+export type Fields = Record<number, number | Wide>
+/** A request's words. */
+export const words = (o: Fields): number[] => {
   const out: number[] = []
   for (const [word, value] of Object.entries(o)) {
     const [low, high] = typeof value === 'number' ? wide(value) : value
