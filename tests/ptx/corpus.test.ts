@@ -10,7 +10,7 @@ import { engineObjects } from './ptx.ts'
 
 const folder = scratchFolder('ptx-corpus')
 
-const own = (target: Target): string[] => [`tests/ptx/fuzz/${target}.c`, 'tests/ptx/fuzz/replay.c', ...(target === 'fatbin' ? ['stub-driver/fatbin.c', 'stub-driver/decompress.c'] : ['tests/ptx/fuzz/exercise.c'])]
+const own = (target: Target): string[] => [`tests/ptx/fuzz/${target}.c`, 'tests/ptx/fuzz/replay.c', 'tests/ptx/fuzz/watch.c', ...(target === 'fatbin' ? ['stub-driver/fatbin.c', 'stub-driver/decompress.c'] : ['tests/ptx/fuzz/exercise.c'])]
 
 for (const target of targets)
   test(`${target}: no input of the corpus crashes, hangs or leaks (ASan, UBSan)`, () => {

@@ -37,7 +37,7 @@ export function buildTarget(target: Target, clang: string): string {
   makeFolder(out)
   const common = headers()
   const engine = target === 'fatbin' ? ['fatbin.c', 'decompress.c'].map((file) => join(root, 'stub-driver', file)) : cFiles('stub-driver/ptx')
-  const own = target === 'fatbin' ? ['fatbin.c'] : [`${target}.c`, 'exercise.c', 'mutate.c']
+  const own = target === 'fatbin' ? ['fatbin.c', 'watch.c'] : [`${target}.c`, 'exercise.c', 'mutate.c', 'watch.c']
   const call = (args: string[]): void => {
     const result = spawnSync(clang, args, { encoding: 'utf8', timeout: 300_000 })
     if (result.status !== 0) throw new Error(`${clang} failed:\n${result.stderr}`)
@@ -79,7 +79,7 @@ export async function fuzz(target: Target, program: string, seconds: number, onT
     working,
     corpus(target),
     `-max_total_time=${seconds}`,
-    '-timeout=10', // a hang is a finding
+    '-timeout=120', // for what sleeps; watch.c sees what runs for too long
     '-rss_limit_mb=2048',
     '-malloc_limit_mb=1100', // a compressed entry may name up to 1 GiB
     '-max_len=16384',

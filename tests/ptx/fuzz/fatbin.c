@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct { uint32_t magic, version; const void *data; const void *linked; } wrapper = {0x466243b1, 1, NULL, NULL};
     struct { uint32_t magic; uint16_t version, header_size; uint64_t size; } header;
     if (size < 1) return 0;
+    watch(true);
     void *exact = malloc(size); /* aligned, and exactly as long */
     memcpy(exact, data, size);
     uint32_t magic = 0;
@@ -47,5 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     free(exact);
+    watch(false);
     return 0;
 }

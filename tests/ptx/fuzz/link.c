@@ -20,12 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!stop) break;
         at = stop + sizeof mark - 1;
     }
+    watch(true);
     if (count == 1) { /* the same twice: every name is there two times */
         struct ptx_text twice[2] = {texts[0], texts[0]};
         exercise(twice, 2);
     } else {
         exercise(texts, count);
     }
+    watch(false);
     for (size_t i = 0; i < count; i++) free((char *)(uintptr_t)texts[i].text);
     return 0;
 }
