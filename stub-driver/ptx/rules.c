@@ -106,7 +106,7 @@ void check_rules(struct decoder *d) {
         for (uint32_t i = 1; i < s->operand_count; i++)
             if (constant_at(d, i)) refuse(d, PTX_INVALID, "a constant as operand %u", i + 1);
     if ((kind == KIND_LOP3P || kind == KIND_ELECT) && s->operand_count && s->operands[0].kind != OPERAND_PAIR) refuse(d, PTX_INVALID, "the destination is a pair, d|p");
-    if (kind == KIND_MBARRIER && has(d, "shared::cluster") && (has(d, "arrive") || has(d, "arrive_drop")) && s->operands[0].kind != OPERAND_SINK && s->operands[0].kind != OPERAND_ADDRESS)
+    if (kind == KIND_MBARRIER && has(d, "shared::cluster") && (has(d, "arrive") || has(d, "arrive_drop")) && s->operand_count && s->operands[0].kind != OPERAND_SINK && s->operands[0].kind != OPERAND_ADDRESS)
         refuse(d, PTX_INVALID, "an arrival at another block's barrier has no state: '_'");
     if (kind == KIND_SURED && s->operand_count == 2 && s->operands[1].kind == OPERAND_VECTOR) refuse(d, PTX_INVALID, "one value, no vector");
     if (kind == KIND_SHFL && s->operand_count && s->operands[0].kind == OPERAND_PAIR && s->operands[0].parts[0].kind == OPERAND_SINK) refuse(d, PTX_INVALID, "'_' as the destination");
