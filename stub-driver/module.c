@@ -45,11 +45,18 @@ void rf_managed_unmake(const struct module_global *global) {
     rf_managed_free(global->address);
 }
 
+/* What a variable of device memory occupies. Compilers know its alignment and may read up to the end of it, where nothing else
+ * can lie: LLVM loads an `.align 4 .u8` as 16 bits. */
+static uint64_t occupied(const struct ptx_global_info *info) {
+  const uint64_t align = info->align ? info->align : 1;
+  return info->size ? (info->size + align - 1) / align * align : align;
+}
+
 static CUresult make_global(struct module *module, const struct ptx_global_info *info, struct module_global *global) {
   struct context *const context = module->context;
   if (info->managed) return rf_managed_make(context->device, context->epoch, info->size, global);
   const struct rf_allocation like = {.context = context->epoch, .of_module = true};
-  RF_TRY(rf_space_allocate(context->device, info->size ? info->size : 1, &like, &global->address));
+  RF_TRY(rf_space_allocate(context->device, occupied(info), &like, &global->address));
   struct rf_place place;
   global->id = rf_space_find(global->address, &place) ? place.allocation.id : 0;
   return CUDA_SUCCESS;
@@ -97,9 +104,10 @@ static CUresult initialise(struct module *module) {
     char *const bytes = info.initialised ? malloc(info.size ? info.size : 1) : NULL;
     if (info.initialised && !bytes) return CUDA_ERROR_OUT_OF_MEMORY;
     if (bytes) ptx_instance_initial(module->instance, i, bytes);
-    if (!info.managed)
+    if (!info.managed) {
       write_bytes(module->globals[i].address, bytes, info.size);
-    else if (bytes)
+      write_bytes(module->globals[i].address + info.size, NULL, occupied(&info) - info.size);
+    } else if (bytes)
       memcpy((void *)(uintptr_t)module->globals[i].address, bytes, info.size);
     free(bytes);
   }

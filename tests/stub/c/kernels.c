@@ -331,6 +331,29 @@ static void clusters(void) {
   OK(cuModuleUnload(loaded));
 }
 
+/* A variable's bytes go on to its alignment: LLVM reads a bool of one byte, which it has aligned to four, as 16 bits. */
+static void padded_variable(void) {
+  const char *const text = ".version 6.3\n.target sm_70\n.address_size 64\n"
+                           ".visible .global .align 4 .u8 flag = 1;\n"
+                           ".visible .entry read(.param .u64 out) { .reg .b16 %h; .reg .b64 %a;\n"
+                           "ld.param.u64 %a, [out]; ld.global.u16 %h, [flag]; st.global.u16 [%a], %h; ret; }\n";
+  CUmodule loaded = NULL;
+  CUfunction f = NULL;
+  CUdeviceptr flag = 0;
+  size_t size = 0;
+  uint16_t got = 0;
+  OK(cuModuleLoadData(&loaded, text));
+  OK(cuModuleGetFunction(&f, loaded, "read"));
+  OK(cuModuleGetGlobal_v2(&flag, &size, loaded, "flag"));
+  CHECK(size == 1);
+  CUdeviceptr out = device(NULL, sizeof got);
+  LAUNCH(f, 1, 1, 0, 0, &out);
+  OK(cuMemcpyDtoH_v2(&got, out, sizeof got));
+  CHECK(got == 1);
+  OK(cuMemFree_v2(out));
+  OK(cuModuleUnload(loaded));
+}
+
 /* ---- libraries ---------------------------------------------------------------------------------------------------- */
 
 static void libraries(CUcontext first) {
@@ -561,6 +584,7 @@ int main(int argc, char **argv) {
   shapes(more);
   cooperative(more);
   clusters();
+  padded_variable();
   libraries(context);
   images();
   linking();
