@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import { loadDriver } from '../../proxy/driver/driver.ts'
 import { describe, describeElf, describeText } from '../../proxy/executor/code/described.ts'
 import { Image } from '../../proxy/executor/code/images.ts'
+import { declaredInElf, declaredInText } from '../../proxy/executor/code/measure.ts'
 import { expandLz4 } from '../../proxy/executor/code/lz4.ts'
 import { makeFolder, root } from '../support/cc.ts'
 import { Daemon } from '../support/daemon.ts'
@@ -181,6 +182,40 @@ test('damaged and hostile code is not known, and takes no time', () => {
   const began = process.hrtime.bigint()
   for (const piece of ['/*', '/', '//', '.entry ', '.entry a(', '.entry a(.param .u32 a,', '.param ', '[', '\n', ' ']) ofText(piece.repeat((1 << 20) / piece.length))
   assert.ok(process.hrtime.bigint() - began < 30_000_000_000n, 'a MiB of each is looked through in a moment, not in hours')
+})
+
+/** Machine code of 65,535 sections, all with one name, or with names without an end, and one place. */
+function repeating(name: string, bytes: number): Buffer {
+  const count = 65535
+  const table = 64 + bytes
+  const file = Buffer.alloc(table + count * 64, 1)
+  file.writeUInt32LE(0x464c457f, 0)
+  file.writeBigUInt64LE(BigInt(table), 40)
+  file.writeUInt16LE(64, 58)
+  file.writeUInt16LE(count, 60)
+  file.writeUInt16LE(0, 62)
+  file.write(name, 64, 'latin1')
+  for (let i = 0; i < count; i++) {
+    const head = table + i * 64
+    file.writeUInt32LE(0, head)
+    file.writeUInt32LE(1, head + 4)
+    file.writeBigUInt64LE(64n, head + 24)
+    file.writeBigUInt64LE(BigInt(bytes), head + 32)
+  }
+  return file
+}
+
+test('code that says the same a hundred thousand times is looked through once', () => {
+  const began = process.hrtime.bigint()
+  for (const name of ['.nv.info.', '.nv.info.endless', '.nv.info.short\0', '.nv.global\0']) {
+    const file = repeating(name, 8 << 20)
+    ofElf(file)
+    declaredInElf(file)
+  }
+  assert.is(declaredInText(`.global .b8 a[${' '.repeat(1 << 20)}`), 1)
+  assert.equal(ofText(`.entry many(${','.repeat(1 << 20)})`), {})
+  assert.ok(process.hrtime.bigint() - began < 30_000_000_000n, 'in a moment, not in hours')
+  assert.is(declaredInText('.global .align 4 .b8 a[16];\n.global .u32 b [ 2 ] [0x3];\n.const .f32 c[4U];\n.extern .global .b8 d[];'), 16 + 24 + 16 + 1)
 })
 
 test('a program runs in a zone on a driver that cannot be asked', async () => {

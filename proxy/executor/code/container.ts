@@ -138,6 +138,38 @@ export function isOpaque(b: Buffer, size: number, parts: number): boolean {
   return entries.some((entry) => entry.compressed) && !entries.some((entry) => entry.kind === KIND_ELF && !entry.compressed);
 }
 
+/** Bytes of a section's name that are looked at: names of kernels are as long as C++ makes them. */
+const NAME_MAX = 32768;
+
+/** A section of machine code by name; `at`, `bytes`: where it lies, as its table says, and nothing of that has been checked. */
+export interface Section {
+  name: string;
+  at: number;
+  bytes: number;
+}
+
+/**
+ * The sections whose names begin with `prefix`, of what may be machine code. Names can lie wherever the table says, in one another too, so
+ * none is looked through beyond NAME_MAX: else 65,535 of them without an end would keep the executor busy for minutes.
+ */
+export function* sectionsOf(b: Buffer, prefix: string): Generator<Section> {
+  if (b.length < 64 || b.readUInt32LE(0) !== ELF_MAGIC) return;
+  const start = u64(b, 40);
+  const count = b.readUInt16LE(60);
+  const table = start + b.readUInt16LE(62) * 64;
+  if (b.readUInt16LE(58) !== 64 || start + count * 64 > b.length || table + 64 > b.length) return;
+  const stringsAt = u64(b, table + 24);
+  const stringsEnd = stringsAt + u64(b, table + 32);
+  if (stringsEnd > b.length) return;
+  for (let i = 0; i < count; i++) {
+    const head = start + i * 64;
+    const from = stringsAt + b.readUInt32LE(head);
+    if (from + prefix.length > stringsEnd || b.toString('latin1', from, from + prefix.length) !== prefix) continue;
+    const length = b.subarray(from, Math.min(stringsEnd, from + NAME_MAX)).indexOf(0);
+    if (length >= 0) yield { name: b.toString('latin1', from, from + length), at: u64(b, head + 24), bytes: u64(b, head + 32) };
+  }
+}
+
 function elf(b: Buffer, size: number): boolean {
   if (size < 64 || b[4] !== 2 || b[5] !== 1) return false;
   if (!table(size, u64(b, 32), b.readUInt16LE(54), b.readUInt16LE(56), 56, (at) => u64(b, at + 8) + u64(b, at + 32) <= size)) return false;

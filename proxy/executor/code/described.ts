@@ -10,7 +10,7 @@
  * .nv.info: records of u8 format, u8 attribute, u16 value or, with format 4, bytes that follow. EIATTR_KPARAM_INFO (0x17): u32 index,
  * u16 ordinal, u16 offset, u32 with the size from bit 18 on; its second form (0x45), for sizes beyond: u32 size. Seen in what ptxas 12 and 13 make.
  */
-import { entriesOf, KIND_PTX, u64 } from './container.ts';
+import { entriesOf, KIND_PTX, sectionsOf } from './container.ts';
 import { expandLz4 } from './lz4.ts';
 import type { Image } from './images.ts';
 import { withoutComments } from './measure.ts';
@@ -22,6 +22,8 @@ export type Described = ReadonlyMap<string, Uint16Array>;
 /** Bytes of PTX text that are looked through, and to which an entry is expanded. */
 const TEXT_MAX = 16 << 20;
 const CODE_MAX = 64 << 20;
+/** To which all entries of an image are expanded together: the best for the device come first. */
+const EXPANDED_MAX = 256 << 20;
 const PARAMS_MAX = 8192;
 const KERNELS_MAX = 65536;
 
@@ -32,9 +34,14 @@ export function describe(image: Image, capability: number): Described {
   const machine = entries.filter((entry) => entry.kind !== KIND_PTX);
   // The driver takes the greatest that is not beyond the device; so what comes first here stays.
   machine.sort((a, b) => rank(b.capability, capability) - rank(a.capability, capability));
+  let left = EXPANDED_MAX;
   for (const entry of [...machine, ...entries.filter((each) => each.kind === KIND_PTX)]) {
     let bytes: Buffer | null = image.bytes.subarray(entry.start, entry.end);
-    if (entry.compressed) bytes = entry.lz4 ? expandLz4(bytes.subarray(0, entry.packed), Math.min(entry.expanded, CODE_MAX)) : null;
+    if (entry.compressed) {
+      const most = Math.min(entry.expanded, CODE_MAX);
+      left -= most;
+      bytes = entry.lz4 && left >= 0 ? expandLz4(bytes.subarray(0, entry.packed), most) : null;
+    }
     if (bytes === null) continue;
     if (entry.kind === KIND_PTX) describeText(bytes.toString('latin1', 0, Math.min(bytes.length, TEXT_MAX)), known);
     else describeElf(bytes, known);
@@ -56,24 +63,14 @@ const KPARAM_INFO = 0x17;
 const KPARAM_INFO_V2 = 0x45;
 
 export function describeElf(b: Buffer, known: Map<string, Uint16Array>): void {
-  if (b.length < 64 || b.readUInt32LE(0) !== 0x464c457f) return;
-  const start = u64(b, 40);
-  const count = b.readUInt16LE(60);
-  const names = start + b.readUInt16LE(62) * 64;
-  if (b.readUInt16LE(58) !== 64 || start + count * 64 > b.length || names + 64 > b.length) return;
-  const stringsAt = u64(b, names + 24);
-  const stringsEnd = stringsAt + u64(b, names + 32);
-  if (stringsEnd > b.length) return;
-  for (let i = 0; i < count; i++) {
-    const at = start + i * 64;
-    const from = stringsAt + b.readUInt32LE(at);
-    const end = from < stringsEnd ? b.indexOf(0, from) : -1;
-    if (end < 0 || end >= stringsEnd || b.toString('latin1', from, Math.min(end, from + INFO.length)) !== INFO) continue;
-    const first = u64(b, at + 24);
-    const bytes = u64(b, at + 32);
-    if (first + bytes > b.length) continue;
-    const pairs = infoParams(b.subarray(first, first + bytes));
-    if (pairs !== null) note(known, b.toString('latin1', from + INFO.length, end), pairs);
+  // Sections lie beside one another; a table that names one place again and again is not looked at for longer than the code is.
+  let left = b.length;
+  for (const { name, at, bytes } of sectionsOf(b, INFO)) {
+    if (at + bytes > b.length) continue;
+    left -= bytes;
+    if (left < 0) return;
+    const pairs = infoParams(b.subarray(at, at + bytes));
+    if (pairs !== null) note(known, name.slice(INFO.length), pairs);
   }
 }
 
@@ -125,10 +122,12 @@ export function describeText(text: string, known: Map<string, Uint16Array>): voi
 function textParams(list: string): number[] | null {
   const pairs: number[] = [];
   let at = 0;
-  for (const declaration of list.split(',')) {
+  const declarations = list.split(',', PARAMS_MAX + 1);
+  if (declarations.length > PARAMS_MAX) return null;
+  for (const declaration of declarations) {
     const words = declaration.trim().split(/\s+/);
     if (words.length === 1 && words[0] === '') continue;
-    if (words[0] !== '.param' || pairs.length >= PARAMS_MAX * 2) return null;
+    if (words[0] !== '.param') return null;
     let align = 0;
     let bytes = 0;
     let count = 1;

@@ -7,7 +7,7 @@
  */
 import type { Driver } from '../../driver/driver.ts';
 import type { Executor } from '../executor.ts';
-import { entriesOf, KIND_PTX, u64 } from './container.ts';
+import { entriesOf, KIND_PTX, sectionsOf } from './container.ts';
 import type { Image } from './images.ts';
 import { OUT } from './loader-protocol.ts';
 
@@ -41,6 +41,9 @@ const TYPE_BYTES: Readonly<Record<string, number>> = { 8: 1, 16: 2, 32: 4, 64: 8
 /** A declaration from `.global` or `.const` to its initialiser or end. Instructions (`ld.global`) have no blank before the dot. */
 const DECLARATION = /(?:^|[\s;}])\.(?:global|const)\s+([^;={]*)/g;
 
+/** In an expression of two runs of blanks side by side, each way to part them would be tried. */
+const DIMENSION = /\[\s*(?:(0[xX][0-9a-fA-F]+|\d+)U?\s*)?\]/g;
+
 /** PTX with a blank for each comment. Not by one expression: a text full of beginnings without an end would keep it busy for hours. */
 export function withoutComments(text: string): string {
   const pieces: string[] = [];
@@ -72,27 +75,15 @@ export function declaredInText(text: string): number {
     if (type === undefined) continue;
     const vector = /\.v([24])\b/.exec(declaration)?.[1];
     let count = vector === undefined ? 1 : Number(vector);
-    for (const [, dimension] of declaration.matchAll(/\[\s*(0[xX][0-9a-fA-F]+|\d*)U?\s*\]/g)) count *= dimension === '' ? 1 : Number(dimension);
+    for (const [, dimension] of declaration.matchAll(DIMENSION)) count *= dimension === undefined ? 1 : Number(dimension);
     sum += TYPE_BYTES[type] * count;
   }
   return sum;
 }
 
-/** Bytes of a cubin's sections of variables and constants. The tables have been checked (container.ts). */
-function declaredInElf(b: Buffer): number {
-  if (b.length < 64) return 0;
-  const start = u64(b, 40);
-  const count = b.readUInt16LE(60);
-  const names = start + b.readUInt16LE(62) * 64;
+/** Bytes of a cubin's sections of variables and constants. */
+export function declaredInElf(b: Buffer): number {
   let sum = 0;
-  if (count === 0 || start + count * 64 > b.length || names + 64 > b.length) return 0;
-  const strings = b.subarray(u64(b, names + 24), u64(b, names + 24) + u64(b, names + 32));
-  for (let i = 0; i < count; i++) {
-    const at = start + i * 64;
-    const from = b.readUInt32LE(at);
-    const end = strings.indexOf(0, from);
-    const name = strings.toString('latin1', from, end < 0 ? from : end);
-    if (name === '.nv.global' || name === '.nv.global.init' || name === '.nv.constant3') sum += u64(b, at + 32);
-  }
+  for (const { name, bytes } of sectionsOf(b, '.nv.')) if (name === '.nv.global' || name === '.nv.global.init' || name === '.nv.constant3') sum += bytes;
   return sum;
 }
