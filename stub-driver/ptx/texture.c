@@ -227,8 +227,13 @@ static void place(struct plane *p, const struct texture_query *q, bool linear, s
             at->weight[axis] = 0;
             continue;
         }
-        const double u = normalized ? (double)q->f[axis] * size[axis] : (double)q->f[axis];
-        place_axis(at, axis, u + q->offset[axis], size[axis], mode_of(p, axis, normalized), linear);
+        double u = normalized ? (double)q->f[axis] * size[axis] : (double)q->f[axis];
+        const uint8_t mode = mode_of(p, axis, normalized);
+        if (q->offset[axis]) { /* to a huge coordinate nothing can be added: one that repeats is made small first */
+            if (mode == PTX_ADDRESS_WRAP || mode == PTX_ADDRESS_MIRROR) u = fmod(u, 2.0 * size[axis]);
+            u += q->offset[axis];
+        }
+        place_axis(at, axis, u, size[axis], mode, linear);
     }
 }
 
