@@ -283,11 +283,11 @@ static double scale_of(const struct warp *w, const struct matrix *m, int which, 
 static const struct insn *run_float(struct warp *w, const struct insn *in) {
     const struct matrix *m = in->more;
     double a[32][128], b[128][32], c[32][32]; /* the four of PLACE_QUADS one below the other */
+    u64 stored[16][2] = {{0}};                /* sparse: the columns of A that there are; B's numbers at others are not multiplied, be they infinite */
     if (!warp_gather(w, in, 0xffffffffu)) return NULL;
     w->budget -= MATRIX_COST;
     if (m->sparse) {
-        for (u32 r = 0; r < m->m; r++) memset(a[r], 0, m->k * sizeof a[r][0]);
-        EACH_ELEMENT(OF_A, a[at.row][sparse_column(w, m, at.row, at.col)] = value_of(f_->type, bits););
+        EACH_ELEMENT(OF_A, const u32 k = sparse_column(w, m, at.row, at.col); a[at.row][k] = value_of(f_->type, bits); stored[at.row][k / 64] |= UINT64_C(1) << (k % 64););
     } else {
         EACH_ELEMENT(OF_A, a[at.matrix * m->m + at.row][at.col] = value_of(f_->type, bits););
     }
@@ -297,7 +297,8 @@ static const struct insn *run_float(struct warp *w, const struct insn *in) {
         const u32 from = part * m->k / m->scales, to = (part + 1) * m->k / m->scales;
         for (u32 r = 0; r < m->m; r++) {
             const double scale = scale_of(w, m, 0, r, part);
-            for (u32 k = from; k < to; k++) a[r][k] *= scale;
+            for (u32 k = from; k < to; k++)
+                if (!m->sparse || stored[r][k / 64] >> (k % 64) & 1) a[r][k] *= scale;
         }
         for (u32 n = 0; n < m->n; n++) {
             const double scale = scale_of(w, m, 1, n, part);
@@ -307,6 +308,7 @@ static const struct insn *run_float(struct warp *w, const struct insn *in) {
     for (u32 r = 0; r < (m->placing == PLACE_QUADS ? 32 : m->m); r++) {
         double sum[32] = {0};
         for (u32 k = 0; k < m->k; k++) {
+            if (m->sparse && !(stored[r][k / 64] >> (k % 64) & 1)) continue;
             const double x = a[r][k], *y = b[r / m->m * m->k + k];
             for (u32 n = 0; n < m->n; n++) sum[n] += x * y[n];
         }
