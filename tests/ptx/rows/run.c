@@ -1,12 +1,13 @@
 /*
- * Runs generated kernels over operands. argv: module's file, operands' file, results' file, kernels, vectors, slots in,
- * slots out. Kernel n is "k<n>"; thread v of it reads slots of 8 bytes at in + v * slots in * 8 and writes likewise. Blocks have
- * 48 threads: a whole warp, whose loops are the vectorised ones, and half of one.
+ * Runs generated kernels over operands. argv: module's file, operands' file, results' file, kernels, threads, slots in, slots out,
+ * threads of a block if not 48. Kernel n is "k<n>"; thread v of it reads slots of 8 bytes at in + v * slots in * 8 and writes likewise.
+ * Blocks of 48 threads have a whole warp, whose loops are the vectorised ones, and half of one.
  */
 #include "../device.h"
 
 int main(int argc, char **argv) {
-    if (argc != 8) die("usage: run MODULE IN OUT KERNELS VECTORS SLOTS SLOTS");
+    if (argc < 8 || argc > 9) die("usage: run MODULE IN OUT KERNELS VECTORS SLOTS SLOTS [THREADS]");
+    const unsigned block = argc > 8 ? (unsigned)atoi(argv[8]) : 48;
     size_t length, in_length;
     char *text = read_file(argv[1], &length);
     unsigned kernels = (unsigned)atoi(argv[4]), vectors = (unsigned)atoi(argv[5]), in_slots = (unsigned)atoi(argv[6]), out_slots = (unsigned)atoi(argv[7]);
@@ -23,7 +24,7 @@ int main(int argc, char **argv) {
         snprintf(name, sizeof name, "k%u", k);
         memcpy(host_of(in), operands + k * in_bytes, in_bytes);
         memset(host_of(out), 0xa5, out_bytes);
-        LAUNCH(&p, name, D3(vectors / 48, 1, 1), D3(48, 1, 1), 256, &in, &out, blob);
+        LAUNCH(&p, name, D3(vectors / block, 1, 1), D3(block, 1, 1), 256, &in, &out, blob);
         if (fwrite(host_of(out), 1, out_bytes, results) != out_bytes) die("results cannot be written");
     }
     fclose(results);

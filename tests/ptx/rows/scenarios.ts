@@ -474,12 +474,13 @@ const makers: Readonly<Record<string, (row: Row) => Scenario[]>> = {
 /** Scenarios of a row, none where other programs test it. */
 export const scenariosOf = (row: Row): Scenario[] => makers[row.kind]?.(row) ?? []
 
-export function scenarioKernel(s: Scenario, name: string): string {
+/** A kernel whose threads read `bytesIn` bytes of their own and write `bytesOut`. */
+export function scenarioKernel(s: Scenario, name: string, bytesIn = 8 * IN, bytesOut = 8 * OUT): string {
   return `${s.outside ?? ''}.visible .entry ${name}(.param .u64 in, .param .u64 out, .param .align 32 .b8 blob[64]) {
 .reg .pred %p<16>; .reg .b16 %h<16>; .reg .b32 %r<32>; .reg .b64 %d<32>;
 ${s.inside ?? ''}ld.param.u64 %d30, [in]; ld.param.u64 %d31, [out];
 mov.u32 %r30, %ctaid.x; mov.u32 %r31, %tid.x; mad.lo.u32 %r30, %r30, 48, %r31;
-mad.wide.u32 %d30, %r30, ${8 * IN}, %d30; mad.wide.u32 %d31, %r30, ${8 * OUT}, %d31;
+mad.wide.u32 %d30, %r30, ${bytesIn}, %d30; mad.wide.u32 %d31, %r30, ${bytesOut}, %d31;
 ${s.body}
 ret;
 }
