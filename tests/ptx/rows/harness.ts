@@ -10,6 +10,8 @@ import { choices, instruction, parseTable, type Row } from './instruction.ts'
 export const seed = Number(process.env['RINGFENCE_PTX_SEED'] ?? Date.now() % 1_000_000)
 
 export const HEAD = '.version 9.0\n.target sm_100\n.address_size 64\n'
+/** For what later versions have no more. */
+export const OLD_HEAD = '.version 6.3\n.target sm_70\n.address_size 64\n'
 
 /** Kernels in a module. */
 export const BATCH = 400
@@ -21,6 +23,8 @@ export const tableOf = (folder: string): Row[] => parseTable(run(engineProgram('
 export interface KernelCase {
   /** The spellings that it executes and whose results it checks. */
   covers: string[]
+  /** In a text for PTX 6.3. */
+  old?: boolean
   /** Declarations before the kernel, with names of its own, and within it. */
   outside?: string
   inside?: string
@@ -31,11 +35,10 @@ export interface KernelCase {
   check: (results: Uint8Array) => string | undefined
 }
 
-/** Blocks of `block` threads; `head`: version and target. */
+/** Blocks of `block` threads. */
 export interface Launching {
   program: string
   folder: string
-  head: string
   block: number
   bytesIn: number
   bytesOut: number
@@ -43,12 +46,14 @@ export interface Launching {
 
 /** Runs the cases, all with as many threads; one line for each that is wrong. */
 export function runKernels(list: KernelCase[], l: Launching): string[] {
+  const old = list.filter((c) => c.old)
+  if (old.length && old.length < list.length) return [...runKernels(list.filter((c) => !c.old), l), ...runKernels(old, l)]
   const wrong: string[] = []
   for (let at = 0; at < list.length; at += BATCH) {
     const batch = list.slice(at, at + BATCH)
     const threads = batch[0]?.threads ?? 0
     const [ptx, input, output] = ['ptx', 'in', 'out'].map((name) => join(l.folder, `kernels.${name}`)) as [string, string, string]
-    writeFileSync(ptx, l.head + batch.map((c, n) => `${c.outside ?? ''}.visible .entry k${n}(.param .u64 in, .param .u64 out) {
+    writeFileSync(ptx, (old.length ? OLD_HEAD : HEAD) + batch.map((c, n) => `${c.outside ?? ''}.visible .entry k${n}(.param .u64 in, .param .u64 out) {
 .reg .pred %p<16>; .reg .b16 %h<16>; .reg .b32 %r<32>; .reg .b64 %d<32>;
 ${c.inside ?? ''}ld.param.u64 %d30, [in]; ld.param.u64 %d31, [out];
 mov.u32 %r30, %ctaid.x; mov.u32 %r31, %ntid.x; mul.lo.u32 %r30, %r30, %r31; mov.u32 %r31, %tid.x;
