@@ -211,15 +211,25 @@ void decode_bulk(struct decoder *d) {
     emit(d, handler(d, "bulk"))->more = b;
 }
 
+/* Halves, as min and max have them: a NaN loses against a number, -0 is below +0. */
+static u64 reduced_half(enum bulk_op op, enum ptx_type type, u64 a, u64 b) {
+    const float x = type == T_F16 ? half_to_float((u32)a) : bfloat_to_float((u32)a), y = type == T_F16 ? half_to_float((u32)b) : bfloat_to_float((u32)b);
+    if (op == BULK_ADD) return type == T_F16 ? half_from((double)x + y, 0) : bfloat_from(fma_odd(x, 1.0, y), 0);
+    if (x != x) return y != y ? 0x7fff : b;
+    if (y != y) return a;
+    const bool less = x < y || (x == y && signbit(x));
+    return less == (op == BULK_MIN) ? a : b;
+}
+
+/* Subnormal numbers count as zeros of their sign. */
+static float flushed(u64 bits) {
+    const float x = bits_f32((u32)bits);
+    return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x;
+}
+
 static u64 reduced(enum bulk_op op, enum ptx_type type, u64 a, u64 b) {
-    bool less;
-    switch (type) {
-        case T_S32: less = (s32)a < (s32)b; break;
-        case T_S64: less = (s64)a < (s64)b; break;
-        case T_F16: less = half_to_float((u32)a) < half_to_float((u32)b); break;
-        case T_BF16: less = bfloat_to_float((u32)a) < bfloat_to_float((u32)b); break;
-        default: less = a < b; break;
-    }
+    if (type == T_F16 || type == T_BF16) return reduced_half(op, type, a, b);
+    const bool less = type == T_S32 ? (s32)a < (s32)b : type == T_S64 ? (s64)a < (s64)b : a < b;
     switch (op) {
         case BULK_AND: return a & b;
         case BULK_OR: return a | b;
@@ -230,13 +240,15 @@ static u64 reduced(enum bulk_op op, enum ptx_type type, u64 a, u64 b) {
         case BULK_MAX: return less ? b : a;
         default: break;
     }
-    switch (type) {
-        case T_F16: return half_from((double)half_to_float((u32)a) + half_to_float((u32)b), 0);
-        case T_BF16: return bfloat_from(fma_odd(bfloat_to_float((u32)a), 1.0, bfloat_to_float((u32)b)), 0);
-        case T_F32: return f32_bits(bits_f32((u32)a) + bits_f32((u32)b));
-        case T_F64: return f64_bits(bits_f64(a) + bits_f64(b));
-        default: return a + b;
+    if (type == T_F32) { /* as the ISA says of these instructions, and of atomics in global memory */
+        const float sum = flushed(a) + flushed(b);
+        return sum != sum ? 0x7fffffff : f32_bits(flushed(f32_bits(sum)));
     }
+    if (type == T_F64) {
+        const double sum = bits_f64(a) + bits_f64(b);
+        return sum != sum ? UINT64_C(0x7ff8000000000000) : f64_bits(sum);
+    }
+    return a + b;
 }
 
 #define REDUCE(T)                                                                                        \
