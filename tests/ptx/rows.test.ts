@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { root, run, scratchFolder } from '../support/cc.ts'
 import { engineProgram } from './ptx.ts'
 import { check, fillOperands, kernel, SLOTS_IN, SLOTS_OUT, VECTORS, type Case } from './rows/arithmetic.ts'
+import { isAsync } from './rows/async.ts'
 import { missing, programsIn, readExecuted } from './rows/coverage.ts'
 import { BATCH, HEAD, seed, tableOf } from './rows/harness.ts'
 import { choices, instruction, spellings, type Row } from './rows/instruction.ts'
@@ -134,11 +135,11 @@ const exceptions: [RegExp, string][] = [
 ]
 
 /** Rows of which a test of their own executes every spelling. */
-const elsewhere = (row: Row): boolean => row.section === 'Textures and surfaces' || (row.section === 'Matrices' && row.kind !== 'NOP')
+const elsewhere = (row: Row): boolean => row.section === 'Textures and surfaces' || (row.section === 'Matrices' && row.kind !== 'NOP') || isAsync(row)
 
 /** Rows of which a family's test picks some words, and why that is enough for now: mnemonics must be executed all the same. */
 const sampledSections: Record<string, string> = {
-  'Asynchronous barriers and copies': 'arrive, wait and copy are tried in their own test, not with each scope and space',
+  'Asynchronous barriers and copies': 'tensor copies, and taking over clusters: tried in tensors.c and clusters.c, not with each hint',
 }
 
 /** What a program of tests/ptx wants; none where it is not here. */

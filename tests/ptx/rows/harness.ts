@@ -40,6 +40,8 @@ export interface Launching {
   program: string
   folder: string
   block: number
+  /** Blocks of a cluster, if there are any. */
+  cluster?: number
   bytesIn: number
   bytesOut: number
 }
@@ -61,7 +63,7 @@ mad.wide.u32 %d28, %r30, ${l.bytesIn}, %d30; mad.wide.u32 %d29, %r30, ${l.bytesO
 mad.wide.u32 %d30, %r31, ${l.bytesIn}, %d28; mad.wide.u32 %d31, %r31, ${l.bytesOut}, %d29;
 ${c.body}\nret;\n}\n`).join(''))
     writeFileSync(input, Buffer.concat(batch.map((c) => c.operands)))
-    const result = run(l.program, [ptx, input, output, ...[batch.length, threads, l.bytesIn / 8, l.bytesOut / 8, l.block].map(String)], {}, 300_000)
+    const result = run(l.program, [ptx, input, output, ...[batch.length, threads, l.bytesIn / 8, l.bytesOut / 8, l.block, l.cluster ?? 0].map(String)], {}, 300_000)
     assert.is(result.status, 0, `seed ${seed}: ${result.stderr}`)
     const bytes = readFileSync(output)
     const each = threads * l.bytesOut

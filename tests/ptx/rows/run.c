@@ -1,13 +1,14 @@
 /*
  * Runs generated kernels over operands. argv: module's file, operands' file, results' file, kernels, threads, slots in, slots out,
- * threads of a block if not 48. Kernel n is "k<n>"; thread v of it reads slots of 8 bytes at in + v * slots in * 8 and writes likewise.
+ * threads of a block if not 48, blocks of a cluster. Kernel n is "k<n>"; thread v of it reads slots of 8 bytes at in + v * slots in * 8 and writes likewise.
  * Blocks of 48 threads have a whole warp, whose loops are the vectorised ones, and half of one.
  */
 #include "../device.h"
 
 int main(int argc, char **argv) {
-    if (argc < 8 || argc > 9) die("usage: run MODULE IN OUT KERNELS VECTORS SLOTS SLOTS [THREADS]");
+    if (argc < 8 || argc > 10) die("usage: run MODULE IN OUT KERNELS VECTORS SLOTS SLOTS [THREADS [CLUSTER]]");
     const unsigned block = argc > 8 ? (unsigned)atoi(argv[8]) : 48;
+    if (argc > 9 && atoi(argv[9])) memcpy(device_cluster, D3((uint32_t)atoi(argv[9]), 1, 1), sizeof device_cluster);
     size_t length, in_length;
     char *text = read_file(argv[1], &length);
     unsigned kernels = (unsigned)atoi(argv[4]), vectors = (unsigned)atoi(argv[5]), in_slots = (unsigned)atoi(argv[6]), out_slots = (unsigned)atoi(argv[7]);
