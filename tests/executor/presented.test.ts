@@ -8,45 +8,18 @@ import { LAID, type LaidMessage } from '../../idm/generate/model.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { TYPE_SHIFT } from '../../proxy/executor/handles.ts'
 import { HandleType, Message, MESSAGES } from '../../proxy/generated/messages.ts'
-import { TestClient, type Wide, words } from '../support/client.ts'
+import { type Wide } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
+import { furnished, make, MAKERS } from './furnished.ts'
 
 const executor = await TestExecutor.start({ env: { RINGFENCE_LOG: 'fatal' }, sanitized: true })
 test.after(() => executor.stop())
 
-/** How one of each kind is made; the others are invented, with the right type in them. */
-const MAKERS: Partial<Record<keyof typeof HandleType, [Message, Record<number, number>]>> = {
-  context: [Message.CTX_CREATE, {}],
-  stream: [Message.cuStreamCreate, { 0: 1 }],
-  event: [Message.cuEventCreate, {}],
-  array: [Message.ARRAY_CREATE, { 0: 8, 2: 8, 6: 0x20, 7: 1 }],
-  mipmappedArray: [Message.MIPMAP_CREATE, { 0: 8, 2: 8, 6: 0x20, 7: 1, 9: 2 }],
-  pool: [Message.POOL_CREATE, { 0: 1, 2: 1 }],
-  allocation: [Message.MEM_CREATE, { 0: 2 << 20, 4: 1, 6: 1 }],
-  linkState: [Message.LINK_CREATE, {}],
-  texref: [Message.TEXREF_CREATE, {}],
-}
-type Owned = Map<string, Wide>
-
-async function make(client: TestClient, kind: keyof typeof HandleType): Promise<Wide> {
-  const [message, fields] = MAKERS[kind]!
-  const status = await client.call(message, words(fields))
-  assert.is(status, 0, `${Message[message]}: ${status}`)
-  return client.replyWide(0)
-}
-
-async function furnished(): Promise<{ client: TestClient; owned: Owned }> {
-  const client = await TestClient.connect(executor.path)
-  await client.retain()
-  const owned: Owned = new Map()
-  for (const kind of Object.keys(MAKERS) as (keyof typeof HandleType)[]) owned.set(kind, await make(client, kind))
-  return { client, owned }
-}
-
+/** Of kinds that furnished() has not: with the right type in them. */
 const invented = (kind: string): Wide => [12345, ((HandleType[kind as keyof typeof HandleType] << TYPE_SHIFT) | 0x1234567) >>> 0]
 
-const victim = await furnished()
-let attacker = await furnished()
+const victim = await furnished(executor.path)
+let attacker = await furnished(executor.path)
 
 /** What may be presented where a handle of `kind` belongs. */
 async function wrong(kind: string): Promise<[string, Wide][]> {
@@ -88,7 +61,7 @@ for (const message of LAID) {
           status = await attacker.client.call(message.id as Message, payload(message, field.name, handle), { flags, tail: new Uint8Array(64) })
         } catch (error) {
           if (executor.gone.length === before) throw error
-          attacker = await furnished() // it was ended: also an answer
+          attacker = await furnished(executor.path) // it was ended: also an answer
           continue
         }
         presented++

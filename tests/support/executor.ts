@@ -21,6 +21,8 @@ export interface ExecutorOptions {
   driver?: string
   /** With the software GPU built with ASan and UBSan, where there is that build: what it finds ends the executor. */
   sanitized?: boolean
+  /** Gets what it writes to standard error, which is this process's otherwise. */
+  said?: (text: string) => void
 }
 
 /** The sanitized software GPU and what must be preloaded for it (Node is not sanitized); null: not built. */
@@ -55,6 +57,7 @@ export class TestExecutor {
     const sanitized = options.sanitized && !process.env['RINGFENCE_TEST_DRIVER'] ? sanitizedDriver() : null
     this.child = fork(process.env['RINGFENCE_EXECUTOR'] ?? join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
+      stdio: ['inherit', 'inherit', options.said ? 'pipe' : 'inherit', 'ipc'],
       execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
       env: {
         ...process.env,
@@ -65,6 +68,7 @@ export class TestExecutor {
         ...options.env,
       },
     })
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => options.said?.(text))
     this.child.on('message', (raw) => {
       const message = executorMessage.parse(raw)
       if (message.type === 'usage') this.usage = message.usage
