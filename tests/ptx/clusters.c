@@ -5,6 +5,13 @@
 #define HEAD(directives) ".version 9.0\n.target sm_100a\n.address_size 64\n.shared .align 16 .b32 data[64];\n.shared .align 8 .b64 bar;\n.visible .entry k(.param .u64 out, .param .u64 in) " directives " {\n.reg .pred %p<8>; .reg .b32 %r<40>; .reg .b64 %d<32>; .reg .b128 %q<4>;\nld.param.u64 %d0, [out]; ld.param.u64 %d1, [in]; mov.u32 %r0, %tid.x; mov.u32 %r1, %cluster_ctarank; mov.u32 %r2, %cluster_nctarank; mov.u32 %r3, %ctaid.x; mov.u32 %r4, %ntid.x; mad.lo.u32 %r5, %r3, %r4, %r0; mul.wide.u32 %d2, %r5, 4; add.u64 %d2, %d0, %d2; mul.wide.u32 %d3, %r5, 8; add.u64 %d3, %d0, %d3;\n"
 #define BODY(text) HEAD("") text "\nret;\n}\n"
 #define SYNC "barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;\n"
+/* Cancels clusters that have not begun and does their work, until there are none left. */
+#define TAKEOVER(space, multicast, to, on) BODY("setp.eq.u32 %p1, %r1, 0; mov.u32 %r20, %ctaid.y; mov.u32 %r21, %ctaid.z; mad.lo.u32 %r6, %r21, 4, %r20; mad.lo.u32 %r6, %r6, 4, %r3; mbarrier.init.shared.b64 [bar], 1; mov.u32 %r7, 0; mov.u64 %d6, data; cvta.shared.u64 %d6, %d6; mov.u64 %d7, bar; cvta.shared.u64 %d7, %d7;\n" SYNC \
+    "work: mul.wide.u32 %d5, %r6, 4; add.u64 %d5, %d0, %d5; atom.global.add.u32 %r8, [%d5], 1; mbarrier.arrive.expect_tx.shared.b64 _, [bar], 16;\n" SYNC \
+    "@%p1 clusterlaunchcontrol.try_cancel.async" space ".mbarrier::complete_tx::bytes" multicast ".b128 [" to "], [" on "];\nwait: mbarrier.try_wait.parity.shared.b64 %p2, [bar], %r7; @!%p2 bra wait; xor.b32 %r7, %r7, 1; ld.shared.b128 %q1, [data];\n" \
+    "clusterlaunchcontrol.query_cancel.is_canceled.pred.b128 %p3, %q1; @!%p3 bra over; clusterlaunchcontrol.query_cancel.get_first_ctaid::x.b32.b128 %r9, %q1; clusterlaunchcontrol.query_cancel.get_first_ctaid::y.b32.b128 %r22, %q1; clusterlaunchcontrol.query_cancel.get_first_ctaid::z.b32.b128 %r23, %q1;\n" \
+    "clusterlaunchcontrol.query_cancel.get_first_ctaid.v4.b32.b128 {%r10,%r11,%r12,_}, %q1; sub.u32 %r24, %r9, %r10; sub.u32 %r25, %r22, %r11; or.b32 %r24, %r24, %r25; sub.u32 %r25, %r23, %r12; or.b32 %r24, %r24, %r25; atom.global.or.b32 %r26, [%d0+1024], %r24;\n" \
+    "mad.lo.u32 %r6, %r12, 4, %r11; mad.lo.u32 %r6, %r6, 4, %r10; add.u32 %r6, %r6, %r1;\n" SYNC "bra work;\nover:")
 #define EQUAL(value, expected) equal(__LINE__, (uint64_t)(value), (uint64_t)(expected))
 static void equal(int line, uint64_t value, uint64_t expected) {
     if (value != expected && ++wrong < 40) printf("line %d: %llx, expected %llx\n", line, (unsigned long long)value, (unsigned long long)expected);
@@ -75,11 +82,13 @@ int main(void) {
         OK(BODY("mov.u32 %r20, 0;\nagain: and.b32 %r6, %r0, 1; setp.eq.u32 %p1, %r6, 0; @%p1 bra even; barrier.cluster.arrive; bra both;\neven: barrier.cluster.arrive.relaxed;\nboth: barrier.cluster.wait; atom.global.add.u32 %r7, [%d0+4096], 1; barrier.cluster.arrive; barrier.cluster.wait.acquire; ld.global.u32 %r8, [%d0+4096]; barrier.cluster.arrive; barrier.cluster.wait;\n"
             "add.u32 %r20, %r20, 1; setp.lt.u32 %p2, %r20, 2; @%p2 bra again; st.global.u32 [%d2], %r8;"), 4, 32, 4);
         for (int i = 0; i < 128; i++) EQUAL(z[i], 256);
-        /* Every cluster is done once, by whoever takes it over. */
-        OK(BODY("setp.eq.u32 %p1, %r1, 0; mov.u32 %r6, %r3; mbarrier.init.shared.b64 [bar], 1; mov.u32 %r7, 0;\n" SYNC "work: mul.wide.u32 %d5, %r6, 4; add.u64 %d5, %d0, %d5; atom.global.add.u32 %r8, [%d5], 1; mbarrier.arrive.expect_tx.shared.b64 _, [bar], 16;\n" SYNC
-            "@%p1 clusterlaunchcontrol.try_cancel.async.shared::cta.mbarrier::complete_tx::bytes.multicast::cluster::all.b128 [data], [bar];\nwait: mbarrier.try_wait.parity.shared.b64 %p2, [bar], %r7; @!%p2 bra wait; xor.b32 %r7, %r7, 1; ld.shared.b128 %q1, [data];\n"
-            "clusterlaunchcontrol.query_cancel.is_canceled.pred.b128 %p3, %q1; @!%p3 bra over; clusterlaunchcontrol.query_cancel.get_first_ctaid::x.b32.b128 %r9, %q1; clusterlaunchcontrol.query_cancel.get_first_ctaid.v4.b32.b128 {%r10,%r11,%r12,_}, %q1; add.u32 %r9, %r10, %r9; add.u32 %r9, %r9, %r11; shr.u32 %r9, %r9, 1; add.u32 %r6, %r9, %r1;\n" SYNC "bra work;\nover:"), 64, 1, 2);
-        for (int b = 0; b < 64; b++) EQUAL(z[b], 1);
+        /* Every cluster is done once, by whoever takes it over; its index is told whole and part by part. */
+        static const char *const takeovers[] = {TAKEOVER("", "", "%d6", "%d7"), TAKEOVER("", ".multicast::cluster::all", "%d6", "%d7"), TAKEOVER(".shared::cta", "", "data", "bar"), TAKEOVER(".shared::cta", ".multicast::cluster::all", "data", "bar")};
+        for (uint32_t form = 0; form < 4; form++) {
+            ok(__LINE__, takeovers[form], D3(4, 4, 4), 1, D3(1 + form % 2, 1, 1), false);
+            for (int b = 0; b < 64; b++) EQUAL(z[b], 1);
+            EQUAL(z[256], 0);
+        }
     }
     /* st.bulk clears; the kernel's own size is kept; what is wrong is a fault or refused. */
     OK(BODY("mov.u32 %r6, 5; st.shared.v2.u32 [data+8], {%r6,%r6}; st.shared.u32 [data+24], 5; st.bulk.weak.shared::cta [data+8], 16, 0; ld.shared.u32 %r7, [data+12]; ld.shared.u32 %r8, [data+24]; mov.u64 %d5, data; cvta.shared.u64 %d5, %d5; mov.u64 %d6, 8; st.bulk [%d5+24], %d6, 0; ld.shared.u32 %r9, [data+24]; st.global.v2.u32 [%d0], {%r7,%r8}; st.global.u32 [%d0+8], %r9;"), 1, 1, 1);

@@ -14,6 +14,7 @@ import { missing, programsIn, readExecuted } from './rows/coverage.ts'
 import { BATCH, HEAD, seed, tableOf } from './rows/harness.ts'
 import { choices, instruction, spellings, type Row } from './rows/instruction.ts'
 import { Random } from './rows/operands.ts'
+import { isTensor } from './rows/tensors.ts'
 import { referenceOf } from './rows/reference.ts'
 import { anyOrder, aroundInstructions, refusalsOf, tooOld } from './rows/refusals.ts'
 import { checkScenario, fillScenario, IN, OUT, scenarioKernel, scenariosOf, type Scenario } from './rows/scenarios.ts'
@@ -126,21 +127,8 @@ test('wrong uses of every row are refused, with instruction and line', () => {
   assert.is(wrong.length, 0, `${wrong.length} of ${list.length}:\n${wrong.slice(0, 80).join('\n')}`)
 })
 
-/** What no test can execute, and why. */
-const exceptions: [RegExp, string][] = [
-  [/b128/, 'the scenarios have no 128-bit operands: spellings.c loads them, their family has to run them'],
-  [/^(atom|red)\[.*\{\.v2,\.v4/, 'vectors of atomics: likewise'],
-  [/^createpolicy/, 'a policy has no effect; one form is executed'],
-  [/^(alloca|stacksave|stackrestore).*never with \.u32/, 'their 64-bit forms are executed; addresses are 64 bits wide'],
-]
-
 /** Rows of which a test of their own executes every spelling. */
-const elsewhere = (row: Row): boolean => row.section === 'Textures and surfaces' || (row.section === 'Matrices' && row.kind !== 'NOP') || isAsync(row)
-
-/** Rows of which a family's test picks some words, and why that is enough for now: mnemonics must be executed all the same. */
-const sampledSections: Record<string, string> = {
-  'Asynchronous barriers and copies': 'tensor copies, and taking over clusters: tried in tensors.c and clusters.c, not with each hint',
-}
+const elsewhere = (row: Row): boolean => row.section === 'Textures and surfaces' || (row.section === 'Matrices' && row.kind !== 'NOP') || isAsync(row) || isTensor(row)
 
 /** What a program of tests/ptx wants; none where it is not here. */
 const programFolder = join(root, 'tests/ptx/programs')
@@ -160,7 +148,7 @@ test('every row, type and modifier was executed by a test with a checked result'
       assert.is(result.status, 0, `${name}: ${result.stdout}${result.stderr}`)
     }
   const checked = new Set(all.map((c) => c.instruction.row.index)) // all their spellings are
-  const left = missing(rows.filter((row) => !checked.has(row.index) && !elsewhere(row)), readExecuted(file), (row) => row.section in sampledSections).filter((text) => !exceptions.some(([pattern]) => pattern.test(text)))
+  const left = missing(rows.filter((row) => !checked.has(row.index) && !elsewhere(row)), readExecuted(file))
   assert.is(left.length, 0, `${left.length} not tested:\n${left.join('\n')}`)
 })
 

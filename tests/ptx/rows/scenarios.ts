@@ -20,6 +20,8 @@ export interface Scenario {
   body: string
   /** Types of the operands in the slots. */
   inputs: string[]
+  /** The slots hold elements of this type, beside each other. */
+  elements?: string | undefined
   /** What the threads of a block write, slot by slot; undefined: not looked at. */
   expect: (threads: bigint[][]) => (Want | undefined)[][]
 }
@@ -34,7 +36,8 @@ const bytesAt = (from: number, count: number): bigint => {
   for (let k = count - 1; k >= 0; k--) x = (x << 8n) | blob(from + k)
   return x
 }
-const classOf = (bits: number): string => (bits === 1 ? 'p' : bits <= 16 ? 'h' : bits === 32 ? 'r' : 'd')
+const classOf = (bits: number): string => (bits === 1 ? 'p' : bits <= 16 ? 'h' : bits === 32 ? 'r' : bits === 64 ? 'd' : 'q')
+const WIDE = '.reg .b128 %q<8>;\n'
 
 /** A thread's memory in each space: declarations, and the lines that put its address into %d20 (generic where no space is named). */
 function place(space: string, name: string): { outside: string; inside: string; address: string; space: string; fixed: boolean } {
@@ -77,20 +80,21 @@ function loads(row: Row): Scenario[] {
         for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
           const count = vector ? Number(vector.slice(1)) : 1
           const bytes = widthOf(type) / 8
-          if (count * bytes > 32 || type === 'b128' || space === 'param::func') continue // a function's parameters: programs and the calls below
+          if (count * bytes > 32 || space === 'param::func') continue // a function's parameters: programs and the calls below
           const n = list.length
           const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
           const name = `ld${row.index}_${n}`
           const where = place(space, name)
-          const widths = [16, 32, 64].filter((bits) => bits >= Math.max(16, bytes * 8) && (/^[usb]\d/.test(type) || bits === Math.max(16, bytes * 8)))
+          const widths = [16, 32, 64, 128].filter((bits) => (bits >= Math.max(16, bytes * 8) && bits <= 64 && /^[usb]\d/.test(type)) || bits === Math.max(16, bytes * 8))
           const bits = widths[n % widths.length] ?? 64
           const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
           const hint = i.words.has('L2::cache_hint') ? ', %d27' : ''
+          const wide = type === 'b128'
           const stores = where.fixed ? '' : [0, 1, 2, 3].map((k) => `ld.global.b64 %d26, [%d30+${8 * k}]; st${where.space ? `.${where.space}` : ''}.b64 [%d20+${8 * k}], %d26;`).join('\n')
           list.push({
-            name: i.spelling, outside: where.outside, inside: where.inside, inputs: ['b64', 'b64', 'b64', 'b64'],
-            body: `${where.address}\n${stores}\nmov.u64 %d27, 0;\n${i.spelling} ${count > 1 ? `{${registers.join(',')}}` : registers[0]}, [%d20]${hint};\n${registers.map((r, k) => `st.global.b${bits} [%d31+${8 * k}], ${r};`).join('\n')}`,
-            expect: each((x) => registers.map((_, k) => {
+            name: i.spelling, outside: where.outside, inside: where.inside + WIDE, inputs: ['b64', 'b64', 'b64', 'b64'],
+            body: `${where.address}\n${stores}\nmov.u64 %d27, 0;\n${i.spelling} ${count > 1 ? `{${registers.join(',')}}` : registers[0]}, [%d20]${hint};\n${wide ? 'mov.b128 {%d1,%d2}, %q0; st.global.b64 [%d31], %d1; st.global.b64 [%d31+8], %d2;' : registers.map((r, k) => `st.global.b${bits} [%d31+${8 * k}], ${r};`).join('\n')}`,
+            expect: each((x) => wide ? [0, 8].map((at) => (where.fixed ? bytesAt(at, 8) : x[at >> 3])) : registers.map((_, k) => {
               const at = k * bytes
               const raw = where.fixed ? bytesAt(at, bytes) : ((x[at >> 3] ?? 0n) >> BigInt(8 * (at & 7))) & mask(8 * bytes)
               return { about: `${type} ${raw.toString(16)}`, ok: (got) => (got & mask(bits)) === (isSigned(type) ? signed(raw, 8 * bytes) & mask(bits) : raw) }
@@ -108,7 +112,8 @@ function stores(row: Row): Scenario[] {
         for (const vector of row.parts[vectorPart]?.optional === false ? row.parts[vectorPart].words : ['', ...(row.parts[vectorPart]?.words ?? [])]) {
           const count = vector ? Number(vector.slice(1)) : 1
           const bytes = widthOf(type) / 8
-          if (count * bytes > 32 || type === 'b128' || space.startsWith('param')) continue
+          if (count * bytes > 32 || space.startsWith('param')) continue
+          const wide = type === 'b128'
           const n = list.length
           const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === spacePart ? space : p === vectorPart ? vector : undefined)))
           const where = place(space, `st${row.index}_${n}`)
@@ -116,12 +121,12 @@ function stores(row: Row): Scenario[] {
           const registers = Array.from({ length: count }, (_, k) => `%${classOf(bits)}${k}`)
           const at = where.space ? `.${where.space}` : ''
           list.push({
-            name: i.spelling, outside: where.outside, inside: where.inside, inputs: Array.from({ length: count }, () => (bits === 64 ? 'b64' : bits === 32 ? 'b32' : 'b16')),
-            body: `${where.address}\nmov.u64 %d27, 0;\n${[0, 1, 2, 3].map((k) => `st${at}.b64 [%d20+${8 * k}], %d27;`).join(' ')}\n${registers.map((r, k) => `ld.global.b${bits} ${r}, [%d30+${8 * k}];`).join('\n')}
+            name: i.spelling, outside: where.outside, inside: where.inside + WIDE, inputs: Array.from({ length: wide ? 2 : count }, () => (bits >= 64 ? 'b64' : bits === 32 ? 'b32' : 'b16')),
+            body: `${where.address}\nmov.u64 %d27, 0;\n${[0, 1, 2, 3].map((k) => `st${at}.b64 [%d20+${8 * k}], %d27;`).join(' ')}\n${wide ? 'ld.global.b64 %d1, [%d30]; ld.global.b64 %d2, [%d30+8]; mov.b128 %q0, {%d1,%d2};' : registers.map((r, k) => `ld.global.b${bits} ${r}, [%d30+${8 * k}];`).join('\n')}
 ${i.spelling} [%d20], ${count > 1 ? `{${registers.join(',')}}` : registers[0]}${i.words.has('L2::cache_hint') ? ', %d27' : ''};\n${[0, 1, 2, 3].map((k) => `ld${at}.b64 %d26, [%d20+${8 * k}]; st.global.b64 [%d31+${8 * k}], %d26;`).join('\n')}`,
             expect: each((x) => {
-              let all = 0n
-              registers.forEach((_, k) => (all |= ((x[k] ?? 0n) & mask(8 * bytes)) << BigInt(8 * bytes * k)))
+              let all = wide ? ((x[1] ?? 0n) << 64n) | (x[0] ?? 0n) : 0n
+              if (!wide) registers.forEach((_, k) => (all |= ((x[k] ?? 0n) & mask(8 * bytes)) << BigInt(8 * bytes * k)))
               return [0n, 64n, 128n, 192n].map((shift) => (all >> shift) & mask(64))
             }),
           })
@@ -149,6 +154,59 @@ function atomicResult(i: Instruction, row: Row, old: bigint, b: bigint, c: bigin
   throw new Error(`no reference for ${i.spelling}`)
 }
 
+type Where = ReturnType<typeof place>
+
+/** 128 bits at once: every second thread compares with what is there. */
+function wideAtomic(i: Instruction, where: Where): Scenario {
+  const at = where.space ? `.${where.space}` : ''
+  const cas = i.words.has('cas')
+  return {
+    name: i.spelling, outside: where.outside, inside: where.inside + WIDE, inputs: ['b64', 'b64', 'b64', 'b64', 'b64', 'b64'],
+    body: `${where.address}\nmov.u64 %d27, 0; ${[0, 1, 2, 3, 4, 5].map((k) => `ld.global.b64 %d${k}, [%d30+${8 * k}];`).join(' ')}
+st${at}.b64 [%d20], %d0; st${at}.b64 [%d20+8], %d1; and.b64 %d6, %d4, 1; setp.eq.u64 %p1, %d6, 1; @%p1 mov.b64 %d2, %d0; @%p1 mov.b64 %d3, %d1; mov.b128 %q1, {%d2,%d3}; mov.b128 %q2, {%d4,%d5};
+${i.spelling} %q3, [%d20], %q1${cas ? ', %q2' : ''}${i.words.has('L2::cache_hint') ? ', %d27' : ''};
+ld${at}.b64 %d7, [%d20]; ld${at}.b64 %d8, [%d20+8]; st.global.b64 [%d31], %d7; st.global.b64 [%d31+8], %d8; mov.b128 {%d7,%d8}, %q3; st.global.b64 [%d31+16], %d7; st.global.b64 [%d31+24], %d8;`,
+    expect: each(([a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n]) => {
+      const same = (e & 1n) === 1n || (a === c && b === d)
+      const [x, y] = cas ? (same ? [e, f] : [a, b]) : (e & 1n) === 1n ? [a, b] : [c, d]
+      return [x, y, a, b]
+    }),
+  }
+}
+
+/** Elements of a vector, each by itself. */
+function vectorAtomic(i: Instruction, row: Row, where: Where): Scenario {
+  const [type, at] = [lastType(i), where.space ? `.${where.space}` : '']
+  const [bits, count] = [widthOf(type), i.words.has('v8') ? 8 : i.words.has('v4') ? 4 : 2]
+  const half = count * bits <= 64
+  const list = (from: number): string => `{${Array.from({ length: count }, (_, k) => `%${bits === 16 ? 'h' : 'r'}${from + k}`).join(',')}}`
+  const atom = i.name === 'atom'
+  // Operands are elements beside each other: 16 bytes of what is there, 16 of what comes.
+  const packed = Array.from({ length: 128 / bits }, () => type)
+  return {
+    name: i.spelling, outside: where.outside, inside: where.inside, inputs: ['b64', 'b64', 'b64', 'b64'], elements: packed[0],
+    body: `${where.address}\nmov.u64 %d27, 0; ld.global.v2.b64 {%d1,%d2}, [%d30]; st${at}.v2.b64 [%d20], {%d1,%d2};
+${Array.from({ length: count }, (_, k) => `ld.global.b${bits} %${bits === 16 ? 'h' : 'r'}${k}, [%d30+${16 + (k * bits) / 8}]; mov.b${bits} %${bits === 16 ? 'h' : 'r'}${8 + k}, 0;`).join(' ')}
+${i.spelling} ${atom ? `${list(8)}, ` : ''}[%d20], ${list(0)}${i.words.has('L2::cache_hint') ? ', %d27' : ''};
+ld${at}.v2.b64 {%d3,%d4}, [%d20]; st.global.b64 [%d31], %d3; st.global.b64 [%d31+8], %d4; ${atom ? Array.from({ length: count }, (_, k) => `st.global.b${bits} [%d31+${16 + (k * bits) / 8}], %${bits === 16 ? 'h' : 'r'}${8 + k};`).join(' ') : ''}`,
+    expect: each((x) => {
+      const [old, value] = [((x[1] ?? 0n) << 64n) | (x[0] ?? 0n), ((x[3] ?? 0n) << 64n) | (x[2] ?? 0n)]
+      const part = (all: bigint, k: number): bigint => (all >> BigInt(k * bits)) & mask(bits)
+      const left = Array.from({ length: count }, (_, k) => atomicResult(i, row, part(old, k), part(value, k), 0n))
+      const word = (from: number): Want => ({
+        about: left.map((want) => (typeof want === 'bigint' ? want.toString(16) : want.about)).join(' '),
+        ok: (got) => Array.from({ length: 64 / bits }, (_, k) => k).every((k) => {
+          const want = left[from + k]
+          const element = part(got, k)
+          return want === undefined ? element === part(old, from + k) : typeof want === 'bigint' ? element === want : want.ok(element)
+        }),
+      })
+      const returned = old & mask(count * bits)
+      return [word(0), word(64 / bits), ...(!atom || (half && count * bits < 64) ? [] : [returned & mask(64), ...(half ? [] : [returned >> 64n])])]
+    }),
+  }
+}
+
 function atomics(row: Row): Scenario[] {
   const spacePart = Math.max(partWith(row, 'global'), partWith(row, 'shared'))
   const opPart = row.parts.findIndex((part) => part.group && part.words.some((word) => ['add', 'and', 'min', 'inc'].includes(word)))
@@ -159,8 +217,11 @@ function atomics(row: Row): Scenario[] {
         for (const op of row.parts[opPart]?.words ?? ['']) {
           const n = list.length
           const i = instruction(row, turn(row, n, (_, p) => (p === typePart ? type : p === opPart ? op : p === spacePart ? space : undefined)))
-          if (lastType(i) === 'b128' || i.row.operands.includes('V')) continue // the families' own tests
           const where = place(space, `at${row.index}_${n}`)
+          if (lastType(i) === 'b128' || i.row.operands.includes('V')) {
+            list.push(lastType(i) === 'b128' ? wideAtomic(i, where) : vectorAtomic(i, row, where))
+            continue
+          }
           const bits = widthOf(type)
           const at = where.space ? `.${where.space}` : ''
           const [c, atom] = [classOf(bits), row.name === 'atom']
@@ -416,18 +477,22 @@ P: .callprototype (.param .b64 _) _ (.param .b64 _);\nst.global.u64 [%d31], %d6;
       exit: ['', `${load} setp.eq.u32 %p1, %r2, 3; st.global.u64 [%d31], %d1;\n@%p1 exit;\nnot.b64 %d1, %d1; st.global.u64 [%d31], %d1;`, (x) => ((x & 3n) === 3n ? x : x ^ mask(64))],
     }
     if (i.name === 'call' && n === 0) {
-      // Parameters of other widths: eight bytes that come back in reverse, and a word that comes back inverted.
+      // Parameters of other widths: eight bytes that come back in reverse, a word that comes back inverted, 16 bytes whose halves change places.
       const bytes = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => `%h${k}`)
       const [there, back] = [bytes.join(','), [...bytes].reverse().join(',')]
       parameters.push({
         name: `${i.spelling}: parameters`, inputs: ['b64'],
         outside: `.func (.param .align 8 .b8 r[8]) ${name}_v (.param .align 8 .b8 x[8]) { .reg .b16 %h<8>; ld.param::func.v8.b8 {${there}}, [x]; st.param::func.v8.b8 [r], {${back}}; ret; }
-.func (.param .b32 r) ${name}_w (.param .b32 x) { .reg .b32 %r<2>; ld.param::func.b32 %r1, [x]; not.b32 %r1, %r1; st.param::func.b32 [r], %r1; ret; }\n`,
-        body: `${bytes.map((h, k) => `ld.global.b8 ${h}, [%d30+${k}];`).join(' ')} ld.global.b32 %r1, [%d30];
+.func (.param .b32 r) ${name}_w (.param .b32 x) { .reg .b32 %r<2>; ld.param::func.b32 %r1, [x]; not.b32 %r1, %r1; st.param::func.b32 [r], %r1; ret; }
+.func (.param .align 16 .b8 r[16]) ${name}_q (.param .align 16 .b8 x[16]) { .reg .b128 %q<2>; .reg .b64 %d<2>; ld.param::func.b128 %q0, [x]; mov.b128 {%d0,%d1}, %q0; mov.b128 %q1, {%d1,%d0}; st.param::func.b128 [r], %q1; ret; }\n`,
+        inside: WIDE,
+        body: `${bytes.map((h, k) => `ld.global.b8 ${h}, [%d30+${k}];`).join(' ')} ld.global.b32 %r1, [%d30]; ld.global.b64 %d1, [%d30];
 { .param .align 8 .b8 p[8]; .param .align 8 .b8 q[8]; st.param.v8.b8 [p], {${there}}; ${i.spelling} (q), ${name}_v, (p); ld.param.v8.b8 {${there}}, [q]; }
 { .param .b32 p; .param .b32 q; st.param.b32 [p], %r1; ${i.spelling} (q), ${name}_w, (p); ld.param.b32 %r2, [q]; }
+mov.b128 %q0, {%d30,%d1};
+{ .param .align 16 .b8 p[16]; .param .align 16 .b8 q[16]; st.param.b128 [p], %q0; ${i.spelling} (q), ${name}_q, (p); ld.param.b128 %q1, [q]; } mov.b128 {%d3,%d4}, %q1; sub.u64 %d4, %d4, %d30; st.global.b64 [%d31+16], %d3; st.global.b64 [%d31+24], %d4;
 ${bytes.map((h, k) => `st.global.b8 [%d31+${k}], ${h};`).join(' ')} cvt.u64.u32 %d2, %r2; st.global.b64 [%d31+8], %d2;`,
-        expect: each(([x = 0n]) => [bytes.reduce((all, _, k) => (all << 8n) | ((x >> BigInt(8 * k)) & 255n), 0n), (x ^ mask(64)) & mask(32)]),
+        expect: each(([x = 0n]) => [bytes.reduce((all, _, k) => (all << 8n) | ((x >> BigInt(8 * k)) & 255n), 0n), (x ^ mask(64)) & mask(32), x, 0n]),
       })
     }
     const [outside, body, result] = bodies[i.name] ?? ['', '', () => undefined]
@@ -490,7 +555,9 @@ ret;
 export function fillScenario(s: Scenario, random: Random, into: BigUint64Array): void {
   for (let t = 0; t * IN < into.length; t++)
     s.inputs.forEach((type, slot) => {
-      into[t * IN + slot] = random.below(3) ? operand(random, type, undefined) : random.pick(edges(type))
+      const one = (each: string): bigint => (random.below(3) ? operand(random, each, undefined) : random.pick(edges(each)))
+      const bits = s.elements ? widthOf(s.elements) : 64
+      into[t * IN + slot] = s.elements ? Array.from({ length: 64 / bits }, (_, k) => one(s.elements ?? type) << BigInt(k * bits)).reduce((a, b) => a | b) : one(type)
     })
 }
 
