@@ -64,14 +64,17 @@ class Process {
 
   /** To be called when nothing else is to be done. */
   rehearse(): void {
-    if (!this.driver.software || this.executor !== null) return;
+    if (this.executor !== null) return;
+    if (!this.driver.software) return say({ type: 'rehearsed' });
     try {
       this.rehearsal = new Rehearsal(this.driver, this.devices[0], this.version, () => {
         this.rehearsal = null;
+        say({ type: 'rehearsed' });
         for (const [message, handle] of this.unheard.splice(0)) this.hear(message, handle);
       });
     } catch (error) {
       log.debug({ error: String(error) }, 'no rehearsal');
+      say({ type: 'rehearsed' });
     }
   }
 

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
+import { toBackground, toForeground } from './background.ts';
 import { sendSocket } from './hand-over.ts';
 import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
@@ -44,7 +45,7 @@ export interface ExitInfo {
   readonly signal: NodeJS.Signals | null;
 }
 
-type Later = Exclude<ExecutorMessage, { type: 'ready' | 'failed' }>;
+type Later = Exclude<ExecutorMessage, { type: 'ready' | 'failed' | 'rehearsed' }>;
 
 export class ExecutorProcess {
   readonly pid: number;
@@ -65,6 +66,7 @@ export class ExecutorProcess {
   #isReady = false;
   #isGone = false;
   #isEnding = false;
+  #inBackground = false;
   #failure: RingfenceError | null = null;
   #second = 0;
   #inSecond = 0;
@@ -134,6 +136,17 @@ export class ExecutorProcess {
 
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** Nobody waits for it: until it has rehearsed, it runs when no other process wants the core. */
+  background(): void {
+    if (this.pid !== 0) this.#inBackground = toBackground(this.pid);
+  }
+
+  /** Somebody waits for it. */
+  foreground(): void {
+    if (this.#inBackground && !this.#isGone) toForeground(this.pid);
+    this.#inBackground = false;
   }
 
   /** Messages to an executor that has just died are dropped: `exited` tells. */
@@ -212,6 +225,8 @@ export class ExecutorProcess {
       this.#resolveReady({ driver: parsed.data.driver, devices: parsed.data.devices });
     } else if (!this.#isReady) {
       this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it said "${parsed.data.type}" before "ready"` }));
+    } else if (parsed.data.type === 'rehearsed') {
+      this.foreground();
     } else {
       this.onMessage?.(parsed.data);
     }

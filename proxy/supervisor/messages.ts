@@ -94,6 +94,8 @@ export const executorMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), driver: driverInfo, devices: z.array(deviceInfo).max(1024) }),
   /** The executor cannot go on and will exit. `code` is a row of `proxy/errors.ts`. */
   z.strictObject({ type: z.literal('failed'), code: z.string().max(64), message: z.string().max(4096) }),
+  /** It has done all that can be done before a zone comes (`executor/rehearsal.ts`), or was interrupted in it. */
+  z.strictObject({ type: z.literal('rehearsed') }),
   z.strictObject({ type: z.literal('adopted') }),
   z.strictObject({ type: z.literal('client-gone'), id: whole }),
   z.strictObject({ type: z.literal('usage'), usage: zoneUsage }),

@@ -63,7 +63,9 @@ export class Pool {
   fill(): void {
     while (!this.#closed && this.#timer === null && this.#spares.size < this.#size) {
       try {
-        this.add(this.#start());
+        const executor = this.#start();
+        executor.background();
+        this.add(executor);
       } catch (error) {
         this.#log.error({ error: (error as Error).message }, 'no executor can be started');
         return;
@@ -76,6 +78,7 @@ export class Pool {
     const spare = [...this.#spares].find((each) => each.isReady) ?? [...this.#spares].find((each) => !each.isGone);
     const executor = spare ?? this.#start();
     this.#spares.delete(executor);
+    executor.foreground();
     this.#refill ??= setTimeout(() => {
       this.#refill = null;
       this.fill();
