@@ -103,13 +103,14 @@ export class Loop {
     this.run();
   };
 
-  /** `violated`: a client broke the protocol, and is to be ended. */
+  /** `violated`: a client broke the protocol, and is to be ended. `roused`: there is work again after a rest. */
   constructor(
     private readonly executor: Executor,
     private readonly handlers: HandlerTable,
     private readonly turns: Turns,
     private readonly violated: (client: Client, why: string) => void,
     private readonly unreachable: (client: Client) => void,
+    private readonly roused: () => void,
   ) {
     this.invocation = new Invocation(executor);
   }
@@ -136,8 +137,8 @@ export class Loop {
     if (!this.resting) return;
     this.resting = false;
     this.lastWork = performance.now();
-    const { clients } = this.executor;
-    for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
+    this.allAwake();
+    this.roused();
   }
 
   private schedule(): void {
@@ -150,6 +151,11 @@ export class Loop {
   unblock(): void {
     const now = performance.now();
     for (const client of this.executor.clients) if (client.reader.unblock(now)) this.wake();
+  }
+
+  /** Nothing is under way, and no ring has a record that was claimed and never came. */
+  isStill(): boolean {
+    return this.resting && this.executor.clients.every((client) => !client.reader.blocked());
   }
 
   private run(): void {

@@ -18,8 +18,6 @@ import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
-/** Counters of calls alone are no news but to the watch for crowds (supervisor/crowd.ts); they are told this often. */
-const CALLS_EVERY_MS = 250;
 /** Who needs an executor at once does not wait for its rehearsal. */
 const REHEARSE_AFTER_MS = 30;
 const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
@@ -44,7 +42,6 @@ class Process {
   private zone: Zone | null = null;
   private usageTimer: NodeJS.Timeout | null = null;
   private lingerTimer: NodeJS.Timeout | null = null;
-  private callsTold = 0;
   private rehearsal: Rehearsal | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
   private readonly unheard: [message: SupervisorMessage, handle: unknown][] = [];
@@ -123,10 +120,8 @@ class Process {
         say({ type: 'client-gone', id });
       },
       deserted: (isDeserted) => this.linger(isDeserted),
+      called: () => this.usageSoon(),
     }, new Turns(Number(process.env[TURNS_VARIABLE] ?? -1)));
-    setInterval(() => {
-      if (executor.calls !== this.callsTold) this.usageSoon();
-    }, CALLS_EVERY_MS).unref();
     say({ type: 'adopted' });
   }
 
@@ -160,7 +155,6 @@ class Process {
     if (this.usageTimer !== null) clearTimeout(this.usageTimer);
     this.usageTimer = null;
     if (this.executor === null) return;
-    this.callsTold = this.executor.calls;
     say({ type: 'usage', usage: this.executor.usage() });
   }
 

@@ -66,6 +66,7 @@ export class Rehearsal {
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => undefined,
       deserted: () => undefined,
+      called: () => undefined,
     }, new Turns(-1));
     this.zone.neverSleeps();
     this.executor.onWork = () => this.zone.wake();

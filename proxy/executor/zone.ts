@@ -19,13 +19,15 @@ import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
 import { Loop } from './loop.ts';
 import { Monitors, MONITORS_MAX } from './monitors.ts';
+import { Pulse } from './pulse.ts';
 import { preciseSleeps } from './system.ts';
 import type { Turns } from './turns.ts';
 import { ClientRegion, chooseShape, SMALLEST_REGION } from './region.ts';
 
 /** Connections that have not said hello yet, beyond the zone's limit of clients. */
 const STRANGERS_MAX = 64;
-const UNBLOCK_EVERY_MS = 1000;
+/** Beats of the pulse. */
+const UNBLOCK_EVERY = 4;
 const WARNINGS_A_SECOND = 5;
 
 /** Attributes that the driver may have and a zone's client must not rely on: direct access to the host's pages, and handles to share
@@ -49,6 +51,8 @@ export interface ZoneEvents {
   clientGone(id: number): void;
   /** There is no client any more, or there is one again. */
   deserted(isDeserted: boolean): void;
+  /** Calls were made since the last time, a few times a second at most. */
+  called(): void;
 }
 
 export class Zone {
@@ -64,7 +68,9 @@ export class Zone {
   private stopping: (() => void) | null = null;
   private readonly attributes: Int32Array;
   private readonly present_: Uint32Array;
-  private readonly unblocking: NodeJS.Timeout;
+  private readonly pulse = new Pulse(() => this.beat());
+  private beats = 0;
+  private callsSeen = 0;
 
   constructor(
     readonly record: ZoneRecord,
@@ -79,6 +85,7 @@ export class Zone {
       executor, handlers, turns,
       (client, why) => this.drop(client, why, 'broke the protocol and is ended'),
       (client) => this.drop(client, 'its socket takes no more notices', 'does not read its socket and is ended'),
+      () => this.pulse.start(),
     );
     this.attributes = new Int32Array(ATTRIBUTES);
     this.attributes.set(device.attributes.subarray(0, ATTRIBUTES));
@@ -92,8 +99,6 @@ export class Zone {
     this.present_[IPC_EVENT_SUPPORTED >> 5] |= 1 << (IPC_EVENT_SUPPORTED & 31);
     this.monitors = new Monitors(executor, device, record.name, driverVersion);
     preciseSleeps();
-    this.unblocking = setInterval(() => this.loop.unblock(), UNBLOCK_EVERY_MS);
-    this.unblocking.unref();
   }
 
   /** Something asks to be polled. */
@@ -119,6 +124,16 @@ export class Zone {
   /** Whether more zones are busy than there are cores for. */
   setCrowded(crowded: boolean): void {
     this.loop.setCrowded(crowded);
+  }
+
+  /** Whether the zone is in use. */
+  private beat(): boolean {
+    if (++this.beats % UNBLOCK_EVERY === 0) this.loop.unblock();
+    const { calls } = this.executor;
+    const called = calls !== this.callsSeen;
+    this.callsSeen = calls;
+    if (called) this.events.called();
+    return called || !this.loop.isStill();
   }
 
   setLimits(limits: ZoneLimits): void {
@@ -165,7 +180,7 @@ export class Zone {
   /** Ends every client, telling them; `done` when nothing is left. */
   stop(done: () => void): void {
     this.stopping = done;
-    clearInterval(this.unblocking);
+    this.pulse.stop();
     for (const connection of [...this.strangers]) connection.refuse(new Refused(Refusal.driver, `zone "${this.record.name}" is being stopped; try again later`));
     for (const client of [...this.connections.keys()]) this.drop(client, 'the zone is stopped', null);
     for (const [connection, id] of this.monitors.all()) if (this.monitors.remove(connection)) this.gone(id);

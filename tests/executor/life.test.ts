@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
+import { RECORD_HEADER, UNBLOCK_MS } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, Message } from '../../proxy/generated/messages.ts'
 import { TestClient } from '../support/client.ts'
@@ -48,6 +49,20 @@ test('with no client for the linger time it says so, and serves on if one comes 
   assert.is(await second.call(Message.PING), 0)
   second.close()
   await executor.until(() => executor.idle === 2)
+  await executor.stop()
+})
+
+test('a record that a dead thread left claimed is passed over, in a zone that had been silent for long too', async () => {
+  const executor = await TestExecutor.start()
+  const c = await TestClient.connect(executor.path)
+  assert.is(await c.call(Message.PING), 0)
+  // By now nothing in the executor's process wakes by itself any more.
+  await new Promise((done) => setTimeout(done, 1500))
+  assert.ok(c.writer.claim(RECORD_HEADER) > 0)
+  const behind = c.write(Message.PING, [], 0)
+  assert.not(c.answered(0, behind))
+  assert.is(await c.wait(0, behind, 4 * UNBLOCK_MS), 0)
+  c.close()
   await executor.stop()
 })
 
