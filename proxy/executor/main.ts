@@ -2,9 +2,11 @@
  * The executor: the process that serves one zone. Forked by the supervisor, warm (driver loaded, cuInit done) before it is given
  * a zone; talks to it over Node's IPC (supervisor/messages.ts) and ends when that channel does.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { loadDriver, must } from '../driver/driver.ts';
 import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
-import { type DriverInfo, type ExecutorMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
+import { type DriverInfo, type ExecutorMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneLimits, type ZoneRecord } from '../supervisor/messages.ts';
 import { adoptSocket } from './adopt.ts';
 import { Executor } from './executor.ts';
 import { makeHandlers } from './handlers/table.ts';
@@ -22,9 +24,21 @@ const USAGE_EVERY_MS = 50;
 const REHEARSE_AFTER_MS = 30;
 const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
 
+/** Limits whose windows (memory/) are those of most zones. */
+const USUAL: ZoneLimits = { memory: 2 ** 30, clients: 1, allocations: 1, handles: 1, staging: 2 ** 30 };
+
 const say = (message: ExecutorMessage): void => {
   if (process.connected) process.send!(message, undefined, undefined, () => undefined);
 };
+
+/** What a rehearsal leaves behind is collected before a client comes, not while its first call is served. */
+function collectYoung(): void {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+  // What survives twice is moved to the old generation.
+  gc({ type: 'minor' });
+  gc({ type: 'minor' });
+}
 
 /** Says why, and ends once that is out. */
 function fail(code: string, error: unknown): void {
@@ -43,6 +57,8 @@ class Process {
   private usageTimer: NodeJS.Timeout | null = null;
   private lingerTimer: NodeJS.Timeout | null = null;
   private rehearsal: Rehearsal | null = null;
+  /** What a zone is served with, made while nobody waited for it. */
+  private prepared: Executor | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
   private readonly unheard: [message: SupervisorMessage, handle: unknown][] = [];
 
@@ -66,6 +82,7 @@ class Process {
     try {
       this.rehearsal = new Rehearsal(this.driver, this.devices[0], this.version, () => {
         this.rehearsal = null;
+        if (this.unheard.length === 0) this.prepare();
         say({ type: 'rehearsed' });
         for (const [message, handle] of this.unheard.splice(0)) this.hear(message, handle);
       });
@@ -106,13 +123,12 @@ class Process {
   private adopt(record: ZoneRecord): void {
     const device = this.devices[record.device];
     if (device === undefined) return fail('ZONE_DEVICE_UNKNOWN', new Error(`zone "${record.name}" wants device ${record.device}, the driver has ${this.devices.length}`));
-    const executor = new Executor(this.driver, device.device, record.limits, () => this.usageSoon());
-    if (executor.internalContext() === 0) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
+    const executor = this.takePrepared(device, record.limits) ?? this.make(device, record.limits);
+    if (executor === null) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
     executor.printed = new Printed(Output.stdout);
     executor.printed.begin();
     executor.asserted = new Asserted();
     executor.onWork = () => this.zone?.wake();
-    executor.memory = createZoneMemory(executor, record.limits);
     this.executor = executor;
     this.zone = new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
       clientGone: (id) => {
@@ -123,6 +139,38 @@ class Process {
       called: () => this.usageSoon(),
     }, new Turns(Number(process.env[TURNS_VARIABLE] ?? -1)));
     say({ type: 'adopted' });
+  }
+
+  /** An executor for a zone on `device`; null: the driver makes no context there. */
+  private make(device: Device, limits: ZoneLimits): Executor | null {
+    const executor = new Executor(this.driver, device.device, limits, () => this.usageSoon());
+    if (executor.internalContext() === 0) return null;
+    executor.memory = createZoneMemory(executor, limits);
+    return executor;
+  }
+
+  /** Makes what most zones will want. On the software GPU alone, where a context holds nothing of the card. */
+  private prepare(): void {
+    try {
+      this.prepared = this.make(this.devices[0], USUAL);
+    } catch (error) {
+      log.debug({ error: String(error) }, 'nothing could be prepared');
+    }
+    collectYoung();
+  }
+
+  private takePrepared(device: Device, limits: ZoneLimits): Executor | null {
+    const executor = this.prepared;
+    this.prepared = null;
+    if (executor === null) return null;
+    if (executor.device !== device.device || !executor.memory.hasWindowsFor(limits)) {
+      executor.memory.destroy();
+      executor.release();
+      return null;
+    }
+    executor.limits = limits;
+    executor.memory.setLimits(limits);
+    return executor;
   }
 
   private client(id: number, handle: unknown): void {

@@ -108,6 +108,13 @@ export class HostObject {
   }
 }
 
+/** Bytes of window for `bytes` of host memory: at least twice as much, 64 to 256 GiB. */
+export function hostWindowBytes(bytes: number): number {
+  let size = LEAST;
+  while (size < 2 * bytes && size < MOST) size *= 2;
+  return size;
+}
+
 export class HostWindow {
   readonly map: AddressMap;
   readonly ranges = new Tlsf();
@@ -118,10 +125,9 @@ export class HostWindow {
     this.ranges.addRegion(0, bytes / GRANULE);
   }
 
-  /** Keeps a window free for at least twice `bytes`, 64 to 256 GiB. Throws an Error when there is no such place. */
+  /** Keeps a window free for `bytes` bytes of host memory. Throws an Error when there is no such place. */
   static open(bytes: number): HostWindow {
-    let size = LEAST;
-    while (size < 2 * bytes && size < MOST) size *= 2;
+    const size = hostWindowBytes(bytes);
     for (const [start, end] of [[FIRST_BASE, FIRST_END], [OTHER_BASE, OTHER_END]]) {
       for (let base = start; base + size <= end; base += size) {
         const at = mmap(base, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) as number;

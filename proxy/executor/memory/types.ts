@@ -69,6 +69,8 @@ export interface ZoneMemory {
   /** Whether `client` may read (write) `bytes` bytes at `address` now: all of it live memory of that client, with access
    *  set. 0 bytes: whether the address lies in one. Allocates nothing; flat up to 100,000s of allocations. */
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean
+  /** Whether its windows are those that a zone of these limits gets. */
+  hasWindowsFor(limits: ZoneLimits): boolean
   setLimits(limits: ZoneLimits): void
   usage(): MemoryUsage
   /** The one ledger of staging memory: regions (the core) and pinned memory share `limits.staging`. */

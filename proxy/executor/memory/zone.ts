@@ -3,7 +3,7 @@
  */
 import type { ZoneLimits } from '../../supervisor/messages.ts';
 import { OneClient } from './client.ts';
-import { HostWindow } from './host-window.ts';
+import { HostWindow, hostWindowBytes } from './host-window.ts';
 import { AddressMap, AreaKind } from './intervals.ts';
 import { Ipc } from './ipc.ts';
 import { Ledger } from './ledger.ts';
@@ -11,8 +11,11 @@ import { Physical } from './physical.ts';
 import { Stock } from './stock.ts';
 import type { ClientMemory, MemoryClient, MemoryCore, MemoryUsage, ZoneMemory } from './types.ts';
 import type { Backing } from './virtual.ts';
-import { GRANULE, Window } from './window.ts';
+import { GRANULE, Window, windowBytes } from './window.ts';
 import { Zeroer } from './zero.ts';
+
+/** What a zone's clients can have of pinned and managed memory. */
+const hostMemory = (limits: ZoneLimits): number => limits.memory + limits.staging;
 
 export class Zone implements ZoneMemory {
   readonly physical: Physical;
@@ -47,7 +50,7 @@ export class Zone implements ZoneMemory {
     if (GRANULE % this.physical.made !== 0) throw new Error(`the driver maps memory in units of ${this.physical.made} bytes; this executor knows up to ${GRANULE}`);
     this.window = Window.open(this.physical, limits.memory);
     this.map = new AddressMap(this.window.base, this.window.bytes);
-    this.host = HostWindow.open(limits.memory + limits.staging);
+    this.host = HostWindow.open(hostMemory(limits));
     this.ledger = new Ledger(limits, () => core.usageChanged());
     this.zeroer = new Zeroer(core);
     this.stock = new Stock(core, this.window, this.map, this.physical, this.zeroer, this);
@@ -82,6 +85,10 @@ export class Zone implements ZoneMemory {
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean {
     const one = client as OneClient;
     return this.map.check(one.owner, address, bytes, write) || this.host.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes) || one.imports.check(address, bytes);
+  }
+
+  hasWindowsFor(limits: ZoneLimits): boolean {
+    return this.window.bytes === windowBytes(limits.memory) && this.host.bytes === hostWindowBytes(hostMemory(limits));
   }
 
   setLimits(limits: ZoneLimits): void {
