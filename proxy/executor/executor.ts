@@ -298,7 +298,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   // ---- contexts ----
 
-  /** Makes the driver's context for `context` on another thread. */
+  /** Makes the driver's context for `context`: on another thread where that may take long, which is on every GPU but the software one. */
   activate(context: Context, flags: number, done: (status: number) => void): void {
     if (context.waiting !== null) {
       context.waiting.push(done);
@@ -306,10 +306,7 @@ export class Executor implements WorkHost, MemoryCore {
     }
     context.waiting = [done];
     const out = Buffer.allocUnsafeSlow(16);
-    this.createContextAsync(addressOf(out), flags, this.device, (error: unknown, status: number) => {
-      const result = error ? CUresult.UNKNOWN : status;
-      // cuCtxCreate has left it current on some worker thread, which needs none.
-      if (result === 0) this.popContextAsync(addressOf(out) + 8, () => out.length);
+    const made = (result: number): void => {
       const waiting = context.waiting!;
       context.waiting = null;
       if (result === 0) {
@@ -317,6 +314,18 @@ export class Executor implements WorkHost, MemoryCore {
         context.legacy = new Stream(context, LEGACY_STREAM);
       }
       for (const each of waiting) each(result);
+    };
+    // cuCtxCreate leaves it current on its thread, which shall be as it was.
+    const { driver } = this;
+    if (driver.software) {
+      const status = driver.cuCtxCreate_v2(addressOf(out), flags, this.device);
+      if (status === 0) driver.cuCtxPopCurrent_v2(addressOf(out) + 8);
+      return made(status);
+    }
+    this.createContextAsync(addressOf(out), flags, this.device, (error: unknown, status: number) => {
+      const result = error ? CUresult.UNKNOWN : status;
+      if (result === 0) this.popContextAsync(addressOf(out) + 8, () => out.length);
+      made(result);
     });
   }
 

@@ -9,7 +9,7 @@ import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
 import { type DriverInfo, type ExecutorMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneLimits, type ZoneRecord } from '../supervisor/messages.ts';
 import { adoptSocket } from './adopt.ts';
 import { Executor } from './executor.ts';
-import { makeHandlers } from './handlers/table.ts';
+import { type HandlerTable, makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
@@ -59,6 +59,7 @@ class Process {
   private rehearsal: Rehearsal | null = null;
   /** What a zone is served with, made while nobody waited for it. */
   private prepared: Executor | null = null;
+  private handlers: HandlerTable | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
   private readonly unheard: [message: SupervisorMessage, handle: unknown][] = [];
 
@@ -108,7 +109,9 @@ class Process {
     }
     switch (message.type) {
       case 'adopt':
-        return this.adopt(message.zone);
+        this.adopt(message.zone);
+        if (message.client !== null && this.zone !== null) this.client(message.client, handle);
+        return;
       case 'client':
         return this.client(message.id, handle);
       case 'limits':
@@ -130,7 +133,7 @@ class Process {
     executor.asserted = new Asserted();
     executor.onWork = () => this.zone?.wake();
     this.executor = executor;
-    this.zone = new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
+    this.zone = new Zone(record, executor, this.handlers ?? makeHandlers(registerMemoryHandlers), device, this.version, {
       clientGone: (id) => {
         this.usageNow();
         say({ type: 'client-gone', id });
@@ -153,6 +156,7 @@ class Process {
   private prepare(): void {
     try {
       this.prepared = this.make(this.devices[0], USUAL);
+      this.handlers = makeHandlers(registerMemoryHandlers);
     } catch (error) {
       log.debug({ error: String(error) }, 'nothing could be prepared');
     }

@@ -10,8 +10,8 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
 import { toBackground, toForeground } from './background.ts';
-import { sendSocket } from './hand-over.ts';
-import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage } from './messages.ts';
+import { hasHandle, sendSocket } from './hand-over.ts';
+import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
 import { describeIssue } from './state.ts';
 
@@ -157,7 +157,19 @@ export class ExecutorProcess {
   /**
    * Hands a client's socket over. Our copy is closed in any case; false when it did not go out, and then the client sees a hang-up.
    */
-  async hand(id: number, socket: Socket): Promise<boolean> {
+  hand(id: number, socket: Socket): Promise<boolean> {
+    return this.#sendWith({ type: 'client', id }, id, socket);
+  }
+
+  /** Gives it the zone, and the first of its clients. The same answer: the zone is given in any case. */
+  adopt(zone: ZoneRecord, id: number, socket: Socket): Promise<boolean> {
+    if (hasHandle(socket)) return this.#sendWith({ type: 'adopt', zone, client: id }, id, socket);
+    this.send({ type: 'adopt', zone, client: null });
+    socket.destroy();
+    return Promise.resolve(false);
+  }
+
+  async #sendWith(message: SupervisorMessage, id: number, socket: Socket): Promise<boolean> {
     if (this.#isGone || !this.#child.connected) {
       socket.destroy();
       return false;
@@ -165,7 +177,7 @@ export class ExecutorProcess {
     this.#underway.add(socket);
     this.#allowance += MESSAGES_PER_CLIENT;
     try {
-      await sendSocket(this.#child, { type: 'client', id }, socket);
+      await sendSocket(this.#child, message, socket);
       return true;
     } catch (error) {
       this.#log.debug({ client: id, error: (error as Error).message }, 'a client could not be handed over');

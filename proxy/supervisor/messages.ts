@@ -79,9 +79,12 @@ export const shmPrefix = (pid: number): string => `ringfence-${pid}-`;
 export const TURNS_BYTES = 32 * 1024;
 export const TURNS_VARIABLE = 'RINGFENCE_TURNS_FD';
 
-/** Supervisor to executor. `client` is sent with the accepted socket's handle: see `proxy/executor/adopt.ts`. */
+/**
+ * Supervisor to executor. What names a client is sent with its accepted socket's handle: see `proxy/executor/adopt.ts`. The client that the zone is
+ * adopted for comes with the zone: a second message would be a second wake-up before its first answer.
+ */
 export type SupervisorMessage =
-  | { type: 'adopt'; zone: ZoneRecord }
+  | { type: 'adopt'; zone: ZoneRecord; client: number | null }
   | { type: 'client'; id: number }
   | { type: 'limits'; limits: ZoneLimits }
   /** More zones are busy than there are cores for, or no longer (`crowd.ts`): executors take turns while it is so. */

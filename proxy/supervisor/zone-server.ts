@@ -168,9 +168,14 @@ export class ZoneServer {
   }
 
   #hand(executor: ExecutorProcess, socket: net.Socket): void {
+    this.#note(executor, (id) => executor.hand(id, socket));
+  }
+
+  /** Numbers a client, and forgets it if its socket does not go out. */
+  #note(executor: ExecutorProcess, send: (id: number) => Promise<boolean>): void {
     const id = this.#nextClient++;
     this.#handed.add(id);
-    void executor.hand(id, socket).then((sent) => {
+    void send(id).then((sent) => {
       if (!sent && executor === this.#executor) this.#handed.delete(id);
     });
   }
@@ -203,12 +208,12 @@ export class ZoneServer {
       if (message.type === 'adopted') clearTimeout(timer);
       this.#receive(executor, message);
     };
-    executor.send({ type: 'adopt', zone: this.#record });
-    // Right behind it: messages arrive in order, and a client need not wait until the executor has said that it took the zone. If it
-    // does not, it ends, and the client sees a hang-up.
-    const sockets = this.#waiting;
+    // With it and right behind it: messages arrive in order, and a client need not wait until the executor has said that it took the zone.
+    // If it does not, it ends, and the client sees a hang-up.
+    const [first, ...others] = this.#waiting as [net.Socket, ...net.Socket[]];
     this.#waiting = [];
-    for (const socket of sockets) this.#hand(executor, socket);
+    this.#note(executor, (id) => executor.adopt(this.#record, id, first));
+    for (const socket of others) this.#hand(executor, socket);
   }
 
   #receive(executor: ExecutorProcess, message: ExecutorMessage): void {

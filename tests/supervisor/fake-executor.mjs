@@ -47,6 +47,29 @@ function statCard() {
   return process.env.RINGFENCE_STUB_CARD_FD === undefined ? 'none' : `${process.env.RINGFENCE_STUB_CARD_FD} ${process.env.RINGFENCE_STUB_MEMORY}`;
 }
 
+function client(id, handle) {
+  clearTimeout(idleTimer);
+  const socket = new net.Socket({ handle, readable: true, writable: true });
+  clients.set(id, socket);
+  report();
+  let text = '';
+  socket.on('data', (data) => {
+    text += data;
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      word(socket, text.slice(0, end));
+      text = text.slice(end + 1);
+    }
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    clients.delete(id);
+    if (clients.size === 0) Object.assign(usage, { memory: 0, allocations: 0 });
+    say({ type: 'client-gone', id: id });
+    report();
+    if (clients.size === 0) idleTimer = setTimeout(() => say({ type: 'idle' }), LINGER_MS);
+  });
+}
+
 process.on('disconnect', () => process.exit(0));
 process.on('message', (message, handle) => {
   if (message.type === 'adopt') {
@@ -56,31 +79,11 @@ process.on('message', (message, handle) => {
     // As a driver's slow call does: nothing else is heard meanwhile.
     if (START_MS > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, START_MS);
     say({ type: 'adopted' });
+    if (message.client !== null) client(message.client, handle);
   } else if (message.type === 'limits') limits = message.limits;
   else if (message.type === 'stop') {
     if (driver !== 'stubborn') process.exit(0);
-  } else if (message.type === 'client') {
-    clearTimeout(idleTimer);
-    const socket = new net.Socket({ handle, readable: true, writable: true });
-    clients.set(message.id, socket);
-    report();
-    let text = '';
-    socket.on('data', (data) => {
-      text += data;
-      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-        word(socket, text.slice(0, end));
-        text = text.slice(end + 1);
-      }
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      clients.delete(message.id);
-      if (clients.size === 0) Object.assign(usage, { memory: 0, allocations: 0 });
-      say({ type: 'client-gone', id: message.id });
-      report();
-      if (clients.size === 0) idleTimer = setTimeout(() => say({ type: 'idle' }), LINGER_MS);
-    });
-  }
+  } else if (message.type === 'client') client(message.id, handle);
 });
 
 if (driver === 'crashing') process.exit(7);

@@ -99,7 +99,7 @@ export class TestExecutor {
     await executor.until(() => executor.ready !== null || executor.failed !== null || executor.exit !== null)
     if (executor.ready === null) return executor
     await new Promise<void>((done) => executor.server.listen(executor.path, done))
-    executor.send({ type: 'adopt', zone: { name: 'test', device: 0, limits: executor.limits, token: options.token ?? null, uid: options.uid ?? null } })
+    executor.send({ type: 'adopt', zone: { name: 'test', device: 0, limits: executor.limits, token: options.token ?? null, uid: options.uid ?? null }, client: null })
     await executor.until(() => executor.adopted || executor.failed !== null)
     return executor
   }
