@@ -12,6 +12,8 @@ const cli = join(root, 'build/js/ringfence.js')
 /** The driver's libcuda.so.1 where it is a real GPU's (RINGFENCE_PERF_DRIVER); null: the software GPU. */
 export const driver = process.env['RINGFENCE_PERF_DRIVER'] || null
 
+const WARM_WITHIN_MS = 20_000
+
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
 export interface DaemonOptions {
@@ -71,6 +73,12 @@ export class Daemon {
   /** The executors, waiting ones too. */
   get executors(): number[] {
     return readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  }
+
+  /** Waits until so many executors wait in the pool and have rehearsed (proxy/executor/rehearsal.ts). */
+  async warm(executors: number): Promise<void> {
+    for (const end = Date.now() + WARM_WITHIN_MS; (await this.api.status()).pool.rehearsed < executors; await sleep(20))
+      if (Date.now() > end) throw new Error('the pool does not fill')
   }
 
   /** What a program has in its environment to be in a zone. Throws when there is no such zone. */

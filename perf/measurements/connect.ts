@@ -1,6 +1,6 @@
 // A fresh process to its first result. In a zone that has clients already it finds an executor; in one that had none, it is given one
 // of those that wait in the pool. Each measured process enters a zone that no one was in before.
-import { Daemon, sleep } from '../daemon.ts'
+import { Daemon } from '../daemon.ts'
 import type { Measurement, Sample, Scene, Side } from '../model.ts'
 import { direct, runOnce } from '../sides.ts'
 import { summarize } from '../statistics.ts'
@@ -8,27 +8,17 @@ import { summarize } from '../statistics.ts'
 const MEMORY = 64 * 2 ** 20
 const TIMES = 4
 const POOL = 2
-/** A spare is ready before it has rehearsed (proxy/executor/rehearsal.ts); a client that comes in that half a second interrupts it. */
-const REHEARSED_MS = 500
 
 const SUBJECT = { program: 'programs/connect' }
 
 async function prepare(): Promise<Scene> {
   const daemon = await Daemon.start({ zones: ['other'], memory: 2 * MEMORY, pool: POOL })
   let made = 0
-  const warm = async (): Promise<void> => {
-    const end = Date.now() + 20_000
-    while ((await daemon.api.status()).pool.ready < POOL) {
-      if (Date.now() > end) throw new Error('the pool does not fill')
-      await sleep(20)
-    }
-  }
   const enter = async (side: Side): Promise<{ first: Sample; again: Sample }> => {
     if (side === 'direct') return { first: await runOnce(SUBJECT, direct(2 * MEMORY)), again: await runOnce(SUBJECT, direct(2 * MEMORY)) }
     const name = `fresh${made++}`
     await daemon.make(name, MEMORY)
-    await warm()
-    await sleep(REHEARSED_MS)
+    await daemon.warm(POOL)
     const first = await runOnce(SUBJECT, daemon.environment(name))
     const again = await runOnce(SUBJECT, daemon.environment(name))
     await daemon.api.remove(name)
@@ -50,7 +40,7 @@ async function prepare(): Promise<Scene> {
 export const connect: Measurement = {
   name: 'connect',
   title: 'fresh process to first result',
-  what: 'cuInit, the primary context, one waited call; medians of four processes, each half a second after the pool was full.',
+  what: 'cuInit, the primary context, one waited call; medians of four processes, each in a zone that no one was in before, with a pool that is full and has rehearsed.',
   subject: SUBJECT,
   prepare,
   repetitions: 3,

@@ -7,8 +7,8 @@
  */
 import { performance } from 'node:perf_hooks';
 
-/** A zone is busy from so many calls a second on. */
-const BUSY_RATE = 100;
+/** A zone is busy from so many calls a second on. Few: dozens that melt two cores make some fifty each, and this is to end it. */
+const BUSY_RATE = 20;
 /** Reports that follow each other more closely say little about a rate. */
 const REPORT_MIN_MS = 40;
 /** For so long after a report a zone counts as busy. */

@@ -67,6 +67,7 @@ export class ExecutorProcess {
   #isGone = false;
   #isEnding = false;
   #inBackground = false;
+  #hasRehearsed = false;
   #failure: RingfenceError | null = null;
   #second = 0;
   #inSecond = 0;
@@ -132,6 +133,11 @@ export class ExecutorProcess {
 
   get isReady(): boolean {
     return this.#isReady && !this.#isGone && !this.#isEnding;
+  }
+
+  /** It has done all that can be done before a zone comes. */
+  get hasRehearsed(): boolean {
+    return this.#hasRehearsed;
   }
 
   get isGone(): boolean {
@@ -238,6 +244,7 @@ export class ExecutorProcess {
     } else if (!this.#isReady) {
       this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it said "${parsed.data.type}" before "ready"` }));
     } else if (parsed.data.type === 'rehearsed') {
+      this.#hasRehearsed = true;
       this.foreground();
     } else {
       this.onMessage?.(parsed.data);

@@ -40,6 +40,11 @@ export class Pool {
     return [...this.#spares].filter((executor) => executor.isReady).length;
   }
 
+  /** Of those that are ready. */
+  get rehearsed(): number {
+    return [...this.#spares].filter((executor) => executor.isReady && executor.hasRehearsed).length;
+  }
+
   get pids(): number[] {
     return [...this.#spares].map((executor) => executor.pid);
   }
@@ -75,7 +80,8 @@ export class Pool {
 
   /** An executor for a zone: a ready one if there is, else one that is starting, else a new one. Rejects when that one fails to start. */
   async lease(): Promise<ExecutorProcess> {
-    const spare = [...this.#spares].find((each) => each.isReady) ?? [...this.#spares].find((each) => !each.isGone);
+    const ready = [...this.#spares].filter((each) => each.isReady);
+    const spare = ready.find((each) => each.hasRehearsed) ?? ready[0] ?? [...this.#spares].find((each) => !each.isGone);
     const executor = spare ?? this.#start();
     this.#spares.delete(executor);
     executor.foreground();

@@ -70,7 +70,8 @@ export interface Status {
   readonly driver: DriverInfo;
   readonly devices: readonly (DeviceInfo & { readonly promised: number })[];
   readonly overcommit: boolean;
-  readonly pool: { readonly size: number; readonly ready: number };
+  /** Executors that are kept waiting, that can take a zone, and of those the ones whose code has been run once: they answer their first client soonest. */
+  readonly pool: { readonly size: number; readonly ready: number; readonly rehearsed: number };
   readonly zones: number;
 }
 
@@ -156,7 +157,7 @@ export class Supervisor {
       driver: this.#chosen.info.driver,
       devices: this.#chosen.info.devices.map((device) => ({ ...device, promised: this.#book.promised(device.ordinal) })),
       overcommit: this.#options.overcommit,
-      pool: { size: this.#pool.size, ready: this.#pool.ready },
+      pool: { size: this.#pool.size, ready: this.#pool.ready, rehearsed: this.#pool.rehearsed },
       zones: this.#servers.size,
     };
   }
