@@ -2,7 +2,7 @@
 //
 // One row is one exported CUDA driver function (base name or versioned name; its per-thread twin rides along):
 //
-//   row(symbol, since, parameters, serve, twin?, early?, procOnly?)
+//   row(symbol, since, parameters, serve, twin?, early?, probed?)
 //
 //   symbol      the ELF name without _ptds/_ptsz; `cuMemAlloc_v2` is version 2 of `cuMemAlloc`
 //   since       the CUDA version at which cuGetProcAddress hands this symbol out for the base name
@@ -14,7 +14,7 @@
 //                 refused(error)      not served: answers that error
 //   twin        ptds(since) or ptsz(since): also exported with that suffix, for per-thread default streams
 //   early       may be called before cuInit
-//   procOnly    no ELF symbol: cuGetProcAddress alone hands it out
+//   probed      the ELF symbol of that name is another, lenient function (idm/probed.c): this one is handed out by cuGetProcAddress
 //
 // Everything that can be generated from the rows is; see generate/main.ts. To add a call is to change a row.
 
@@ -42,7 +42,7 @@ export interface Call {
   serve: Serve
   twin: Twin | null
   early: boolean
-  procOnly: boolean
+  probed: boolean
 }
 
 /** `capture`: libvgpu's vgpu_captured_<symbol> is asked first while streams capture; it may answer the call.
@@ -62,9 +62,9 @@ export const refused = (error = 'CUDA_ERROR_NOT_SUPPORTED'): Serve => ({ how: 'r
 export const ptds = (since: number): Twin => ({ suffix: 'ptds', since })
 export const ptsz = (since: number): Twin => ({ suffix: 'ptsz', since })
 export const early = 'early' as const
-export const procOnly = 'procOnly' as const
+export const probed = 'probed' as const
 
-export function row(symbol: string, since: number, parameters: string, serve: Serve, ...rest: (Twin | typeof early | typeof procOnly)[]): Call {
+export function row(symbol: string, since: number, parameters: string, serve: Serve, ...rest: (Twin | typeof early | typeof probed)[]): Call {
   return {
     symbol,
     base: symbol.replace(/_v\d+$/, ''),
@@ -73,7 +73,7 @@ export function row(symbol: string, since: number, parameters: string, serve: Se
     serve,
     twin: rest.find((x): x is Twin => typeof x === 'object') ?? null,
     early: rest.includes(early),
-    procOnly: rest.includes(procOnly),
+    probed: rest.includes(probed),
   }
 }
 

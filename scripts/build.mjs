@@ -41,7 +41,7 @@ export const variants = {
 
 /** Sources of idm/ that client and software GPU are both compiled with, for neither may know the other; the tables can be left out. */
 const CUDART_TABLES = 'idm/cudart_tables.c';
-const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c'];
+const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c', 'idm/probed.c'];
 
 /**
  * The C parts: the folders whose .c files they are made of (and files of others that they share), the library's name, and where it

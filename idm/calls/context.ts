@@ -1,5 +1,5 @@
 // Contexts, primary contexts and green contexts. The columns are explained in ../table.ts.
-import { hand, local, procOnly, refused, row, waited } from '../table.ts'
+import { hand, local, probed, refused, row, waited } from '../table.ts'
 
 export const context = [
   row('cuDevicePrimaryCtxRetain', 7000, 'CUcontext *pctx, CUdevice dev', hand('waited', 'CTX_PRIMARY_RETAIN')),
@@ -25,12 +25,12 @@ export const context = [
   row('cuCtxGetDevice', 2000, 'CUdevice *device', local()),
   // Programs that try every name with _v2 first (numba to 0.56, other ctypes bindings) would find these two in the ELF table and call
   // them with one argument too few: the second is new in CUDA 13. Those that were built for CUDA 13 ask cuGetProcAddress.
-  row('cuCtxGetDevice_v2', 13000, 'CUdevice *device, CUcontext ctx', local(), procOnly),
+  row('cuCtxGetDevice_v2', 13000, 'CUdevice *device, CUcontext ctx', local(), probed),
   row('cuCtxGetFlags', 7000, 'unsigned int *flags', local()),
   row('cuCtxSetFlags', 12010, 'unsigned int flags', local()),
   row('cuCtxGetId', 12000, 'CUcontext ctx, unsigned long long *ctxId', local()),
   row('cuCtxSynchronize', 2000, '', hand('waited', 'GPU_SYNC')),
-  row('cuCtxSynchronize_v2', 13000, 'CUcontext ctx', hand('waited', 'GPU_SYNC'), procOnly),
+  row('cuCtxSynchronize_v2', 13000, 'CUcontext ctx', hand('waited', 'GPU_SYNC'), probed),
   row('cuCtxSetLimit', 3010, 'CUlimit limit, size_t value', waited()),
   row('cuCtxGetLimit', 3010, 'size_t *pvalue, CUlimit limit', waited()),
   row('cuCtxGetCacheConfig', 3020, 'CUfunc_cache *pconfig', waited()),

@@ -50,7 +50,8 @@ export function messagesHeader(): string {
 
 export function prototypes(): string {
   const out = [`/* ${BANNER}\n * Every function of the CUDA 13.0 driver API, under its exported names. */`, '#ifndef RINGFENCE_CUDA_H', '#define RINGFENCE_CUDA_H', '', '#include "../cuda_types.h"', '', '#ifdef __cplusplus', 'extern "C" {', '#endif', '']
-  for (const c of CALLS) for (const s of symbols(c)) out.push(`CUresult CUDAAPI ${s}(${parameters(c)});`)
+  // A probed function's exported name belongs to idm/probed.c.
+  for (const c of CALLS) for (const s of symbols(c)) out.push(`CUresult CUDAAPI ${s}(${parameters(c)})${c.probed ? ` __asm__("ringfence_${s}")` : ''};`)
   out.push('', '#ifdef __cplusplus', '}', '#endif', '', '#endif', '')
   return out.join('\n')
 }
@@ -159,7 +160,7 @@ export function exportsList(): string {
   return [`/* ${BANNER} RF_EXPORT(symbol): every exported symbol. */`, ...exported().map((s) => `RF_EXPORT(${s})`), ''].join('\n')
 }
 
-const exported = (): string[] => CALLS.filter((c) => !c.procOnly).flatMap(symbols)
+const exported = (): string[] => CALLS.flatMap(symbols)
 
 /** For the linker. The software GPU has one symbol more, by which it is known. */
 export function exportsMap(more: string[] = []): string {

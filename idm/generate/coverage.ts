@@ -24,11 +24,11 @@ function errors(c: Call): string {
 
 export function coverage(): string {
   const all = Object.values(AREAS).flat()
-  const exported = all.reduce((n, c) => n + (c.procOnly ? 0 : 1) + (c.twin ? 1 : 0), 0)
+  const exported = all.reduce((n, c) => n + 1 + (c.twin ? 1 : 0), 0)
   const served = all.filter((c) => c.serve.how !== 'refused')
   const local = served.filter((c) => c.serve.how === 'local').length
   const out = [`<!-- ${BANNER} -->`, '# Coverage of the CUDA 13.0 driver API', '',
-    `libvgpu exports ${exported} symbols: ${all.length} functions, ${all.filter((c) => c.twin).length} of them with a per-thread twin, and two that cuGetProcAddress alone hands out.`,
+    `libvgpu exports ${exported} symbols: ${all.length} functions, ${all.filter((c) => c.twin).length} of them with a per-thread twin, and ${all.filter((c) => c.probed).length} whose exported symbol takes a context that is none for the current one, unlike what cuGetProcAddress hands out (\`idm/probed.c\`).`,
     `${served.length} functions are implemented (${local} of them answered in the client without a message), ${all.length - served.length} are refused.`, '',
     '*local*: no message. *posted*: written to the ring and not waited for. *waited*: answered. Names in capitals are the', 'messages of `idm/messages.ts` that the call sends; without one, the call is a message of its own. *Errors* are without', '`CUDA_ERROR_`; every call also answers NOT_INITIALIZED before cuInit (but for the few that may come earlier),', 'DEVICE_UNAVAILABLE once the broker has gone, and errors of earlier asynchronous work, as CUDA does.', '']
   for (const [area, calls] of Object.entries(AREAS)) {
@@ -36,7 +36,7 @@ export function coverage(): string {
     out.push(`## ${area} (${done} of ${calls.length})`, '', '| function | since | twin | | how | errors |', '| --- | --- | --- | --- | --- | --- |')
     for (const c of calls) {
       const [what, how] = service(c)
-      out.push(`| ${c.symbol} | ${c.since / 1000 | 0}.${(c.since % 1000) / 10} | ${c.twin ? `_${c.twin.suffix}` : c.procOnly ? 'cuGetProcAddress only' : ''} | ${what} | ${how} | ${errors(c)} |`)
+      out.push(`| ${c.symbol} | ${c.since / 1000 | 0}.${(c.since % 1000) / 10} | ${c.twin ? `_${c.twin.suffix}` : c.probed ? 'probed' : ''} | ${what} | ${how} | ${errors(c)} |`)
     }
     out.push('')
   }

@@ -1,7 +1,7 @@
 /* contexts.c - contexts, the stack of current ones, primary contexts, limits, peers. */
 #include "rows.h"
 
-/* Two that no library exports: cuGetProcAddress alone hands them out. */
+/* Two whose exported symbols forgive a context that is none (idm/probed.c): cuGetProcAddress hands out these. */
 static CUresult cuCtxSynchronize_13(CUcontext context)
 {
     CUresult (*call)(CUcontext) = NULL;

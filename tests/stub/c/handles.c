@@ -161,8 +161,18 @@ static void lookups(void) {
   OK(cuGetProcAddress_v2("cuCtxGetDevice", &function, 2000, 0, &status));
   CHECK(function == (void *)(uintptr_t)cuCtxGetDevice);
   OK(cuGetProcAddress_v2("cuCtxGetDevice", &function, 13000, 0, &status));
-  /* No ELF symbol has that name: programs that try _v2 first would call it with one argument too few. */
-  CHECK(function != (void *)(uintptr_t)cuCtxGetDevice && !dlsym(RTLD_DEFAULT, "cuCtxGetDevice_v2") && !dlsym(RTLD_DEFAULT, "cuCtxSynchronize_v2"));
+  CHECK(function != (void *)(uintptr_t)cuCtxGetDevice && function != dlsym(RTLD_DEFAULT, "cuCtxGetDevice_v2"));
+  /* Programs that try _v2 first call it with one argument too few: what is no context there is the current one. */
+  CUresult (*const strict)(CUdevice *, CUcontext) = (CUresult (*)(CUdevice *, CUcontext))(uintptr_t)function;
+  CUresult (*const probed)(CUdevice *, CUcontext) = (CUresult (*)(CUdevice *, CUcontext))(uintptr_t)dlsym(RTLD_DEFAULT, "cuCtxGetDevice_v2");
+  CUresult (*const waiting)(CUcontext) = (CUresult (*)(CUcontext))(uintptr_t)dlsym(RTLD_DEFAULT, "cuCtxSynchronize_v2");
+  CUcontext const none = (CUcontext)(uintptr_t)0x12345670;
+  CUdevice of = 7;
+  FAILS(INVALID_CONTEXT, strict(&of, none));
+  CHECK(of == 7);
+  OK(probed(&of, none));
+  CHECK(of == 0);
+  OK(waiting(none));
   OK(cuGetProcAddress_v2("cuMemcpyHtoD", &function, 13000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, &status));
   CHECK(function == (void *)(uintptr_t)cuMemcpyHtoD_v2_ptds);
   OK(cuGetProcAddress("cuEventQuery", &function, 13000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)); /* has no twin */
