@@ -33,7 +33,7 @@ enum insn_flags {
 
 struct insn {
     insn_run run;
-    insn_run inner;    /* under KIND_RNDALU: what runs with the rounding mode set */
+    insn_run inner;    /* under KIND_RNDALU: what runs with the rounding mode set; memory_whole.c: the general handler */
     int32_t d, d2;     /* destinations; -1 none */
     int32_t a, b, c, e;
     int32_t guard;     /* predicate's offset in the frame; -1 none */
@@ -174,5 +174,10 @@ insn_run ops_find(const char *key);
 /* Handlers that are no lane-by-lane arithmetic: warp.c, memory.c, control.c. */
 insn_run memory_load(enum space space, unsigned bytes, unsigned row_bytes);
 insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes);
+/* The handler for loads and stores where all lanes take part, which leaves others to insn->inner, the handler above; NULL: there is none. Not
+ * for accesses relative to the frame, with FLAG_ATOMIC, of narrower signed types, or whose single value goes nowhere. */
+insn_run memory_whole(bool load, enum space space, unsigned bytes, unsigned row_bytes, unsigned vec);
+insn_run memory_whole_portable(bool load, enum space space, unsigned bytes, unsigned row_bytes, unsigned vec);
+insn_run memory_whole_avx2(bool load, enum space space, unsigned bytes, unsigned row_bytes, unsigned vec);
 
 #endif

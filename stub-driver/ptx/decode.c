@@ -743,6 +743,12 @@ static void decode_memory(struct decoder *d, bool load) {
     i->vec = (uint8_t)vec;
     i->list = list;
     i->d = list[0];
+    const bool extends = load && (i->flags & FLAG_SIGNED) && bytes < row;
+    const insn_run whole = i->a < 0 || (i->flags & (FLAG_ATOMIC | FLAG_FRAME)) || extends || (vec == 1 && i->d < 0 && load) ? NULL : memory_whole(load, class, bytes, row, vec);
+    if (whole) {
+        i->inner = run;
+        i->run = whole;
+    }
 }
 
 /* Atomics: a = base, b and c = operands; flags as loads; vec: the alignment where it is larger than the type's. A vector is one
