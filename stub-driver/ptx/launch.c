@@ -203,6 +203,13 @@ static void deadlock(struct block *block) {
 
 enum step { STEP_FAULT, STEP_STUCK /* every warp waits */, STEP_PROGRESS };
 
+static bool block_ready(const struct block *block) {
+    for (uint32_t i = 0; i < block->warp_count; i++)
+        for (uint32_t n = 0; n < block->warps[i]->fragment_count; n++)
+            if (block->warps[i]->fragments[n].state == FRAGMENT_READY) return true;
+    return false;
+}
+
 /* One turn of every warp of a block. */
 static enum step block_step(struct block *block) {
     bool progress = false, left = false;
@@ -225,10 +232,7 @@ static enum step block_step(struct block *block) {
         block->done = true;
         return STEP_PROGRESS;
     }
-    for (uint32_t i = 0; !progress && i < block->warp_count; i++) /* a barrier may have been completed by the last warp's arrival */
-        for (uint32_t n = 0; n < block->warps[i]->fragment_count; n++)
-            if (block->warps[i]->fragments[n].state == FRAGMENT_READY) progress = true;
-    return progress ? STEP_PROGRESS : STEP_STUCK;
+    return progress || block_ready(block) ? STEP_PROGRESS : STEP_STUCK; /* a barrier may have been completed by the last warp's arrival */
 }
 
 static void cluster_free(struct cluster *cluster) {
@@ -285,10 +289,8 @@ static bool cluster_step(struct cluster *cluster) {
     cluster->done = true;
     for (uint32_t i = 0; i < cluster->count; i++) cluster->done &= cluster->blocks[i]->done;
     if (progress || cluster->done) return true;
-    for (uint32_t i = 0; i < cluster->count; i++) /* the last block may have completed the cluster's barrier */
-        for (uint32_t k = 0; k < cluster->blocks[i]->warp_count; k++)
-            for (uint32_t n = 0; n < cluster->blocks[i]->warps[k]->fragment_count; n++)
-                if (cluster->blocks[i]->warps[k]->fragments[n].state == FRAGMENT_READY) return true;
+    for (uint32_t i = 0; i < cluster->count; i++)
+        if (block_ready(cluster->blocks[i])) return true; /* the last block may have completed the cluster's barrier */
     deadlock(stuck);
     return false;
 }
