@@ -62,6 +62,13 @@ unsigned char *memory_at(struct warp *w, const struct insn *at, uint32_t lane, u
 /* The address that lane i accesses. In 32 bits the sum wraps: compilers index backwards from a shared array's end that way. */
 #define BASE(i) (in->flags & FLAG_FRAME ? w->frame->local_base + (uint64_t)in->imm : in->flags & FLAG_BASE32 ? (uint64_t)(((const uint32_t *)base)[i] + (uint32_t)in->imm) : ((const uint64_t *)base)[i] + (uint64_t)in->imm)
 
+/* Shared memory that is not the block's own: another's of its cluster, or none. Apart, so that loops over the lanes stay small. */
+__attribute__((noinline, cold)) static unsigned char *other_shared(struct warp *w, const struct insn *in, uint32_t lane, uint64_t address, uint32_t size, bool write) {
+    unsigned char *found = shared_at(w->block, address, size);
+    if (!found) warp_fault(w, in, PTX_FAULT_ADDRESS, lane, address, write ? "shared-memory write" : "shared-memory read");
+    return found;
+}
+
 __attribute__((always_inline)) static inline unsigned char *resolve(struct warp *w, const struct insn *in, enum space space, uint32_t lane, uint64_t address, uint32_t size, uint32_t align, bool write) {
     if (address & (align - 1)) {
         warp_fault(w, in, PTX_FAULT_MISALIGNED, lane, address, write ? "write" : "read");
@@ -74,10 +81,7 @@ __attribute__((always_inline)) static inline unsigned char *resolve(struct warp 
     }
     if (space == SPACE_SHARED) {
         if (address < w->block->shared_bytes && w->block->shared_bytes - address >= size) return w->block->shared + address;
-        unsigned char *found = shared_at(w->block, address, size);
-        if (found) return found;
-        warp_fault(w, in, PTX_FAULT_ADDRESS, lane, address, write ? "shared-memory write" : "shared-memory read");
-        return NULL;
+        return other_shared(w, in, lane, address, size, write);
     }
     if (space == SPACE_LOCAL) {
         if (address < w->local_bytes && w->local_bytes - address >= size) return local_of(w, lane) + address;
@@ -188,7 +192,8 @@ insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes) {
     return NULL;
 }
 
-/* ---- atomics: lanes in order, each a real atomic operation of the host. mode 1: shared memory */
+/* ---- atomics: lanes in order. mode 1: shared memory, which one worker alone accesses: no atomic operation of the host's is needed,
+ * as it is in global memory. */
 
 #define WHERE(T) resolve(w, in, in->mode ? SPACE_SHARED : SPACE_GLOBAL, i, BASE(i), sizeof(T), in->vec ? in->vec : sizeof(T), true)
 /* Additions of .f32 flush subnormal numbers in global memory and keep them in shared memory. */
@@ -211,11 +216,14 @@ insn_run memory_store(enum space space, unsigned bytes, unsigned row_bytes) {
     }
 #define LOOP(T, value)                                                                        \
     old = __atomic_load_n(p, __ATOMIC_RELAXED);                                                  \
-    for (T new_;;) {                                                                             \
+    if (in->mode) *p = value;                                                                    \
+    else for (T new_;;) {                                                                        \
         new_ = value;                                                                            \
         if (__atomic_compare_exchange_n(p, &old, new_, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) break; \
     }
-#define FETCH(op) old = __atomic_fetch_##op(p, b, __ATOMIC_SEQ_CST)
+#define FETCH(name, op)                                                                       \
+    if (in->mode) old = *p, *p = old op b;                                                       \
+    else old = __atomic_fetch_##name(p, b, __ATOMIC_SEQ_CST)
 
 static inline u32 add_f32(u32 a, u32 b, bool flush) {
     float x = bits_f32(a), y = bits_f32(b), r = flush ? flush32(flush32(x) + flush32(y)) : x + y;
@@ -232,14 +240,14 @@ static inline u64 add_f64(u64 a, u64 b) { return f64_bits(bits_f64(a) + bits_f64
 static inline u32 add_f16(u32 a, u32 b) { return half_from((double)half_to_float(a & 0xffff) + half_to_float(b & 0xffff), 0); }
 static inline u32 add_bf16(u32 a, u32 b) { return bfloat_from(fma_odd(bfloat_to_float(a & 0xffff), 1.0, bfloat_to_float(b & 0xffff)), 0); }
 
-ATOMIC(and_b32, u32, u32, FETCH(and))
-ATOMIC(or_b32, u32, u32, FETCH(or))
-ATOMIC(xor_b32, u32, u32, FETCH(xor))
-ATOMIC(and_b64, u64, u64, FETCH(and))
-ATOMIC(or_b64, u64, u64, FETCH(or))
-ATOMIC(xor_b64, u64, u64, FETCH(xor))
-ATOMIC(add_u32, u32, u32, FETCH(add))
-ATOMIC(add_u64, u64, u64, FETCH(add))
+ATOMIC(and_b32, u32, u32, FETCH(and, &))
+ATOMIC(or_b32, u32, u32, FETCH(or, |))
+ATOMIC(xor_b32, u32, u32, FETCH(xor, ^))
+ATOMIC(and_b64, u64, u64, FETCH(and, &))
+ATOMIC(or_b64, u64, u64, FETCH(or, |))
+ATOMIC(xor_b64, u64, u64, FETCH(xor, ^))
+ATOMIC(add_u32, u32, u32, FETCH(add, +))
+ATOMIC(add_u64, u64, u64, FETCH(add, +))
 ATOMIC(exch_b32, u32, u32, old = __atomic_exchange_n(p, b, __ATOMIC_SEQ_CST))
 ATOMIC(exch_b64, u64, u64, old = __atomic_exchange_n(p, b, __ATOMIC_SEQ_CST))
 #define COMPARE_SWAP(T) old = b; (void)__atomic_compare_exchange_n(p, &old, c, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
