@@ -208,6 +208,15 @@ RUN(ret) {
 
 RUN(builtin) { return builtin_call(w, in); }
 
+/* Barriers with a number of threads count warps, as the ISA has it: lanes that never were, or have left, arrive with the last of
+ * their warp that there is, in however many parts it comes. */
+static void absent_arrive(struct warp *w, u32 id) {
+    struct barrier *barrier = &w->block->barriers[id];
+    if (!barrier->expected || !w->at_barrier[id] || w->live & ~w->at_barrier[id]) return;
+    barrier->arrived += 32 - (u32)__builtin_popcount(w->at_barrier[id]);
+    w->at_barrier[id] = 0;
+}
+
 RUN(exit) {
     u32 lanes = w->mask, rest = current(w)->mask & ~lanes;
     struct block *block = w->block;
@@ -221,8 +230,10 @@ RUN(exit) {
     current(w)->mask = rest;
     current(w)->pc = in + 1;
     if (!rest) w->fragments[w->current] = w->fragments[--w->fragment_count];
-    for (u32 id = 0; id < BARRIERS; id++)
+    for (u32 id = 0; id < BARRIERS; id++) {
+        absent_arrive(w, id);
         if (block->barriers[id].arrived) block_barrier_check(block, id);
+    }
     if (block->cluster->arrived) cluster_barrier_check(block->cluster);
     return NULL;
 }
@@ -253,9 +264,12 @@ RUN(bar) {
     struct barrier *barrier = &w->block->barriers[id];
     memory_fence();
     if (barrier->arrived && barrier->expected != count) return warp_fault(w, in, PTX_FAULT_TRAP, lead, id, "threads expect different numbers of threads at barrier");
-    bool whole = w->mask == w->live; /* lanes that never were or have left count with their warp */
     barrier->expected = count;
-    barrier->arrived += (u32)__builtin_popcount(w->mask) + (count && whole ? 32 - (u32)__builtin_popcount(w->mask) : 0);
+    barrier->arrived += (u32)__builtin_popcount(w->mask);
+    if (count) {
+        w->at_barrier[id] |= w->mask;
+        absent_arrive(w, id);
+    }
     if (in->c >= 0) {
         barrier->popc += (u32)__builtin_popcount(predicate(w, in->c) & w->mask);
         barrier->voters += (u32)__builtin_popcount(w->mask);
@@ -280,6 +294,7 @@ void block_barrier_check(struct block *block, u32 id) {
     if (barrier->arrived < expected) return;
     for (u32 k = 0; k < block->warp_count; k++) {
         struct warp *w = block->warps[k];
+        w->at_barrier[id] = 0;
         for (u32 n = 0; n < w->fragment_count; n++) {
             struct fragment *f = &w->fragments[n];
             if (f->state != FRAGMENT_BARRIER || f->waits_for != id) continue;

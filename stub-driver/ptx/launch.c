@@ -36,6 +36,7 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     w->bank[-1 & 3] = w->specials + 4;
     w->carry = 0;
     w->yield = false;
+    memset(w->at_barrier, 0, sizeof w->at_barrier);
     uint32_t threads = block->threads - index * LANES < LANES ? block->threads - index * LANES : LANES;
     w->live = threads == LANES ? 0xffffffffu : (1u << threads) - 1;
     uint32_t *x = (uint32_t *)(void *)(w->specials + SR_TID_X * ROW64), *y = (uint32_t *)(void *)(w->specials + SR_TID_Y * ROW64), *z = (uint32_t *)(void *)(w->specials + SR_TID_Z * ROW64);

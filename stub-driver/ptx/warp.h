@@ -110,6 +110,7 @@ struct warp {
     size_t local_bytes;
     size_t local_capacity;
     bool yield; /* this turn is over */
+    uint32_t at_barrier[BARRIERS]; /* lanes that have arrived at a barrier with a number of threads, until all that are live have */
     uint32_t cluster_parity; /* of the phase of the cluster's barrier that a lane arrived in last, a bit a lane */
     unsigned char *local_shadow; /* check.c: whether a byte of local memory is written; NULL where nothing is checked */
     size_t local_shadow_bytes;

@@ -33,7 +33,42 @@ static uint32_t same_group(uint32_t lane) { return 0x11111111u << lane % 4; }
 static uint32_t halves(uint32_t lane) { return lane < 16 ? 120 : 376; }
 static uint32_t one(uint32_t lane) { return lane + 1; }
 
+/* Barriers with a number of threads, in blocks whose second warp is not full and comes in parts: whole warps count. Each thread stores
+ * its number in shared memory before, and reads the thread's that many places away after. */
+static void barriers(int line, const char *body, uint32_t threads, uint32_t expected(uint32_t thread)) {
+    static char text[8192];
+    snprintf(text, sizeof text,
+             ".version 9.0\n.target sm_80\n.address_size 64\n.shared .b32 s[96];\n.visible .entry k(.param .u64 out) {\n.reg .pred %%p<8>; .reg .b32 %%r<32>; .reg .b64 %%d<16>;\n"
+             "ld.param.u64 %%d8, [out]; mov.u32 %%r1, %%tid.x; mul.wide.u32 %%d9, %%r1, 4; add.u64 %%d9, %%d9, %%d8; mov.u32 %%r9, s; shl.b32 %%r10, %%r1, 2; add.u32 %%r9, %%r9, %%r10; add.u32 %%r11, %%r1, 1000; st.shared.u32 [%%r9], %%r11; mov.u32 %%r0, 0;\n"
+             "and.b32 %%r2, %%r1, 1; setp.eq.u32 %%p1, %%r2, 0; setp.lt.u32 %%p2, %%r1, 32;\n%s\nst.global.u32 [%%d9], %%r0;\nret;\n}\n", body);
+    struct program p = program_load(text);
+    uint64_t out = device_alloc(4 * 96);
+    LAUNCH(&p, "k", D3(1, 1, 1), D3(threads, 1, 1), 0, &out);
+    const uint32_t *got = host_of(out);
+    for (uint32_t i = 0; i < threads; i++)
+        if (got[i] != expected(i)) {
+            wrong++;
+            printf("line %d: thread %u has %u, not %u\n", line, i, got[i], expected(i));
+            break;
+        }
+    program_free(&p);
+}
+static uint32_t opposite(uint32_t thread) { return 1000 + 47 - thread; }
+static uint32_t opposite_of_even(uint32_t thread) { return thread >= 32 && thread % 2 ? 0 : 1000 + 47 - thread; }
+static uint32_t first_reads(uint32_t thread) { return thread < 32 ? 1000 + 47 - thread : 0; }
+static uint32_t votes_of_all(uint32_t thread) { (void)thread; return 24; }
+#define OPPOSITE "mov.u32 %r12, 47; sub.u32 %r12, %r12, %r1; shl.b32 %r12, %r12, 2; mov.u32 %r13, s; add.u32 %r12, %r12, %r13; ld.shared.u32 %r0, [%r12];\n"
+
 int main(void) {
+    /* 48 threads in two warps: each half of each warp from a branch of its own, twice. */
+    barriers(__LINE__, "@%p1 bra EVEN;\nbarrier.sync 1, 64;\nbra BOTH;\nEVEN: barrier.sync 1, 64;\nBOTH: " OPPOSITE "@%p1 bra EVEN2;\nbarrier.sync 1, 64;\nbra DONE;\nEVEN2: barrier.sync 1, 64;\nDONE:", 48, opposite);
+    /* The second warp's odd threads leave instead, before or after the others come. */
+    barriers(__LINE__, "@%p2 bra STAY;\n@!%p1 exit;\nSTAY: barrier.sync 1, 64;\n" OPPOSITE, 48, opposite_of_even);
+    barriers(__LINE__, "@%p2 bra STAY;\n@%p1 bra STAY;\nnanosleep.u32 100; exit;\nSTAY: barrier.sync 1, 64;\n" OPPOSITE, 48, opposite_of_even);
+    /* The second warp arrives in parts and does not wait; then once more as a whole. */
+    barriers(__LINE__, "@%p2 bra WAIT;\n@%p1 bra EVEN;\nbarrier.arrive 2, 64;\nbra DONE;\nEVEN: barrier.arrive 2, 64;\nbra DONE;\nWAIT: barrier.sync 2, 64;\n" OPPOSITE "DONE:", 48, first_reads);
+    /* Votes are those of threads that are there. */
+    barriers(__LINE__, "@%p1 bra EVEN;\nbarrier.red.popc.u32 %r0, 3, 64, %p1;\nbra DONE;\nEVEN: barrier.red.popc.u32 %r0, 3, 64, %p1;\nDONE:", 48, votes_of_all);
     static const char branches[] = "and.b32 %r2, %r1, 1; setp.eq.u32 %p1, %r2, 0; rem.u32 %r3, %r1, 3; setp.eq.u32 %p2, %r3, 0; add.u32 %r4, %r1, 100;\n@%p1 bra EVEN;\n";
     char body[2048];
     /* The same kind in two branches: a compiler may copy what follows both into each. */
