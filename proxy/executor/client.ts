@@ -57,7 +57,7 @@ export class Client implements MemoryClient {
   /** Modules, libraries, images. */
   readonly code = new ClientCode();
 
-  readonly graphs = new ClientGraphs();
+  readonly graphs: ClientGraphs;
   readonly textures = new ClientTextures();
   /** Texture references that the client has made itself. */
   readonly references = new Set<Reference>();
@@ -85,6 +85,7 @@ export class Client implements MemoryClient {
 
   /** `pid`, `program`: as its hello said, for people. `owner`: number of this client in the handle table. `fd`: the connection, this object's to close. */
   constructor(private readonly executor: Executor, readonly owner: number, readonly id: number, public fd: number, readonly region: ClientRegion, readonly pid: number, readonly program: string) {
+    this.graphs = new ClientGraphs(executor.graphs);
     this.words = region.words;
     this.reader = new RingReader(region.words, region.shape);
     this.slots = wordAt(region.shape.slots);

@@ -15,6 +15,7 @@ import type { MemoryCore, ZoneMemory } from './memory/types.ts';
 import { type Asserted, Output, type Printed } from './printed.ts';
 import { PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
+import { ZoneGraphs } from './graphs/handlers.ts';
 import { Utilization } from './utilization.ts';
 import { Work, type WorkHost } from './work.ts';
 import { RECORD_MAX } from '../../idm/ring.ts';
@@ -63,6 +64,7 @@ export class Executor implements WorkHost, MemoryCore {
   /** Events that clients may open by a handle: cuIpcOpenEventHandle. */
   readonly sharedEvents = new Map<string, SharedEvent>();
   readonly utilization = new Utilization(this);
+  readonly graphs = new ZoneGraphs();
 
   /** For out-parameters: 4 KiB at a fixed address. */
   readonly scratchBytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES).fill(0);

@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, GpuFree, GraphLaunch, GraphMake, GraphNodes, GraphSet, Message, SyncScope } from '../../proxy/generated/messages.ts'
+import { FLAG_ACCEPT } from '../../idm/ring.ts'
 import { TestClient, type Wide, wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
@@ -44,6 +45,28 @@ async function make(client: TestClient, nodes: number[][], o: { count?: number; 
 }
 const launch = (client: TestClient, graph: Wide): void => client.post(Message.GRAPH_LAUNCH, words({ [GraphLaunch.graph]: graph, [GraphLaunch.stream]: 0 }))
 const synchronise = (client: TestClient): Promise<number> => client.call(Message.GPU_SYNC, [SyncScope.context, 0, ...client.primary])
+
+test('what the clients of a zone have sent and not made into graphs is bounded for all of them together', async () => {
+  const piece = new Uint8Array(12 << 10)
+  const fill = async (client: TestClient): Promise<number> => {
+    for (let sent = 0; ; sent += piece.length) {
+      const status = await client.call(Message.GRAPH_NODES, words({ [GraphNodes.build]: 1, [GraphNodes.words]: piece.length >> 2 }), { tail: piece, flags: FLAG_ACCEPT })
+      if (status === CUresult.OUT_OF_MEMORY) return sent >> 20
+      assert.is(status, 0)
+    }
+  }
+  const clients: TestClient[] = []
+  for (let i = 0; i < 5; i++) clients.push(await fresh())
+  const filled: number[] = []
+  for (const client of clients) filled.push(await fill(client))
+  assert.equal(filled, [31, 31, 31, 31, 0])
+  const gone = executor.gone.length
+  clients[0].close()
+  await executor.until(() => executor.gone.length > gone)
+  assert.is(await fill(clients[4]), 31)
+  for (const client of clients.slice(1)) client.close()
+  await executor.until(() => executor.present === 0)
+})
 
 test('an honest graph runs, is changed, and is over', async () => {
   const client = await fresh()

@@ -16,10 +16,18 @@ import type { Invocation } from '../invocation.ts';
 import { buildGraph, destroyGraph, type Graph, setNode } from './build.ts';
 import { allowed, type Node, parseNode } from './nodes.ts';
 
-/** Words of nodes that a client may have sent and not made into graphs. */
+/** Words of nodes that a client, and all clients of the zone, may have sent and not made into graphs. */
 const PENDING_MAX = 8 << 20;
-/** Nodes of all graphs of one client. */
+const ZONE_PENDING_MAX = 4 * PENDING_MAX;
+/** Nodes of all graphs of one client, and of the zone: each takes this process 2 KiB, which no quota counts. */
 const NODES_MAX = 1 << 18;
+const ZONE_NODES_MAX = 4 * NODES_MAX;
+
+/** What all clients of the zone have. */
+export class ZoneGraphs {
+  nodes = 0;
+  pendingWords = 0;
+}
 
 /** A client's graphs. */
 export class ClientGraphs {
@@ -29,13 +37,28 @@ export class ClientGraphs {
   readonly graphs = new Set<Graph>();
   nodes = 0;
 
+  constructor(private readonly zone: ZoneGraphs) {}
+
+  /** Whether so many nodes, or words of nodes, may come. */
+  hasRoom(nodes: number, words: number): boolean {
+    return nodes <= Math.min(NODES_MAX - this.nodes, ZONE_NODES_MAX - this.zone.nodes)
+      && words <= Math.min(PENDING_MAX - this.pendingWords, ZONE_PENDING_MAX - this.zone.pendingWords);
+  }
+
+  count(nodes: number, words: number): void {
+    this.nodes += nodes;
+    this.zone.nodes += nodes;
+    this.pendingWords += words;
+    this.zone.pendingWords += words;
+  }
+
   /** The nodes of a number, in one piece; null: none, or too many were sent. */
   take(build: number): Int32Array | null {
     const pieces = this.pending.get(build);
     if (pieces === undefined) return null;
     this.pending.delete(build);
     const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    this.pendingWords -= total;
+    this.count(0, -total);
     const all = new Int32Array(total);
     let at = 0;
     for (const piece of pieces) {
@@ -50,6 +73,7 @@ export class ClientGraphs {
     for (const graph of this.graphs) destroyGraph(driver, graph);
     this.graphs.clear();
     this.pending.clear();
+    this.count(-this.nodes, -this.pendingWords);
   }
 }
 
@@ -67,13 +91,13 @@ function nodes(v: Invocation): number {
   const { graphs } = v.client;
   const words = readWords(v, NODES_WORDS, v.u32(GraphNodes.words));
   if (words === null) return CUresult.INVALID_VALUE;
-  if (graphs.pendingWords + words.length > PENDING_MAX) return CUresult.OUT_OF_MEMORY;
+  if (!graphs.hasRoom(0, words.length)) return CUresult.OUT_OF_MEMORY;
   const build = v.u64(GraphNodes.build);
   const pieces = graphs.pending.get(build);
   if (pieces !== undefined) pieces.push(words);
   else if (graphs.pending.size < 256) graphs.pending.set(build, [words]);
   else return CUresult.OUT_OF_MEMORY;
-  graphs.pendingWords += words.length;
+  graphs.count(0, words.length);
   return CUresult.SUCCESS;
 }
 
@@ -86,7 +110,7 @@ function make(v: Invocation): number {
   if (row < 0) return v.invalid(HandleType.context);
   const context = v.handles.object[row] as Context;
   if (context.active === 0) return CUresult.CONTEXT_IS_DESTROYED;
-  if (words === null || count > NODES_MAX - graphs.nodes) return CUresult.OUT_OF_MEMORY;
+  if (words === null || !graphs.hasRoom(count, 0)) return CUresult.OUT_OF_MEMORY;
   if (!v.room(HandleType.graphExec)) return v.refuse();
   const list: Node[] = [];
   for (let at = 0; at < words.length; at += words[at + 1]) {
@@ -104,7 +128,7 @@ function make(v: Invocation): number {
     return v.refuse();
   }
   graphs.graphs.add(graph);
-  graphs.nodes += count;
+  graphs.count(count, 0);
   v.replyRow(GraphMakeReply.graph, graph.row);
   return CUresult.SUCCESS;
 }
@@ -161,7 +185,7 @@ function end(v: Invocation): number {
 
 function forgetGraph(client: Client, graph: Graph): void {
   client.graphs.graphs.delete(graph);
-  client.graphs.nodes -= graph.nodes.length;
+  client.graphs.count(-graph.nodes.length, 0);
 }
 
 export function registerGraphs(table: HandlerTable): void {
