@@ -36,9 +36,10 @@ enum graph_kind { GRAPH_KIND_GRAPH, GRAPH_KIND_NODE, GRAPH_KIND_EXEC, GRAPH_KIND
 /* A handle for an object; 0: out of memory, or 16 million of them live. */
 uint64_t graph_handle_new(enum graph_kind kind, void *object);
 void *graph_handle_find(enum graph_kind kind, uint64_t handle);
+void *graph_find(enum graph_kind kind, uint64_t handle); /* the same, and a graph's nodes are all there */
 void graph_handle_free(enum graph_kind kind, uint64_t handle);
 
-#define GRAPH_FIND(kind, handle) graph_handle_find(kind, (uint64_t)(uintptr_t)(handle))
+#define GRAPH_FIND(kind, handle) graph_find(kind, (uint64_t)(uintptr_t)(handle))
 
 /* ---- nodes' parameters (params.c) ----------------------------------------------------------------------------------- */
 
@@ -149,6 +150,7 @@ struct graph {
   uint64_t handle;
   struct graph_node **nodes;
   uint32_t count, room;
+  uint32_t gone;            /* of the count: places of nodes that were destroyed, NULL until the graph is looked up next (graph_find) */
   uint64_t origin;          /* the graph that it is a copy of */
   struct graph_node *owner; /* whose child or body it is */
   bool body;

@@ -32,7 +32,7 @@ static void edges_remove(struct graph_edges *edges, uint32_t index) {
 }
 
 static bool edges_find(const struct graph_edges *edges, const struct graph_node *node, uint32_t *index) {
-  for (uint32_t i = 0; i < edges->count; i++) {
+  for (uint32_t i = edges->count; i-- > 0;) { /* what is taken away was often added last */
     if (edges->at[i].node != node) continue;
     *index = i;
     return true;
@@ -182,13 +182,39 @@ static CUresult put(struct graph *graph, const struct graph_params *params, stru
   return CUDA_SUCCESS;
 }
 
+/* Closes the gaps that destroyed nodes have left: once for many of them. */
+static void settle(struct graph *graph) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < graph->count; i++) {
+    if (!graph->nodes[i]) continue;
+    graph->nodes[i]->index = count;
+    graph->nodes[count++] = graph->nodes[i];
+  }
+  graph->count = count;
+  graph->gone = 0;
+}
+
+void *graph_find(enum graph_kind kind, uint64_t handle) {
+  void *const object = graph_handle_find(kind, handle);
+  if (object && kind == GRAPH_KIND_GRAPH && ((struct graph *)object)->gone) settle(object);
+  return object;
+}
+
 static void take_out(struct graph_node *node) {
   struct graph *const graph = node->graph;
-  while (node->in.count) edge_remove(node->in.at[node->in.count - 1].node, node);
-  while (node->out.count) edge_remove(node, node->out.at[node->out.count - 1].node);
-  memmove(&graph->nodes[node->index], &graph->nodes[node->index + 1], (graph->count - node->index - 1) * sizeof *graph->nodes);
-  graph->count--;
-  for (uint32_t i = node->index; i < graph->count; i++) graph->nodes[i]->index = i;
+  uint32_t index = 0;
+  for (; node->in.count; node->in.count--) {
+    struct graph_edges *const from = &node->in.at[node->in.count - 1].node->out;
+    if (edges_find(from, node, &index)) edges_remove(from, index);
+  }
+  for (; node->out.count; node->out.count--) {
+    struct graph_edges *const to = &node->out.at[node->out.count - 1].node->in;
+    if (edges_find(to, node, &index)) edges_remove(to, index);
+  }
+  graph->nodes[node->index] = NULL;
+  graph->gone++;
+  /* A child or body is reached through its owner, without a look-up. */
+  if (graph->owner) settle(graph);
 }
 
 /* Bodies may only have what runs on the device. */
@@ -322,6 +348,7 @@ CUresult graph_add(struct graph *graph, struct graph_node *const *from, const CU
       made->params.child = NULL;
     }
     take_out(made);
+    settle(graph);
     node_free(made);
     return result;
   }
@@ -507,7 +534,9 @@ CUresult GRAPH_CALL(cuGraphNodeFindInClone)(CUgraphNode *phNode, CUgraphNode hOr
 static CUresult destroy_node(CUgraphNode handle) {
   struct graph_node *const node = GRAPH_FIND(GRAPH_KIND_NODE, handle);
   if (!node) return CUDA_ERROR_INVALID_VALUE;
-  if (node->graph->has_memory || node->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL || is_capturing(node->graph)) return CUDA_ERROR_NOT_SUPPORTED;
+  /* What other nodes of the graph have inside does not matter, and looking through them all for each would take long. */
+  const bool captured = node->graph->capturing || (node->params.type == CU_GRAPH_NODE_TYPE_GRAPH && is_capturing(node->params.child));
+  if (node->graph->has_memory || node->params.type == CU_GRAPH_NODE_TYPE_CONDITIONAL || captured) return CUDA_ERROR_NOT_SUPPORTED;
   take_out(node);
   node_free(node);
   return CUDA_SUCCESS;

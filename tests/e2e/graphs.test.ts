@@ -15,6 +15,7 @@ let daemon: Daemon
 test.before(async () => {
   daemon = await Daemon.start()
   daemon.zone('a', '1Gi')
+  daemon.zone('b', '1Gi')
 })
 test.after(() => daemon.remove())
 
@@ -27,5 +28,16 @@ for (const [name, args] of Object.entries(parts))
       const { memory, handles, allocations, staging } = daemon.usage('a')
       assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
     })
+
+for (const [shape, nodes] of [['wide', 100_000], ['chain', 100_000], ['refused', 300_000]] as const)
+  test(`a ${shape} graph of ${nodes} nodes: inside a zone, beside another`, async () => {
+    const result = daemon.in('a', program('large_graph'), [shape, String(nodes)])
+    assert.is(result.status, 0, result.stdout + result.stderr)
+    const other = daemon.in('b', program('graphs'), ['launches'])
+    assert.is(other.status, 0, other.stdout + other.stderr)
+    await until('the zones to be empty', () => daemon.usage('a').clients + daemon.usage('b').clients === 0)
+    const { memory, handles, allocations, staging } = daemon.usage('a')
+    assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
+  })
 
 test.run()

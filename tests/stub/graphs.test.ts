@@ -23,4 +23,12 @@ for (const sanitizer of sanitizers)
       }
     })
 
+for (const sanitizer of ['none', 'address'] as const)
+  for (const [shape, nodes] of [['wide', 100_000], ['chain', 100_000]] as const)
+    test(`a ${shape} graph of very many nodes${sanitizer === 'none' ? '' : ` (-fsanitize=${sanitizer})`}`, () => {
+      const result = stubProgram('tests/programs/large_graph.c', sanitizer)([shape, String(sanitizer === 'none' ? nodes : nodes / 10)])
+      assert.is(result.stderr, '')
+      assert.is(result.status, 0)
+    })
+
 test.run()
