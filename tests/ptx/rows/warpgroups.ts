@@ -64,23 +64,34 @@ function place(l: Layout, bits: number, line: number, k: number): number {
 const descriptor = (l: Layout, base: number): bigint =>
   (BigInt(l.swizzle) << 62n) | (BigInt(l.stride >> 4) << 32n) | (BigInt(l.leading >> 4) << 16n) | BigInt((base + l.from) >> 4)
 
-/** Bits of an element, and what they mean. */
-function element(random: Random, type: string): [bigint, number] {
-  const bits = elementBits(type)
-  let x = random.bits(bits)
-  const exponent = (from: number, count: number, at: bigint, width: number): bigint => (x & ~(mask(width) << at)) | (BigInt(from + random.below(count)) << at)
-  if (type === 'f16') x = exponent(11, 8, 10n, 5)
-  else if (type === 'bf16') x = exponent(123, 8, 7n, 8)
-  else if (type === 'tf32') x = exponent(123, 8, 23n, 8)
-  else if (type === 'e5m2') x = exponent(8, 14, 2n, 5)
-  else if (type === 'e4m3' && (x & 0x7fn) === 0x7fn) x = 0n
-  const value = elementValue(type, x)
-  return [x, isInteger(type) ? Number(value.neg ? -value.m : value.m) : toDouble(value)]
+/** What the bits of a small type mean, by their number. */
+const values = new Map<string, Float64Array>()
+function valueOf(type: string, x: number): number {
+  if (type === 'tf32') return new Float32Array(new Uint32Array([x & 0xffffe000]).buffer)[0] ?? 0
+  let table = values.get(type)
+  if (!table) values.set(type, (table = new Float64Array(1 << elementBits(type)).fill(NaN)))
+  if (Number.isNaN(table[x] ?? 0)) {
+    const value = elementValue(type, BigInt(x))
+    table[x] = isInteger(type) ? Number(value.neg ? -value.m : value.m) : toDouble(value)
+  }
+  return table[x] ?? 0
 }
 
-function put(bytes: Uint8Array, at: number, bits: number, bit: number, value: bigint): void {
-  if (bits < 8) bytes[at] = (bytes[at] ?? 0) | (Number(value) << bit)
-  else for (let k = 0; k < bits / 8; k++) bytes[at + k] = Number((value >> BigInt(8 * k)) & 255n)
+/** Bits of an element, and what they mean. */
+function element(random: Random, type: string): [number, number] {
+  let x = random.word() >>> (32 - elementBits(type))
+  const exponent = (from: number, count: number, at: number, width: number): number => ((x & ~(((1 << width) - 1) << at)) | ((from + random.below(count)) << at)) >>> 0
+  if (type === 'f16') x = exponent(11, 8, 10, 5)
+  else if (type === 'bf16') x = exponent(123, 8, 7, 8)
+  else if (type === 'tf32') x = exponent(123, 8, 23, 8)
+  else if (type === 'e5m2') x = exponent(8, 14, 2, 5)
+  else if (type === 'e4m3' && (x & 0x7f) === 0x7f) x = 0
+  return [x, valueOf(type, x)]
+}
+
+function put(bytes: Uint8Array, at: number, bits: number, bit: number, value: number): void {
+  if (bits < 8) bytes[at] = (bytes[at] ?? 0) | (value << bit)
+  else for (let k = 0; k < bits / 8; k++) bytes[at + k] = value >>> (8 * k)
 }
 
 /** A number's bits as a half, which it may be between two of. */
