@@ -114,6 +114,10 @@ unsigned char *memory_object(struct warp *w, const struct insn *in, enum space s
 #define LOAD_ONE(T, p) __atomic_load_n((const T *)(p), __ATOMIC_RELAXED)
 #define STORE_ONE(T, p, v) __atomic_store_n((T *)(p), (v), __ATOMIC_RELAXED)
 
+enum { VECTOR_MAX = 8 };
+
+/* Lanes side by side that read one address get one value, whatever others write meanwhile: a warp's load is one transaction on hardware, and
+ * compilers rely on it (GCC's uniform SIMT has every lane do what one would). */
 #define LOAD(name, SPACE_CLASS, M, R)                                                                               \
     static const struct insn *load_##name##_##M##_##R(struct warp *w, const struct insn *in) {                       \
         const void *base = in->a >= 0 ? row(w, in->a) : NULL;                                                          \
@@ -123,22 +127,28 @@ unsigned char *memory_object(struct warp *w, const struct insn *in, enum space s
         if (in->flags & FLAG_ATOMIC) memory_fence();                                          \
         if (vec == 1) {                                                                                                \
             R *d = in->d >= 0 ? out(w, in->d) : NULL;                                                                  \
+            const unsigned char *read = NULL;                                                                          \
+            M v = 0;                                                                                                   \
             EACH_LANE(w, i) {                                                                                          \
                 unsigned char *p = resolve(w, in, SPACE_CLASS, i, BASE(i), sizeof(M), sizeof(M), false);               \
                 if (!p) return NULL;                                                                                   \
-                M v = LOAD_ONE(M, p);                                                                                  \
+                if (p != read) v = LOAD_ONE(M, p);                                                                     \
+                read = p;                                                                                              \
                 R x = (R)v;                                                                                            \
                 if (sign) x = (R)extend_##M(v) & narrow;                                                                   \
                 if (d) d[i] = x;                                                                                       \
             }                                                                                                          \
         } else {                                                                                                       \
+            const unsigned char *read = NULL;                                                                          \
+            M v[VECTOR_MAX] = {0};                                                                                     \
             EACH_LANE(w, i) {                                                                                          \
                 unsigned char *p = resolve(w, in, SPACE_CLASS, i, BASE(i), size, size, false);                         \
                 if (!p) return NULL;                                                                                   \
                 for (uint32_t k = 0; k < vec; k++) {                                                                   \
-                    M v = LOAD_ONE(M, p + k * sizeof(M));                                                              \
-                    if (in->list[k] >= 0) ((R *)out(w, in->list[k]))[i] = sign ? (R)extend_##M(v) & narrow : (R)v;     \
+                    if (p != read) v[k] = LOAD_ONE(M, p + k * sizeof(M));                                              \
+                    if (in->list[k] >= 0) ((R *)out(w, in->list[k]))[i] = sign ? (R)extend_##M(v[k]) & narrow : (R)v[k]; \
                 }                                                                                                      \
+                read = p;                                                                                              \
             }                                                                                                          \
         }                                                                                                              \
         if (in->flags & FLAG_ATOMIC) memory_fence();                                          \

@@ -87,12 +87,15 @@ __attribute__((always_inline)) static inline int shape(const u32 *at, u32 size) 
         const unsigned char *const from = whole(w, in, CLASS, sizeof(M), at);                          \
         if (!from) return in->inner(w, in);                                                            \
         R *d = out(w, in->d);                                                                          \
+        M one = 0;                                                                                     \
+        u64 held = ~UINT64_C(0); /* where `one` was read: all lanes of an address get one value, as memory.c says */ \
         for (int g = 0; g < LANES; g += GROUP) {                                                       \
             const unsigned char *const p = from + at[g];                                               \
-            M values[GROUP], one;                                                                      \
+            M values[GROUP];                                                                           \
             switch (shape(at + g, sizeof(M))) {                                                        \
                 case SAME:                                                                             \
-                    memcpy(&one, p, sizeof one);                                                       \
+                    if (held != at[g]) memcpy(&one, p, sizeof one);                                    \
+                    held = at[g];                                                                      \
                     for (int k = 0; k < GROUP; k++) d[g + k] = (R)one;                                 \
                     break;                                                                             \
                 case ADJACENT:                                                                         \

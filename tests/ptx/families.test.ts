@@ -8,7 +8,7 @@ import { engineProgram } from './ptx.ts'
 
 const folder = scratchFolder('ptx-families')
 
-for (const name of ['video', 'matrix', 'async', 'small', 'lanes', 'dialects', 'clusters', 'stochastic', 'calls', 'sparse', 'tensors', 'wgmma', 'whole'])
+for (const name of ['video', 'matrix', 'async', 'small', 'lanes', 'dialects', 'clusters', 'stochastic', 'calls', 'sparse', 'tensors', 'wgmma', 'whole', 'uniform'])
   for (const sanitizer of ['none', 'address'] as const)
     test(`${name} (sanitizer: ${sanitizer})`, () => {
       const result = run(engineProgram(name, join(folder, `${name}-${sanitizer}`), sanitizer), [], {}, 300_000)
