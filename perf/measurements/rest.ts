@@ -22,6 +22,8 @@ async function prepare(): Promise<Scene> {
     const visitor = new BusyClient(daemon.environment('empty'))
     await visitor.ready
     await visitor.stop()
+    // Else the one that ends could be taken for the one that replaces it.
+    await daemon.warm(waiting)
     for (const end = Date.now() + GONE_WITHIN_MS; daemon.executors.length > waiting + 1 && Date.now() < end; await sleep(50));
     await sleep(1000)
     const executor = (await daemon.api.zone('silent')).executor?.pid
