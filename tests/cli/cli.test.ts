@@ -10,7 +10,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { layout } from '../../proxy/supervisor/layout.ts';
 import type { Status, ZoneView } from '../../proxy/supervisor/supervisor.ts';
-import { Client, fakeExecutor, GiB, isAlive, MiB, until } from '../supervisor/bench.ts';
+import { isAlive } from '../support/processes.ts';
+import { Client, fakeExecutor, GiB, MiB, until } from '../supervisor/bench.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rf-cli-'));
 const temporary = join(folder, 'tmp');

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { CuStreamWaitValue32_v2, GpuAlloc, GpuFree, Message } from '../../proxy/generated/messages.ts'
 import { RawSocket, TestClient, words } from '../support/client.ts'
 import { cli, Daemon, sharedObjects, sleep, until } from '../support/daemon.ts'
+import { isAlive } from '../support/processes.ts'
 
 const MiB = 1 << 20
 /** A client that is turned away in the thick of it (more sockets wait for a busy executor than the daemon will hold) tries again, as
@@ -89,15 +90,7 @@ test('a daemon that is killed takes its executors along; clients know at once; t
   const executors = daemon.processes().slice(1)
   assert.ok(executors.length > 0)
   daemon.child.kill('SIGKILL')
-  const alive = (pid: number): boolean => {
-    try {
-      process.kill(pid, 0)
-      return true
-    } catch {
-      return false
-    }
-  }
-  await until('the executors to end', () => !executors.some(alive), 3000)
+  await until('the executors to end', () => !executors.some(isAlive), 3000)
   await until('the client to be hung up', () => client.socket.tryReceive(1)?.data.length === 0, 1000)
   client.close()
   const again = spawn(process.execPath, [cli, 'serve', '--run-dir', daemon.runDir, '--driver', 'stub', '--card-memory', '128Mi'], { stdio: 'ignore' })

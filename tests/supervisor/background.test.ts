@@ -1,9 +1,9 @@
 // A spare starts in the background, and is brought back before anybody waits for it.
-import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { spawn } from 'node:child_process'
 import { mayReturn, toBackground, toForeground } from '../../proxy/supervisor/background.ts'
+import { policies } from '../support/processes.ts'
 
 const limits = (nice: string): string => `Limit                     Soft Limit           Hard Limit           Units     \nMax nice priority         ${nice.padEnd(20)} ${nice.padEnd(20)} \nMax realtime priority     0                    0                    \n`
 const status = (capabilities: string): string => `Name:\tnode\nCapPrm:\t0000000000000000\nCapEff:\t${capabilities}\n`
@@ -16,18 +16,6 @@ test('the way back needs CAP_SYS_NICE or a nice limit of 0', () => {
   assert.ok(mayReturn(limits('0'), status('0000000000800000')))
   assert.not(mayReturn('', ''))
 })
-
-/** The scheduling policies of a process's threads: field 41 of `stat`, proc(5). */
-function policies(pid: number): Set<string> {
-  const found = new Set<string>()
-  for (const thread of readdirSync(`/proc/${pid}/task`))
-    try {
-      found.add(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[38] as string)
-    } catch {
-      // It ended meanwhile.
-    }
-  return found
-}
 
 test('every thread goes and comes back, those too that are made meanwhile', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => new Worker("setTimeout(() => 0, 30)", { eval: true }), 5); const { Worker } = require("node:worker_threads"); console.log("up")'], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -102,15 +102,6 @@ export async function failure(promise: Promise<unknown>): Promise<{ code?: strin
   throw new Error('it succeeded');
 }
 
-export const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 export const pidOf = (zone: ZoneView): number => {
   if (zone.executor === null) throw new Error(`zone ${zone.name} has no executor`);
   return zone.executor.pid;

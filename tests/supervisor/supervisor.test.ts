@@ -7,7 +7,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { controlSocket, stateFile } from '../../proxy/supervisor/paths.ts';
 import type { Supervisor } from '../../proxy/supervisor/supervisor.ts';
-import { Bench, Client, failure, GiB, isAlive, MiB, pidOf, request, until } from './bench.ts';
+import { isAlive } from '../support/processes.ts';
+import { Bench, Client, failure, GiB, MiB, pidOf, request, until } from './bench.ts';
 
 interface Context {
   bench: Bench;

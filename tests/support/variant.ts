@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, root, type Sanitizer } from './cc.ts'
+import { isAlive } from './processes.ts'
 
 const names: Record<Sanitizer, string> = { none: 'release', address: 'asan', thread: 'tsan' }
 const folders: Record<Sanitizer, string> = { none: '', address: 'asan', thread: 'tsan' }
@@ -11,14 +12,6 @@ const folders: Record<Sanitizer, string> = { none: '', address: 'asan', thread: 
 /** Runs `work` while no other process builds: building the same twice at once takes twice as long. */
 function exclusively(work: () => void): void {
   const lock = join(makeFolder(join(root, 'build/tests')), 'building')
-  const isAlive = (pid: number): boolean => {
-    try {
-      process.kill(pid, 0)
-      return true
-    } catch {
-      return false
-    }
-  }
   for (;;) {
     try {
       writeFileSync(lock, String(process.pid), { flag: 'wx' })

@@ -1,0 +1,24 @@
+// Processes, as tests see them from outside.
+import { readFileSync, readdirSync } from 'node:fs'
+
+/** Whether there is such a process, a zombie included. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The scheduling policies of a process's threads: field 41 of `stat`, proc(5). */
+export function policies(pid: number): Set<string> {
+  const found = new Set<string>()
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    try {
+      found.add(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[38] as string)
+    } catch {
+      // It ended meanwhile.
+    }
+  return found
+}
