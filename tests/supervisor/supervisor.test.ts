@@ -7,7 +7,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { controlSocket, stateFile } from '../../proxy/supervisor/paths.ts';
 import type { Supervisor } from '../../proxy/supervisor/supervisor.ts';
-import { isAlive } from '../support/processes.ts';
+import { mayReturn } from '../../proxy/supervisor/background.ts';
+import { isAlive, policies } from '../support/processes.ts';
 import { Bench, Client, failure, GiB, MiB, pidOf, request, until } from './bench.ts';
 
 interface Context {
@@ -302,6 +303,21 @@ test('the pool is refilled after a lease and after a spare has died', async (con
   const client = new Client(zone.socket);
   await client.ask('who');
   await until('two wait again', () => supervisor.status().pool.ready === 2);
+  client.end();
+});
+
+test('a spare that never says it has rehearsed leaves the background all the same', async (context) => {
+  const children = () => readdirSync('/proc/self/task').flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number));
+  const before = new Set(children());
+  const supervisor = await start(context);
+  const zone = await supervisor.createZone(request('a', MiB));
+  const client = new Client(zone.socket);
+  const own = Number((await client.ask('who')).split(' ')[1]);
+  const spare = () => children().find((pid) => pid !== own && !before.has(pid));
+  await until('there is a spare', () => spare() !== undefined);
+  const pid = spare()!;
+  if (mayReturn(readFileSync('/proc/self/limits', 'latin1'), readFileSync('/proc/self/status', 'latin1'))) assert.ok(policies(pid).has('5'), 'it begins in the background');
+  await until('it is as any other process', () => [...policies(pid)].join() === '0');
   client.end();
 });
 
