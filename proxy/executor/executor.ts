@@ -153,6 +153,11 @@ export class Executor implements WorkHost, MemoryCore {
     return Number(this.scratchBytes.readBigUInt64LE(0));
   }
 
+  setLimits(limits: ZoneLimits): void {
+    this.limits = limits;
+    this.memory.setLimits(limits);
+  }
+
   // ---- the zone's memory asks ----
 
   poll(check: () => boolean): void {

@@ -172,8 +172,7 @@ class Process {
       executor.release();
       return null;
     }
-    executor.limits = limits;
-    executor.memory.setLimits(limits);
+    executor.setLimits(limits);
     return executor;
   }
 

@@ -137,8 +137,7 @@ export class Zone {
   }
 
   setLimits(limits: ZoneLimits): void {
-    this.executor.limits = limits;
-    this.executor.memory.setLimits(limits);
+    this.executor.setLimits(limits);
     this.executor.usageChanged();
   }
 
