@@ -23,8 +23,8 @@ export const context = [
   row('cuCtxSetCurrent', 4000, 'CUcontext ctx', local()),
   row('cuCtxGetCurrent', 4000, 'CUcontext *pctx', local()),
   row('cuCtxGetDevice', 2000, 'CUdevice *device', local()),
-  // Programs that try every name with _v2 first (numba to 0.56, other ctypes bindings) would find these two in the ELF table and call
-  // them with one argument too few: the second is new in CUDA 13. Those that were built for CUDA 13 ask cuGetProcAddress.
+  // This and cuCtxSynchronize_v2 have an argument more since CUDA 13, and programs that try every name with _v2 first (numba to 0.56, other
+  // ctypes bindings) find them in the ELF table and call them without it.
   row('cuCtxGetDevice_v2', 13000, 'CUdevice *device, CUcontext ctx', local(), probed),
   row('cuCtxGetFlags', 7000, 'unsigned int *flags', local()),
   row('cuCtxSetFlags', 12010, 'unsigned int flags', local()),

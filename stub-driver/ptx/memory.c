@@ -114,7 +114,7 @@ unsigned char *memory_object(struct warp *w, const struct insn *in, enum space s
 #define LOAD_ONE(T, p) __atomic_load_n((const T *)(p), __ATOMIC_RELAXED)
 #define STORE_ONE(T, p, v) __atomic_store_n((T *)(p), (v), __ATOMIC_RELAXED)
 
-enum { VECTOR_MAX = 8 };
+enum { VECTOR_MAX = 8 }; /* .v8 */
 
 /* Lanes side by side that read one address get one value, whatever others write meanwhile: a warp's load is one transaction on hardware, and
  * compilers rely on it (GCC's uniform SIMT has every lane do what one would). */
