@@ -15,10 +15,17 @@ const Bounds = z.record(
 
 const BUSY_PERCENT = 20
 
-/** Sentences, one for each bound that is broken. `only`: the measurements that ran. */
-export function gate(report: Report, only: Set<string>): string[] {
+export interface Broken {
+  measurement: string
+  /** The bound's key in bounds.json. */
+  key: string
+  sentence: string
+}
+
+/** The bounds that `report` breaks. `only`: the measurements that ran. */
+export function gate(report: Report, only: Set<string>): Broken[] {
   const bounds = Bounds.parse(JSON.parse(readFileSync(join(root, 'perf/bounds.json'), 'utf8')))
-  const broken: string[] = []
+  const broken: Broken[] = []
   for (const [key, bound] of Object.entries(bounds)) {
     const [figure, other] = key.split(' ') as [string, Other | 'itself']
     const [name, metric] = figure.split('.')
@@ -31,9 +38,10 @@ export function gate(report: Report, only: Set<string>): string[] {
     const result = of?.metrics.find((m) => m.metric.name === metric)
     const ratio = (other === 'itself' ? result?.sides.ringfence : result?.ratios[other])?.median
     const told = (value: number): string => (other === 'itself' ? value.toPrecision(3) : `${value.toPrecision(3)}×`)
-    if (ratio === undefined) broken.push(`${key}: bounded in perf/bounds.json, but not measured`)
-    else if (bound.atMost !== undefined && ratio > bound.atMost) broken.push(`${key}: ${told(ratio)} is over ${told(bound.atMost)} (${bound.because})`)
-    else if (bound.atLeast !== undefined && ratio < bound.atLeast) broken.push(`${key}: ${told(ratio)} is under ${told(bound.atLeast)} (${bound.because})`)
+    const tell = (sentence: string): unknown => broken.push({ measurement: name, key, sentence: `${key}: ${sentence}` })
+    if (ratio === undefined) tell(`bounded in perf/bounds.json, but not measured`)
+    else if (bound.atMost !== undefined && ratio > bound.atMost) tell(`${told(ratio)} is over ${told(bound.atMost)} (${bound.because})`)
+    else if (bound.atLeast !== undefined && ratio < bound.atLeast) tell(`${told(ratio)} is under ${told(bound.atLeast)} (${bound.because})`)
   }
   return broken
 }

@@ -14,6 +14,8 @@ import { type Report, resultOf } from './result.ts'
 import { runMeasurement } from './run.ts'
 import { startZone } from './sides.ts'
 
+const GATE_RUNS = 3
+
 interface Options {
   repetitions: number
   json?: string
@@ -33,23 +35,22 @@ const chosen = (names: string[]): Measurement[] => {
   return names.length === 0 ? MEASUREMENTS : MEASUREMENTS.filter(({ name }) => names.includes(name))
 }
 
-async function main(names: string[], options: Options): Promise<number> {
-  const measurements = chosen(names)
+/** Runs `measurements` with a zone of their own. A failed one says so in the report; so does a daemon that did not start. */
+async function measure(measurements: Measurement[], repetitions: number): Promise<Report> {
   const about = environment()
   const began = Date.now()
-  const report: Report = { environment: about, repetitions: options.repetitions, seconds: 0, loadAfter: [], results: [] }
+  const report: Report = { environment: about, repetitions, seconds: 0, loadAfter: [], results: [] }
   let zone: Daemon | null = null
-  let noZone: string | null = null
   try {
     zone = await startZone()
   } catch (error) {
     // The other sides can still be measured; that there is no Ringfence in the table is a failure all the same.
-    noZone = error instanceof Error ? error.message : String(error)
+    report.noZone = error instanceof Error ? error.message : String(error)
   }
   try {
     for (const measurement of measurements) {
       process.stderr.write(`${measurement.name} `)
-      report.results.push(resultOf(await runMeasurement(measurement, options.repetitions, zone)))
+      report.results.push(resultOf(await runMeasurement(measurement, repetitions, zone)))
     }
     process.stderr.write('\n')
   } finally {
@@ -57,21 +58,38 @@ async function main(names: string[], options: Options): Promise<number> {
   }
   report.seconds = (Date.now() - began) / 1000
   report.loadAfter = loadavg()
-  console.log(terminal(report))
-  if (noZone !== null) console.log(`failed: no zone to measure in: ${noZone}`)
+  return report
+}
 
-  const file = options.json ? resolve(options.json) : join(output, `perf-${about.date.replace(/[:.]/g, '-')}.json`)
+/** The sentences of the bounds that every one of GATE_RUNS runs breaks, `first` among them: company on the machine only makes figures worse. */
+async function broken(first: Report, repetitions: number): Promise<string[]> {
+  let left = gate(first, new Set(first.results.map(({ measurement }) => measurement.name)))
+  for (let run = 2; run <= GATE_RUNS && left.length > 0; run++) {
+    for (const { sentence } of left) console.log(`measured again, run ${run} of ${GATE_RUNS}: ${sentence}`)
+    const names = new Set(left.map(({ measurement }) => measurement))
+    const again = gate(await measure(MEASUREMENTS.filter(({ name }) => names.has(name)), repetitions), names)
+    left = again.filter(({ key }) => left.some((bound) => bound.key === key))
+  }
+  return left.map(({ sentence }) => sentence)
+}
+
+async function main(names: string[], options: Options): Promise<number> {
+  const report = await measure(chosen(names), options.repetitions)
+  console.log(terminal(report))
+  if (report.noZone !== undefined) console.log(`failed: no zone to measure in: ${report.noZone}`)
+
+  const file = options.json ? resolve(options.json) : join(output, `perf-${report.environment.date.replace(/[:.]/g, '-')}.json`)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`)
   console.log(`written: ${file}`)
   // Only here: it draws, with packages that a bundle leaves out.
   if (options.writeDocs) console.log(`written: ${await (await import('./document.ts')).writeDocument(report)}`)
 
-  let status = noZone !== null || report.results.some((result) => result.failures.length > 0) ? 1 : 0
+  let status = report.noZone !== undefined || report.results.some((result) => result.failures.length > 0) ? 1 : 0
   if (options.gate) {
-    const broken = gate(report, new Set(measurements.map(({ name }) => name)))
-    for (const sentence of broken) console.log(`gate: ${sentence}`)
-    if (broken.length > 0) status = 1
+    const sentences = await broken(report, options.repetitions)
+    for (const sentence of sentences) console.log(`gate: ${sentence}`)
+    if (sentences.length > 0) status = 1
     else console.log('gate: every ratio is within its bound')
   }
   return status

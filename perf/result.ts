@@ -25,6 +25,8 @@ export interface Report {
   repetitions: number
   seconds: number
   loadAfter: number[]
+  /** Why there was no Ringfence to measure. */
+  noZone?: string
   results: Result[]
 }
 
