@@ -13,12 +13,15 @@
  *   producers_waiting  both          both        futex: producers set 1 and sleep while it is 1; the consumer, when it has moved
  *                                                `head`, turns it to 0 and wakes all of them
  *
+ * `head` may lag behind what the consumer has taken, by at most an eighth of a ring of eight records' greatest size or more: in such a
+ * ring the largest record and its padding fit beside what is held back, so nobody sleeps for it while nothing is left to take.
+ *
  * A RECORD is claimed (tail moved by its size, then `length` = -size stored), filled, and committed (`length` turned from
  * -size to +size, release). It never wraps: where it would, the producer claims the rest of the ring too and commits that
  * as PADDING (call id 0). No record, padding included, is longer than RF_RECORD_MAX; padding may be as short as 8 bytes.
  * The consumer takes records in position order and stops at the first length <= 0.
  * A record's `length` word is 0 from the moment the consumer has taken it until it is claimed again: the consumer zeroes
- * what it takes before it moves `head`. Order across a client's threads is the order of their claims.
+ * what it takes before it moves `head` past it. Order across a client's threads is the order of their claims.
  *
  * ORDERING. commit: release; consumer's read of length: acquire; the consumer's zeroes before its store to head: release;
  * a producer's read of head: acquire. Sleeping is Dekker's pattern on both sides, so each side has a full barrier between

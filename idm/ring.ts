@@ -26,6 +26,9 @@ export const wordAt = (objectOffset: number): number => (objectOffset - PACKAGE_
 
 const MAX_UNITS = RECORD_MAX >> 3
 
+/** The head that producers see lags by an eighth of the ring at most. */
+const LAG_SHIFT = 3
+
 /** The consumer. Views are over shm-typed-array's buffer (`words`: all of it as Int32Array). */
 export class RingReader {
   /** The private copy that take() fills; records lie in it back to back. */
@@ -35,6 +38,8 @@ export class RingReader {
   batchPosition = 0
   /** Position of the next record to take; private to us: the shared word is only ever written. */
   head = 0
+  /** The last take() has moved the shared head, which producers may sleep for: producersSleep() is to be asked. */
+  freed = false
 
   private readonly data: number // word index of the ring's first word
   private readonly mask: number // over units
@@ -44,6 +49,9 @@ export class RingReader {
   private readonly asleepWord = wordAt(Region.asleep)
   private readonly waitingWord = wordAt(Region.producersWaiting)
   private readonly unblockMs: number
+  /** What the shared head says, and how many units it may lag behind: see ring.h. */
+  private told = 0
+  private readonly lag: number
   // unblock(): the hole last seen at the head, and since when
   private stuckAt = -1
   private stuckUnits = 0
@@ -55,6 +63,8 @@ export class RingReader {
     this.units = geometry.ringUnits
     this.mask = geometry.ringUnits - 1
     this.unblockMs = options.unblockMs ?? UNBLOCK_MS
+    const lag = geometry.ringUnits >> LAG_SHIFT
+    this.lag = lag >= MAX_UNITS ? lag : 0
   }
 
   /** Whether a committed record waits. */
@@ -70,7 +80,7 @@ export class RingReader {
   /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none), at
    *  most `maxBytes` (from RECORD_MAX to BATCH_BYTES; what lies outside is moved there). Throws RingViolation.
    *  One call does one pass, so a client that writes as fast as we read cannot hold us here.
-   *  Call producersSleep() afterwards when it returned more than 0. */
+   *  Call producersSleep() afterwards when `freed`. */
   take(maxBytes = BATCH_BYTES): number {
     const words = this.words
     const start = this.head & this.mask
@@ -97,7 +107,12 @@ export class RingReader {
     if (count <= 64) for (let i = 0; i < count; i++) words[from + i] = 0
     else words.fill(0, from, from + count)
     this.head = (this.head + end - start) >>> 0
-    Atomics.store(words, this.headWord, this.head | 0)
+    // Not with each batch: the store waits until the zeroes are written, and an answer would wait with it.
+    this.freed = ((this.head - this.told) >>> 0) >= this.lag
+    if (this.freed) {
+      this.told = this.head
+      Atomics.store(words, this.headWord, this.head | 0)
+    }
     return count << 2
   }
 

@@ -381,7 +381,7 @@ export class Loop {
         client.at = 0;
         client.end = bytes >> 2;
         if (bytes === 0) break;
-        if (reader.producersSleep()) futexWake(client.region.base + Region.producersWaiting);
+        if (reader.freed && reader.producersSleep()) futexWake(client.region.base + Region.producersWaiting);
       }
       const at = client.at;
       const length = reader.lengthAt(at, client.end << 2);

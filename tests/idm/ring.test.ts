@@ -165,6 +165,27 @@ test('every size at every distance from the ring\'s end', () => {
       for (const lap of [UNITS, 2 ** 32]) runModel(lap - distance, [{ op: 'claim', bytes }, { op: 'commit', which: 0 }, { op: 'take', most: BATCH_BYTES }, { op: 'claim', bytes: 40 }, { op: 'commit', which: 0 }])
 })
 
+test('in a large ring the head that producers see lags by less than an eighth, and the largest record fits an emptied ring', () => {
+  const large = (8 * RECORD_MAX) >> 3
+  let lagged = 0
+  for (const from of [0, large - 3, 2 ** 32 - 1000]) {
+    const ring = new Ring(large, from)
+    for (let i = 0; i < 3000; i++) {
+      // Then a record of any size, the largest among them, at every lag and place.
+      const bytes = i % 7 === 0 ? RECORD_MAX : RECORD_HEADER + ((i * 37) % 400) * 8
+      const at = ring.writer.claim(bytes)
+      assert.ok(at >= 0, `record ${i} of ${bytes} bytes finds no room in an emptied ring`)
+      ring.writer.commit(at)
+      assert.ok(ring.reader.take() > 0)
+      const lag = (ring.reader.head - ring.words[wordAt(Region.head)]) >>> 0
+      assert.ok(lag < large / 8)
+      assert.is(ring.reader.freed, lag === 0)
+      if (lag > 0) lagged++
+    }
+  }
+  assert.ok(lagged > 1000)
+})
+
 test('sizes that are no record are refused and change nothing', () => {
   const ring = new Ring(UNITS, 0)
   for (const bytes of [-1, 0, 8, RECORD_HEADER - 1, RECORD_MAX + 1, 2 ** 31]) assert.is(ring.writer.claim(bytes), ClaimStatus.tooLarge)

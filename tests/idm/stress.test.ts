@@ -94,7 +94,7 @@ async function consumeInTypeScript(o: { ringBytes: number; records: number; seed
           continue
         }
         idle = 0
-        if (reader.producersSleep()) syscall(SYS_FUTEX, waiting, FUTEX_WAKE, 0x7fffffff, 0, 0, 0)
+        if (reader.freed && reader.producersSleep()) syscall(SYS_FUTEX, waiting, FUTEX_WAKE, 0x7fffffff, 0, 0, 0)
         bytes += n
         for (let at = 0; at * 4 < n;) {
           const length = reader.lengthAt(at, n)
