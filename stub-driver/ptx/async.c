@@ -30,9 +30,20 @@ static u64 pack(const struct mbarrier *b) {
     return (b->expected & COUNT_MASK) | (u64)(b->pending & COUNT_MASK) << COUNT_BITS | ((u64)(u32)(b->tx + TX_ZERO) & TX_MASK) << TX_SHIFT | (u64)(b->phase & 1) << PHASE_SHIFT;
 }
 
-/* A phase that completes orders what was before its arrivals and what comes after its waits: to check.c, as a barrier does. */
-static void settle(struct block *block, struct mbarrier *b) {
+/*
+ * A phase that completes orders what was before its arrivals and what comes after its waits: to check.c, as a barrier does. Threads
+ * that try_wait suspended resume with it, whatever becomes of the object before their turn comes: the first of them may begin a
+ * barrier anew in the same place, as libcu++'s tests do.
+ */
+static void settle(struct block *block, const u64 *object, struct mbarrier *b) {
     if (b->pending || b->tx) return;
+    for (u32 i = 0; i < block->cluster->count; i++)
+        for (u32 k = 0; k < block->cluster->blocks[i]->warp_count; k++) {
+            struct awaited *a = &block->cluster->blocks[i]->warps[k]->awaited;
+            if (a->object != object || a->phase != b->phase) continue;
+            a->resumed |= a->suspended;
+            a->suspended = 0;
+        }
     b->phase ^= 1;
     b->pending = b->expected;
     block->epoch++;
@@ -63,7 +74,7 @@ bool mbarrier_complete(struct warp *w, const struct insn *in, enum space space, 
     if (!object) return false;
     struct mbarrier b = unpack(*object);
     b.tx -= (s32)bytes;
-    settle(w->block, &b);
+    settle(w->block, object, &b);
     *object = pack(&b);
     return true;
 }
@@ -125,7 +136,7 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
             case MB_EXPECT: b.tx += (s32)count; break;
             case MB_COMPLETE:
                 b.tx -= (s32)count;
-                settle(w->block, &b);
+                settle(w->block, object, &b);
                 break;
             case MB_COPIES: /* prior copies are complete: without .noinc what it adds and takes away is the same */
                 if (!form->noinc) continue;
@@ -141,12 +152,24 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
                 if (count == 0 || count > b.pending) return warp_fault(w, in, PTX_FAULT_TRAP, i, count, "more arrivals at an mbarrier than its phase expects:");
                 if (form->op == MB_DROP) b.expected -= count;
                 b.pending -= count;
-                settle(w->block, &b);
+                settle(w->block, object, &b);
                 break;
             case MB_TEST:
-            case MB_TRY:
-                complete |= (u32)(b.phase != (form->parity ? counts[i] & 1 : (u32)(states[i] >> PHASE_SHIFT))) << i;
+            case MB_TRY: {
+                const u32 phase = form->parity ? counts[i] & 1 : (u32)(states[i] >> PHASE_SHIFT), lane = 1u << i;
+                struct awaited *a = &w->awaited;
+                const bool known = a->object == object && a->phase == phase;
+                if (b.phase != phase || (known && a->resumed & lane)) {
+                    complete |= lane;
+                } else if (form->op == MB_TRY) {
+                    if (!known) *a = (struct awaited){.object = object, .phase = phase};
+                    a->suspended |= lane;
+                    continue;
+                }
+                a->resumed &= ~lane;
+                a->suspended &= ~lane;
                 continue;
+            }
         }
         *object = form->op == MB_INVAL ? 0 : pack(&b);
         if (in->d >= 0) ((u64 *)out(w, in->d))[i] = before;
@@ -286,6 +309,11 @@ static bool bulk_lane(struct warp *w, const struct insn *in, u32 i, u64 to_addre
         }
     }
     return !b->has_barrier || mbarrier_complete(w, in, b->barrier.space, i, barrier_address, size);
+}
+
+u32 rank_of_address(const struct warp *w, u64 address) {
+    const u32 rank = (u32)(address >> RANK_SHIFT) & 0xff;
+    return rank ? rank - 1 : w->block->rank;
 }
 
 u64 address_of_rank(u64 address, u32 rank) { return (address & ~((u64)0xff << RANK_SHIFT)) | (u64)(rank + 1) << RANK_SHIFT; }

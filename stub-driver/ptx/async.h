@@ -17,6 +17,8 @@ struct place {
 struct place place_of(struct decoder *d, const struct operand *o, enum space space);
 u64 address_in(const struct warp *w, const struct place *p, u32 lane);
 
+/* The block of the cluster whose shared memory an address is of. */
+u32 rank_of_address(const struct warp *w, u64 address);
 /* The same place in the shared memory of another block of the cluster. */
 u64 address_of_rank(u64 address, u32 rank);
 

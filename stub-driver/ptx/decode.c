@@ -332,6 +332,12 @@ enum space space_of(struct decoder *d) {
     return SPACE_NONE;
 }
 
+/* Instructions that have no memory but shared. */
+static bool shared_alone(const struct decoder *d) {
+    const enum row_kind kind = d->s->match.row->kind;
+    return (kind == KIND_MBARRIER && opcode_has(&d->s->opcode, "async")) || (kind == KIND_REMOTE && opcode_has(&d->s->opcode, "mbarrier::complete_tx::bytes"));
+}
+
 /* Which memory an address in `space` means, for handlers: GLOBAL (with .const and generic), SHARED, LOCAL or PARAM (of the
  * kernel; a function's parameters are in its frame's local memory). */
 enum space memory_class(struct decoder *d, enum space space, struct address *a) {
@@ -343,7 +349,9 @@ enum space memory_class(struct decoder *d, enum space space, struct address *a) 
             if (is_kernel_param(a->symbol)) return SPACE_PARAM;
             return a->symbol->space == SPACE_SHARED ? SPACE_SHARED : SPACE_LOCAL;
         }
-        if (a->flags & FLAG_BASE32) refuse(d, PTX_INVALID, "a generic address has 64 bits");
+        /* A 32-bit register without a space: what knows no memory but shared takes it as an address there (libcu++'s
+         * cp.async.mbarrier.arrive); elsewhere ptxas warns and adds zeros. */
+        if (a->flags & FLAG_BASE32 && shared_alone(d)) return SPACE_SHARED;
         a->flags |= FLAG_GENERIC;
         return SPACE_GLOBAL;
     }
@@ -592,6 +600,11 @@ static void decode_mov128(struct decoder *d) {
             if (o->count != 2) refuse(d, PTX_INVALID, "a .b128 has two 64-bit elements");
             for (int k = 0; k < 2; k++) rows[k] = i ? source(d, &o->parts[k], T_B64, false) : destination(d, &o->parts[k], T_B64, false);
         } else {
+            if (i && (o->kind == OPERAND_INT || o->kind == OPERAND_SYMBOL)) { /* 64 bits, signed when they are a number */
+                rows[0] = source(d, o, T_B64, false);
+                rows[1] = pool_row(d, o->kind == OPERAND_INT && (int64_t)o->integer < 0 ? ~(uint64_t)0 : 0, 8, NULL);
+                continue;
+            }
             if (o->kind != OPERAND_REG && o->kind != OPERAND_SINK) refuse(d, PTX_INVALID, "a .b128 register or a list of two 64-bit registers is needed");
             rows[0] = i ? source(d, o, T_B128, false) : destination(d, o, T_B128, false);
             rows[1] = rows[0] + ROW64;

@@ -64,6 +64,7 @@ static bool warp_start(struct block *block, struct warp *w, uint32_t index) {
     fill(w, SR_CLUSTER_CTARANK, block->rank);
     fill(w, SR_CLUSTER_NCTARANK, run->cluster_size);
     fill(w, SR_EXPLICIT_CLUSTER, launch->cluster[0] ? 0xffffffffu : 0);
+    w->awaited = (struct awaited){0};
     w->cluster_parity = 0xffffffffu; /* no lane has arrived at the cluster's barrier: waiting for the phase before is over at once */
     fill(w, SR_ENVREG1, launch->cooperative ? (uint32_t)(PTX_WINDOW_GRID >> 32) : 0);
     fill(w, SR_ENVREG2, 0);

@@ -89,7 +89,7 @@ void check_rules(struct decoder *d) {
     const struct statement *s = d->s;
     const enum row_kind kind = s->match.row->kind;
     const bool reads_special = kind == KIND_MOV || kind == KIND_MOV128 || begins(d, "mov") || (kind == KIND_CVT && strncmp(s->match.row->key, "cvt.%0.%1", 9) == 0);
-    const bool names_variable = kind == KIND_MOV || kind == KIND_CALL || kind == KIND_RANK || kind == KIND_ISTYPEP || (kind == KIND_CVTA && !has(d, "to"));
+    const bool names_variable = kind == KIND_MOV || kind == KIND_MOV128 || kind == KIND_CALL || kind == KIND_RANK || kind == KIND_ISTYPEP || (kind == KIND_CVTA && !has(d, "to"));
     const bool discards = kind == KIND_ATOM || kind == KIND_MBARRIER || kind == KIND_CALL;
     for (uint32_t i = 0; i < s->operand_count; i++) {
         const struct operand *o = &s->operands[i];

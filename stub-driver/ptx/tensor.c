@@ -20,6 +20,7 @@ struct tensor {
     enum bulk_op reduce;
     u8 rank;
     bool im2col, four; /* four: .tile::gather4 and .tile::scatter4, of four rows of a matrix */
+    bool paired;       /* .cta_group::2: a multicast's signals go to the blocks of a pair that have the barrier's parity */
     struct place map, shared, barrier;
     int32_t coordinates[5], offsets[3], ranks; /* rows; offsets of im2col, ranks of a multicast: -1 none */
 };
@@ -47,6 +48,7 @@ void decode_tensor(struct decoder *d) {
     }
     t->im2col = opcode_has(o, "im2col") || opcode_has(o, "im2col_no_offs");
     t->four = opcode_has(o, "tile::gather4") || opcode_has(o, "tile::scatter4");
+    t->paired = opcode_has(o, "cta_group::2");
     t->ranks = t->offsets[0] = t->offsets[1] = t->offsets[2] = -1;
     const bool offsets = opcode_has(o, "im2col"), multicast = opcode_has(o, "multicast::cluster"), hint = opcode_has(o, "L2::cache_hint");
     const u32 count = (t->op == TENSOR_LOAD ? 3u : t->op == TENSOR_PREFETCH ? 1u : 2u) + offsets + multicast + hint;
@@ -246,7 +248,8 @@ static const struct insn *run_tensor(struct warp *w, const struct insn *in) {
         for (u32 rank = 0; rank < (t->ranks >= 0 ? 16u : 1u); rank++) {
             if (t->ranks >= 0 && !(((const u32 *)row(w, t->ranks))[i] >> rank & 1)) continue;
             if (!move_box(w, in, i, &m, given, offsets, t->ranks >= 0 ? address_of_rank(shared, rank) : shared)) return NULL;
-            if (t->op == TENSOR_LOAD && !mbarrier_complete(w, in, t->barrier.space, i, t->ranks >= 0 ? address_of_rank(barrier, rank) : barrier, bytes)) return NULL;
+            const u32 signalled = t->paired ? (rank & ~1u) | (rank_of_address(w, barrier) & 1) : rank;
+            if (t->op == TENSOR_LOAD && !mbarrier_complete(w, in, t->barrier.space, i, t->ranks >= 0 ? address_of_rank(barrier, signalled) : barrier, bytes)) return NULL;
         }
     }
     return in + 1;

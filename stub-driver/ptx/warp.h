@@ -92,6 +92,13 @@ struct block {
     uint32_t epoch; /* barriers that completed */
 };
 
+/* The mbarrier object that lanes of a warp found incomplete last, and its phase: those that are suspended there, and those that may go
+ * on since the phase completed. */
+struct awaited {
+    const void *object;
+    uint32_t phase, suspended, resumed;
+};
+
 struct warp {
     unsigned char *bank[4]; /* the fourth: an operand that is not there (-1), whose row is formed and never read */
     uint32_t mask;   /* lanes of the current instruction */
@@ -112,6 +119,7 @@ struct warp {
     bool yield; /* this turn is over */
     uint32_t at_barrier[BARRIERS]; /* lanes that have arrived at a barrier with a number of threads, until all that are live have */
     uint32_t cluster_parity; /* of the phase of the cluster's barrier that a lane arrived in last, a bit a lane */
+    struct awaited awaited;
     unsigned char *local_shadow; /* check.c: whether a byte of local memory is written; NULL where nothing is checked */
     size_t local_shadow_bytes;
     uint32_t sync_epoch;         /* instructions that synchronised the warp's lanes */

@@ -90,6 +90,24 @@ int main(void) {
     EQUAL(z[20], 0x3c000000), EQUAL(z[21], 0x40003c00);
     EQUAL(z[4], 1), EQUAL(z[6], 2), EQUAL(z[24], 0), EQUAL(z[8], 1), EQUAL(z[10], 2), EQUAL(z[32], 1);
 
+    /* Whoever waits when a phase completes goes on, also when the first of them begins the barrier anew before the others look again. */
+    OK(HEAD ".shared .align 8 .b64 again_;\nsetp.ne.u32 %p0, %r0, 0; @%p0 bra ready; mbarrier.init.shared.b64 [again_], 96; ready: bar.sync 0; mov.u32 %r5, 0; mbarrier.arrive.shared.b64 %d5, [again_];\n"
+            "wait: mbarrier.try_wait.shared.b64 %p1, [again_], %d5; add.u32 %r5, %r5, 1; setp.lt.and.u32 %p2, %r5, 10000, !%p1; @%p2 bra wait;\n"
+            "@%p0 bra done; mbarrier.init.shared.b64 [again_], 96; done: mul.wide.u32 %d6, %r0, 4; add.u64 %d6, %d0, %d6; selp.u32 %r6, 1, 0, %p1; st.global.u32 [%d6], %r6; ret;\n}\n", 96);
+    for (uint32_t i = 0; i < 96; i++) EQUAL(z[i], 1);
+
+    /* 128 bits from a number, which keeps its sign, and from an address */
+    OK(HEAD ".shared .align 8 .b64 spare[4];\nmov.b128 %q0, 41; mov.b128 {%d5,%d6}, %q0; mov.b128 %q1, -2; mov.b128 {%d7,%d8}, %q1; mov.b128 %q2, spare; mov.b128 {%d9,%d10}, %q2; mov.u64 %d11, spare; sub.u64 %d9, %d9, %d11;\n"
+            "st.global.v2.u64 [%d0], {%d5,%d6}; st.global.v2.u64 [%d0+16], {%d7,%d8}; st.global.v2.u64 [%d0+32], {%d9,%d10}; ret;\n}\n", 1);
+    EQUAL(z[0], 41), EQUAL(z[2] | z[3], 0), EQUAL(z[4], 0xfffffffe), EQUAL(z[7], 0xffffffff), EQUAL(z[8] | z[9] | z[10] | z[11], 0);
+
+    /* An address in 32 bits without a space: of shared memory to what knows no other, zeros added to it elsewhere. */
+    OK(HEAD ".shared .align 8 .b64 spare[4];\nmov.u32 %r5, spare; mbarrier.init.shared.b64 [%r5], 1; mbarrier.init.shared.b64 [%r5+8], 2; cp.async.mbarrier.arrive.noinc.b64 [%r5]; mbarrier.test_wait.parity.shared.b64 %p1, [%r5], 0; selp.u32 %r6, 1, 0, %p1;\n"
+            "mbarrier.expect_tx.relaxed.cta.shared.b64 [%r5+8], 8; mbarrier.arrive.shared.b64 _, [%r5+8]; mbarrier.arrive.shared.b64 _, [%r5+8]; mov.u64 %d5, 77; add.u32 %r7, %r5, 16; add.u32 %r8, %r5, 8; st.async.weak.mbarrier::complete_tx::bytes.b64 [%r7], %d5, [%r8]; mbarrier.test_wait.parity.shared.b64 %p2, [%r8], 0; selp.u32 %r9, 1, 0, %p2; ld.shared.u32 %r10, [%r7];\n"
+            "st.global.v2.u32 [%d0], {%r6,%r9}; st.global.u32 [%d0+8], %r10; ret;\n}\n", 1);
+    EQUAL(z[0], 1), EQUAL(z[1], 1), EQUAL(z[2], 77);
+    EQUAL(run(HEAD "mov.u32 %r5, 64; ld.u32 %r6, [%r5]; st.global.u32 [%d0], %r6; ret;\n}\n", 1, &fault), PTX_FAULT_ADDRESS);
+
     /* special registers that read as zero, whole vectors of them, policies */
     OK(HEAD ".reg .v4 .u32 %v;\nmov.u32 %r1, %envreg31; mov.u32 %r2, %pm7; mov.u64 %d5, %pm0_64; mov.u64 %d6, %current_graph_exec; mov.v4.u32 %v, %ntid; mov.u32 %r3, %v.x; mov.u32 %r4, %v.w; createpolicy.fractional.L2::evict_last.b64 %d7, 0.5;\n"
             "ld.global.L2::cache_hint.u32 %r5, [%d1+4], %d7; st.global.v4.u32 [%d0], {%r1,%r2,%r3,%r4}; st.global.u32 [%d0+16], %r5; ret;\n}\n", 32);

@@ -167,10 +167,13 @@ function copies(row: Row, choice: string[], random: Random): KernelCase {
   })
   // Whose box comes to a block; undefined: none does.
   const giver = (block: number): number | undefined => (!multicast ? block : ((blocks[0]?.mask ?? 0) >> block) & 1 ? 0 : undefined)
+  // Whose barrier is told of a block's box: with .cta_group::2 and a multicast, the one of the pair that has the parity of the barrier's block.
+  const told = (block: number): number => (multicast && has('cta_group::2') ? block & ~1 : block)
   blocks.forEach((_, block) => {
     const from = giver(block)
     const b = from === undefined ? undefined : blocks[from]
-    view.setUint32(block * BLOCK_IN + EXPECTED, b && load ? b.list.length * widthOf(b.m.type) : 0, true)
+    const bytes = b && load ? b.list.length * widthOf(b.m.type) : 0
+    view.setUint32(told(block) * BLOCK_IN + EXPECTED, view.getUint32(told(block) * BLOCK_IN + EXPECTED, true) + bytes, true)
   })
   const name = `tensor${serial.next++}`
   const coordinates = Array.from({ length: four ? 5 : rank }, (_, k) => `%r${k}`)
