@@ -176,10 +176,7 @@ static const struct insn *run_mbarrier(struct warp *w, const struct insn *in) {
     }
     if (form->op == MB_TEST || form->op == MB_TRY) {
         set_predicate(w, in->d, complete);
-        if (form->op == MB_TRY && complete != w->mask) { /* those that it waits for may run */
-            w->yield = true;
-            return warp_leave(w, in + 1);
-        }
+        if (form->op == MB_TRY && complete != w->mask) return warp_yield(w, in + 1);
     }
     return in + 1;
 }

@@ -58,6 +58,12 @@ const struct insn *warp_leave(struct warp *w, const struct insn *pc) {
     return NULL;
 }
 
+const struct insn *warp_yield(struct warp *w, const struct insn *pc) {
+    w->yield = true;
+    w->fragments[w->current].turn++;
+    return warp_leave(w, pc);
+}
+
 struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc) {
     /* Every fragment has a lane of its own, so that there is always room. */
     struct fragment *fresh = &w->fragments[w->fragment_count++];

@@ -190,6 +190,8 @@ uint64_t clock_ns(void);
 
 /* The current fragment goes on at pc; the caller returns what this returns, and a fragment is chosen anew. */
 const struct insn *warp_leave(struct warp *w, const struct insn *pc);
+/* The same where the lanes wait for others: these run first, be they of other warps or of this one. */
+const struct insn *warp_yield(struct warp *w, const struct insn *pc);
 /* Takes `mask` out of the current fragment into a new one at pc, in the same frame. */
 struct fragment *warp_split(struct warp *w, uint32_t mask, const struct insn *pc);
 /* For instructions that name their partners: true when all of `members` that live are in this fragment; otherwise the

@@ -224,10 +224,7 @@ RUN(fence) {
     memory_fence();
     return in + 1;
 }
-RUN(nanosleep) { /* others may run */
-    w->yield = true;
-    return warp_leave(w, in + 1);
-}
+RUN(nanosleep) { return warp_yield(w, in + 1); }
 
 /* Clocks count nanoseconds: they are read when asked for, into their row of the special registers. */
 RUN(special) {

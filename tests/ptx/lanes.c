@@ -111,6 +111,17 @@ int main(void) {
     /* Guarded: the lanes that the guard keeps out go by. */
     snprintf(body, sizeof body, "mov.u32 %%r0, 0x55555555;\nsetp.lt.u32 %%p3, %%r1, 16;\n%s@%%p3 vote.sync.ballot.b32 %%r0, %%p3, 0x0000ffff;\n@%%p3 mov.u32 %%r0, 0xaaaaaaaa; @!%%p3 mov.u32 %%r0, 0xaaaaaaaa;\nbra DONE;\nEVEN:\n@%%p3 vote.sync.ballot.b32 %%r6, %%p3, 0x0000ffff;\nDONE:", branches);
     LANES("", body, both);
+    /* Lanes that sleep or wait at an mbarrier give way to the other lanes of their warp too: two of a semaphore's places for 32 lanes, and a
+     * lane whose arrival stands behind the loop that the others wait in. A lane that was never let by has nothing added. */
+    LANES(".shared .align 4 .b32 places;",
+          "setp.ne.u32 %p1, %r1, 0; mov.u32 %r2, 2; mov.u32 %r9, 0; @!%p1 st.shared.u32 [places], %r2; bar.sync 0;\n"
+          "AGAIN: add.u32 %r9, %r9, 1; setp.gt.u32 %p5, %r9, 20000; @%p5 bra GIVEN_UP; ld.relaxed.cta.shared.u32 %r3, [places]; setp.ne.u32 %p2, %r3, 0; @%p2 bra TRY;\nnanosleep.u32 100; bra AGAIN;\n"
+          "TRY: sub.u32 %r4, %r3, 1; atom.acquire.cta.shared.cas.b32 %r5, [places], %r3, %r4; setp.ne.u32 %p3, %r5, %r3; @%p3 bra AGAIN;\natom.release.cta.shared.add.u32 %r6, [places], 1;\n"
+          "GIVEN_UP: selp.u32 %r7, 0, 1, %p5; add.u32 %r0, %r1, %r7;", one);
+    LANES(".shared .align 8 .b64 bar;",
+          "setp.ne.u32 %p1, %r1, 0; mov.u32 %r9, 0; @!%p1 mbarrier.init.shared.b64 [bar], 1; bar.sync 0; @!%p1 bra ARRIVE;\n"
+          "AGAIN: add.u32 %r9, %r9, 1; setp.gt.u32 %p5, %r9, 20000; @%p5 bra DONE; mbarrier.try_wait.parity.shared.b64 %p2, [bar], 0; @!%p2 bra AGAIN;\nbra DONE;\n"
+          "ARRIVE: setp.ne.u32 %p5, %r1, %r1; mov.u32 %r2, %r1; mbarrier.arrive.shared.b64 _, [bar];\nDONE: selp.u32 %r7, 0, 1, %p5; add.u32 %r0, %r1, %r7;", one);
     for (size_t i = 0; i < device.count; i++) free(device.list[i].host);
     free(device.printed);
     return wrong != 0;
