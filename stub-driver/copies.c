@@ -57,6 +57,7 @@ static CUresult linear(const char *call, CUstream handle, CUstream null_stream, 
   struct target target;
   RF_TRY(enter(&target, call, handle, null_stream, asynchronous));
   if (!size) return CUDA_SUCCESS;
+  if (to != HOST) rf_space_expect(target_address);
   if (graph_capturing()) {
     const CUDA_MEMCPY3D described = {.WidthInBytes = size, .Height = 1, .Depth = 1, RF_DESCRIBE(src, from, source_address), RF_DESCRIBE(dst, to, target_address)};
     CUresult result = CUDA_SUCCESS;

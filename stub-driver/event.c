@@ -1,62 +1,70 @@
 /* Events; see event.h. Recording on an idle stream and asking about it touch no queue and no other thread. */
 #include "event.h"
 
+#include <sched.h>
+
 #include "capture.h"
 #include "context.h"
 #include "kernel.h"
 #include "stream.h"
 
+#define SPINS 100 /* whoever holds a lock for longer has lost its core */
+
+_Static_assert(sizeof(struct event) == 64, "an event is one cache line");
+
+static void lock(struct event *event) {
+  for (int i = 0; RF_UNLIKELY(atomic_exchange_explicit(&event->lock, 1, memory_order_acquire)); i++)
+    if (i >= SPINS) sched_yield();
+}
+
+static void unlock(struct event *event) { atomic_store_explicit(&event->lock, 0, memory_order_release); }
+
+static uint64_t point_in(const struct stream *stream, uint64_t number) {
+  return number << RF_POINT_STREAM_BITS | (stream->object.index + 1);
+}
+
+static void point_of(struct event *event, struct stream **stream, uint64_t *number) {
+  const uint64_t point = atomic_load_explicit(&event->point, memory_order_acquire);
+  const uint32_t index = (uint32_t)(point & ((1u << RF_POINT_STREAM_BITS) - 1));
+  *stream = index ? rf_object_at(RF_KIND_STREAM, index - 1) : NULL;
+  *number = point >> RF_POINT_STREAM_BITS;
+}
+
 CUresult rf_event_record(struct event *event, struct stream *stream) {
-  const bool timing = !(event->flags & CU_EVENT_DISABLE_TIMING);
-  if (rf_stream_clear(stream)) {
-    const uint64_t now = timing ? rf_now_ns() : 0;
-    pthread_mutex_lock(&event->lock);
+  const bool clear = rf_stream_clear(stream);
+  if (event->flags & CU_EVENT_DISABLE_TIMING) {
+    uint64_t number = 0; /* long completed */
+    if (!clear) RF_TRY(rf_stream_mark(stream, &number));
+    atomic_store_explicit(&event->point, point_in(stream, number), memory_order_release);
+    return CUDA_SUCCESS;
+  }
+  if (clear) {
+    const uint64_t now = rf_now_ns();
+    lock(event);
     event->record++;
-    event->stream = stream;
-    event->number = 0; /* long completed */
+    atomic_store_explicit(&event->point, point_in(stream, 0), memory_order_release);
     event->time_ns = now;
-    pthread_mutex_unlock(&event->lock);
+    unlock(event);
     return CUDA_SUCCESS;
   }
-  if (!timing) {
-    uint64_t number = 0;
-    RF_TRY(rf_stream_mark(stream, &number));
-    pthread_mutex_lock(&event->lock);
-    event->record++;
-    event->stream = stream;
-    event->number = number;
-    pthread_mutex_unlock(&event->lock);
-    return CUDA_SUCCESS;
-  }
-  /* The stamp needs a place in the queue. The event's lock is held across so that its number is that place's; the
-   * stream's thread takes it only when it stamps. */
-  pthread_mutex_lock(&event->lock);
+  /* The stamp needs a place in the queue, of which the number is known only afterwards. */
+  lock(event);
   const uint64_t record = ++event->record;
-  pthread_mutex_unlock(&event->lock);
+  unlock(event);
   const struct rf_op op = {.kind = RF_OP_RECORD, .record = {.event = event, .record = record}};
   RF_TRY(rf_submit(stream, &op, RF_LATER, false));
   const uint64_t number = atomic_load(&stream->submitted); /* at or behind the stamp's */
-  pthread_mutex_lock(&event->lock);
-  if (event->record == record) {
-    event->stream = stream;
-    event->number = number;
-  }
-  pthread_mutex_unlock(&event->lock);
+  lock(event);
+  if (event->record == record) atomic_store_explicit(&event->point, point_in(stream, number), memory_order_release);
+  unlock(event);
   return CUDA_SUCCESS;
 }
 
 void rf_event_stamp(struct event *event, uint64_t record) {
   const uint64_t now = rf_now_ns();
-  pthread_mutex_lock(&event->lock);
+  lock(event);
   if (event->record == record) event->time_ns = now;
-  pthread_mutex_unlock(&event->lock);
-}
-
-static void point_of(struct event *event, struct stream **stream, uint64_t *number) {
-  pthread_mutex_lock(&event->lock);
-  *stream = event->stream;
-  *number = event->number;
-  pthread_mutex_unlock(&event->lock);
+  unlock(event);
 }
 
 /* The event behind a handle, unless its context is poisoned. */
@@ -73,18 +81,15 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
   const unsigned known = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
   if (!phEvent || Flags & ~known) return CUDA_ERROR_INVALID_VALUE;
   if (Flags & CU_EVENT_INTERPROCESS) return Flags & CU_EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
-  bool fresh = false;
-  struct event *const event = rf_object_new(RF_KIND_EVENT, &fresh);
+  struct event *const event = rf_object_new(RF_KIND_EVENT, NULL);
   if (!event) return CUDA_ERROR_OUT_OF_MEMORY;
-  if (fresh) pthread_mutex_init(&event->lock, NULL);
   event->context = context;
-  event->context_handle = atomic_load(&context->object.handle);
   event->flags = Flags;
-  pthread_mutex_lock(&event->lock);
+  lock(event);
   event->record++; /* a stamp meant for the object's predecessor must miss */
-  event->stream = NULL;
-  event->number = event->time_ns = 0;
-  pthread_mutex_unlock(&event->lock);
+  atomic_store_explicit(&event->point, 0, memory_order_relaxed);
+  event->time_ns = 0;
+  unlock(event);
   *phEvent = (CUevent)(uintptr_t)rf_object_publish(RF_KIND_EVENT, &event->object);
   return CUDA_SUCCESS;
 }
@@ -160,11 +165,14 @@ static CUresult elapsed(const char *call, float *milliseconds, CUevent start_han
   bool ready = true;
   for (int i = 0; i < 2; i++) {
     struct event *const event = events[i];
-    pthread_mutex_lock(&event->lock);
-    const bool recorded = event->stream && !(event->flags & CU_EVENT_DISABLE_TIMING);
-    ready = ready && recorded && rf_stream_reached(event->stream, event->number);
+    struct stream *stream = NULL;
+    uint64_t number = 0;
+    lock(event);
+    point_of(event, &stream, &number);
+    const bool recorded = stream && !(event->flags & CU_EVENT_DISABLE_TIMING);
+    ready = ready && recorded && rf_stream_reached(stream, number);
     times[i] = event->time_ns;
-    pthread_mutex_unlock(&event->lock);
+    unlock(event);
     if (!recorded) return CUDA_ERROR_INVALID_HANDLE;
   }
   if (!ready) return CUDA_ERROR_NOT_READY;

@@ -2,22 +2,25 @@
 #ifndef RF_STUB_EVENT_H
 #define RF_STUB_EVENT_H
 
-#include <pthread.h>
-
 #include "api.h"
 #include "handle.h"
 
 struct stream;
 
+/* One cache line: with many of them, that is what a record costs.
+ *
+ * A point is a place in a stream: 1 + the stream's index and, above RF_POINT_STREAM_BITS, the number that is complete when the stream
+ * has completed it; 0: never recorded. It is one word, so that an event without timing needs no lock, whose instruction would wait for
+ * the event's line before anything else goes on. */
+#define RF_POINT_STREAM_BITS 21
+
 struct event {
-  struct rf_object object;
+  _Alignas(64) struct rf_object object;
   struct context *context;
-  uint64_t context_handle;
-  unsigned flags;
-  pthread_mutex_t lock;  /* guards what follows; held for a few loads and stores */
-  struct stream *stream; /* NULL: never recorded */
-  uint64_t number;       /* complete when the stream has completed it */
-  uint64_t record;       /* counts records: a stamp of an older one is not taken */
+  uint32_t flags;
+  _Atomic uint32_t lock; /* of one with timing: makes point, record and time one; held for a few loads and stores */
+  _Atomic uint64_t point;
+  uint64_t record; /* counts records: a stamp of an older one is not taken */
   uint64_t time_ns;
 };
 

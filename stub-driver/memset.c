@@ -22,6 +22,7 @@ CUresult rf_fill_resolve(const char *call, CUdeviceptr address, uint64_t pitch, 
 static CUresult fill(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, CUdeviceptr address, uint64_t pitch,
                      uint32_t value, unsigned element, uint64_t width, uint64_t height) {
   RF_TRY(rf_enter(call));
+  rf_space_expect(address);
   struct stream *stream = NULL;
   RF_TRY(rf_stream_find(handle, null_stream, &stream));
   if (graph_capturing()) {

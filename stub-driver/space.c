@@ -410,6 +410,11 @@ void rf_space_free_context(uint64_t context) {
 
 bool rf_space_owns(CUdeviceptr address) { return (entry_of(page_of(address)) & ENTRY_USED) != 0; }
 
+void rf_space_expect(CUdeviceptr address) {
+  const uint64_t entry = entry_of(page_of(address));
+  if (entry & ENTRY_MEMORY) __builtin_prefetch(rf_card_bytes + (entry & UINT32_MAX) * RF_FRAME_SIZE + (address & (RF_FRAME_SIZE - 1)), 1);
+}
+
 bool rf_space_find(CUdeviceptr address, struct rf_place *place) {
   bool found = false;
   rf_space_lock();

@@ -92,6 +92,9 @@ bool rf_space_set_sync_memops(CUdeviceptr address, bool on);
 /* Whether any page of the address's table entry belongs to the device space: tells device pointers from host ones. */
 bool rf_space_owns(CUdeviceptr address);
 
+/* Has the memory come that is at a device address, if any is: for a call that will write a few bytes there once it has looked around. */
+void rf_space_expect(CUdeviceptr address);
+
 /* Checks that all of [address, address + size) may be accessed: inside one allocation, or mapped with that access
  * throughout. `hidden`: array storage is meant. No message. */
 bool rf_space_check(CUdeviceptr address, uint64_t size, unsigned access, bool hidden);

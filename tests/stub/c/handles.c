@@ -54,6 +54,26 @@ static void try_all(CUcontext context, uint64_t number) {
   OK(cuMemGetInfo_v2(&bytes, &bytes));
 }
 
+/* More events than lie together in one piece of memory: each is its own, and none is found once it is gone. */
+static void many_events(void) {
+  enum { MANY = 70000 };
+  static CUevent events[MANY];
+  CUstream stream = NULL;
+  OK(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < MANY; i++) OK(cuEventCreate(&events[i], i % 3 ? CU_EVENT_DISABLE_TIMING : 0));
+    for (int i = 0; i < MANY; i += 7) OK(cuEventRecord(events[i], stream));
+    for (int i = 0; i < MANY; i++) OK(cuEventQuery(events[i]));
+    float ms = 0;
+    OK(cuEventElapsedTime(&ms, events[0], events[MANY / 21 * 21 - 21]));
+    FAILS(INVALID_HANDLE, cuEventElapsedTime(&ms, events[0], events[3])); /* never recorded */
+    FAILS(INVALID_HANDLE, cuEventElapsedTime(&ms, events[0], events[7])); /* without timing */
+    for (int i = 0; i < MANY; i++) OK(cuEventDestroy_v2(events[i]));
+    for (int i = 0; i < MANY; i++) FAILS(INVALID_HANDLE, cuEventQuery(events[i]));
+  }
+  OK(cuStreamDestroy_v2(stream));
+}
+
 static void wrong_handles(CUcontext context) {
   CUstream stream = NULL;
   CUevent event = NULL;
@@ -189,6 +209,7 @@ int main(void) {
   before_init();
   const CUcontext context = begin();
   wrong_handles(context);
+  many_events();
   destroyed_elsewhere();
   limits_and_flags();
   lookups();
