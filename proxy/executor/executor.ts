@@ -230,7 +230,7 @@ export class Executor implements WorkHost, MemoryCore {
   }
 
   unregister(row: number): void {
-    const native = this.handles.native[row];
+    const native = this.handles.nativeOf(row);
     const map = this.byNative[this.handles.typeOf(row)];
     if (map.get(native) === row) map.delete(native);
     this.handles.remove(row);
@@ -285,7 +285,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   private renewNames(shared: SharedEvent): void {
     const { native } = shared.last ?? shared.exporter;
-    for (const name of shared.names) this.handles.native[name.row] = native;
+    for (const name of shared.names) this.handles.setNative(name.row, native);
   }
 
   /** Row under which a client has `native`; -1: under none. */

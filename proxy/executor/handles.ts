@@ -7,15 +7,19 @@
  *   bits 59-63  type (never 0, so that a handle is never one of CUDA's special stream values 0, 1 and 2)
  *
  * A handle belongs to the client that made it; another client of the zone that presents it is refused like one that made it up.
- * Look-up, add and remove are O(1) and allocate nothing; rows are typed arrays that double, and rows of one client form a list,
- * so that a client's end touches only its own.
+ * Look-up, add and remove are O(1) and allocate nothing; the table doubles, and rows of one client form a list, so that a client's
+ * end touches only its own.
+ *
+ * A row is 32 bytes of one buffer, two to a cache line: with a hundred thousand handles no cache holds them all, and a look-up takes
+ * as long as its lines take to come (150 ns each on a virtual machine). So all that a find needs is in one line, what a posted call
+ * needs beyond it is there too, and the loop touches the rows of a whole batch before it serves the first of it (touch).
  */
 import { randomFillSync } from 'node:crypto';
+import { addressOf } from '../driver/driver.ts';
 import type { HandleType } from '../generated/messages.ts';
 
 const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
-const GENERATION_MASK = 0xfff;
 /** Where the type begins in the high word. */
 export const TYPE_SHIFT = 27;
 const RANDOM_MASK = (1 << TYPE_SHIFT) - 1;
@@ -25,19 +29,37 @@ export const HANDLES_MAX = 1 << INDEX_BITS;
 
 const NOBODY = -1;
 
+/** A row in 32-bit words; `native` is a double, in two of them. */
+enum Row {
+  native = 0,
+  /** Type and random bits; 0: the row is free. */
+  high = 2,
+  /** The handle's low word: index and generation. Of a free row: of its next handle. */
+  low = 3,
+  owner = 4,
+  /** Of the owner's list, or of the free list. */
+  next = 5,
+  previous = 6,
+  /** What whoever added it wants to know of it without looking at its object (see mark). */
+  marked = 7,
+}
+const ROW_WORDS = 8;
+const ROW_SHIFT = 3;
+/** Bytes of a cache line: memory comes at 16 beyond one, and every other row would lie in two. */
+const LINE = 64;
+/** Doubles in a row, as a shift. */
+const DOUBLES_SHIFT = 2;
+
 export class HandleTable {
-  /** The driver's own value (pointer as a number) by row. */
-  native = new Float64Array(0);
   /** What the executor keeps beside it by row: a Stream, a Context, the memory's records. */
   readonly object: (object | null)[] = [];
   /** Live handles of all clients. */
   live = 0;
 
-  private high = new Uint32Array(0); // type and random bits; 0: the row is free
-  private generation = new Uint16Array(0);
-  private owner = new Int32Array(0);
-  private next = new Int32Array(0); // of the owner's list, or of the free list
-  private previous = new Int32Array(0);
+  private doubles = new Float64Array(0);
+  private words = new Int32Array(0);
+  /** Rows there are, less one: a power of two less one, or -1. */
+  private mask = -1;
   private readonly first = new Map<number, number>(); // owner -> first row
   private freeHead = NOBODY;
   private readonly random = new Uint32Array(1024);
@@ -46,16 +68,19 @@ export class HandleTable {
   /** Registers; returns the row, or -1 when the table is full (HANDLES_MAX). The zone's limit is the caller's to check. */
   add(type: HandleType, owner: number, native: number, object: object | null): number {
     if (this.freeHead === NOBODY && !this.grow()) return -1;
+    const { words } = this;
     const row = this.freeHead;
-    this.freeHead = this.next[row];
-    this.high[row] = ((type << TYPE_SHIFT) | (this.draw() & RANDOM_MASK)) >>> 0;
-    this.native[row] = native;
+    const at = row << ROW_SHIFT;
+    this.freeHead = words[at + Row.next];
+    words[at + Row.high] = (type << TYPE_SHIFT) | (this.draw() & RANDOM_MASK);
+    words[at + Row.owner] = owner;
+    words[at + Row.marked] = 0;
+    this.doubles[row << DOUBLES_SHIFT] = native;
     this.object[row] = object;
-    this.owner[row] = owner;
     const head = this.first.get(owner) ?? NOBODY;
-    this.next[row] = head;
-    this.previous[row] = NOBODY;
-    if (head !== NOBODY) this.previous[head] = row;
+    words[at + Row.next] = head;
+    words[at + Row.previous] = NOBODY;
+    if (head !== NOBODY) words[(head << ROW_SHIFT) + Row.previous] = row;
     this.first.set(owner, row);
     this.live++;
     return row;
@@ -63,43 +88,73 @@ export class HandleTable {
 
   /** The low word of a row's handle. */
   lowOf(row: number): number {
-    return (row | (this.generation[row] << INDEX_BITS)) >>> 0;
+    return this.words[(row << ROW_SHIFT) + Row.low] >>> 0;
   }
 
   /** The high word of a row's handle. */
   highOf(row: number): number {
-    return this.high[row];
+    return this.words[(row << ROW_SHIFT) + Row.high] >>> 0;
+  }
+
+  /** The driver's own value (pointer as a number). */
+  nativeOf(row: number): number {
+    return this.doubles[row << DOUBLES_SHIFT];
+  }
+
+  setNative(row: number, native: number): void {
+    this.doubles[row << DOUBLES_SHIFT] = native;
+  }
+
+  /** A note on a row, for its handle's life. */
+  mark(row: number): void {
+    this.words[(row << ROW_SHIFT) + Row.marked] = 1;
+  }
+
+  isMarked(row: number): boolean {
+    return this.words[(row << ROW_SHIFT) + Row.marked] !== 0;
   }
 
   /** Row of the handle given in two words, or -1: unknown, freed, of another type or another client's. */
   find(low: number, high: number, type: HandleType, owner: number): number {
     const row = low & INDEX_MASK;
-    if (row >= this.high.length) return -1;
-    high >>>= 0;
-    if (this.high[row] !== high || high >>> TYPE_SHIFT !== type || low >>> INDEX_BITS !== this.generation[row] || this.owner[row] !== owner) return -1;
+    if (row > this.mask) return -1;
+    const { words } = this;
+    const at = row << ROW_SHIFT;
+    if (words[at + Row.high] !== (high | 0) || high >>> TYPE_SHIFT !== type || words[at + Row.low] !== (low | 0) || words[at + Row.owner] !== owner) return -1;
     return row;
+  }
+
+  /** Has the lines of rows come that finds of the first `count` low words, whatever they are, will look at. Returns something of them, for
+   *  the loads not to be left out. The table is not empty. */
+  touch(lows: Int32Array, count: number): number {
+    const { words, mask } = this;
+    let seen = 0;
+    for (let i = 0; i < count; i++) seen ^= words[(lows[i] & mask) << ROW_SHIFT];
+    return seen;
   }
 
   /** Frees a row that find() or add() gave. Its handle is wrong from now on. */
   remove(row: number): void {
-    const next = this.next[row];
-    const previous = this.previous[row];
-    if (next !== NOBODY) this.previous[next] = previous;
-    if (previous !== NOBODY) this.next[previous] = next;
-    else if (next === NOBODY) this.first.delete(this.owner[row]);
-    else this.first.set(this.owner[row], next);
-    this.high[row] = 0;
-    this.generation[row] = (this.generation[row] + 1) & GENERATION_MASK;
-    this.owner[row] = NOBODY;
+    const { words } = this;
+    const at = row << ROW_SHIFT;
+    const next = words[at + Row.next];
+    const previous = words[at + Row.previous];
+    if (next !== NOBODY) words[(next << ROW_SHIFT) + Row.previous] = previous;
+    if (previous !== NOBODY) words[(previous << ROW_SHIFT) + Row.next] = next;
+    else if (next === NOBODY) this.first.delete(words[at + Row.owner]);
+    else this.first.set(words[at + Row.owner], next);
+    words[at + Row.high] = 0;
+    words[at + Row.low] = (words[at + Row.low] + (1 << INDEX_BITS)) | 0;
+    words[at + Row.owner] = NOBODY;
     this.object[row] = null;
-    this.next[row] = this.freeHead;
+    words[at + Row.next] = this.freeHead;
     this.freeHead = row;
     this.live--;
   }
 
-  /** Whether the row is this client's live one of this type (for lists of rows kept elsewhere). */
+  /** The type of a live row (for lists of rows kept elsewhere). */
   typeOf(row: number): HandleType {
-    return (this.high[row] >>> TYPE_SHIFT) as HandleType;
+    return this.highOf(row) >>> TYPE_SHIFT;
   }
 
   /** Frees every handle of a client. What they stood for must have been ended before. */
@@ -111,7 +166,7 @@ export class HandleTable {
   *rowsOf(owner: number): Iterable<number> {
     let row = this.first.get(owner) ?? NOBODY;
     while (row !== NOBODY) {
-      const next = this.next[row];
+      const next = this.words[(row << ROW_SHIFT) + Row.next];
       yield row;
       row = next;
     }
@@ -126,22 +181,21 @@ export class HandleTable {
   }
 
   private grow(): boolean {
-    const old = this.high.length;
+    const old = this.mask + 1;
     if (old === HANDLES_MAX) return false;
     const size = Math.max(256, old * 2);
-    const larger = <T extends Float64Array | Uint32Array | Uint16Array | Int32Array>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.native = larger(this.native, new Float64Array(size));
-    this.high = larger(this.high, new Uint32Array(size));
-    this.generation = larger(this.generation, new Uint16Array(size));
-    this.owner = larger(this.owner, new Int32Array(size).fill(NOBODY));
-    this.next = larger(this.next, new Int32Array(size));
-    this.previous = larger(this.previous, new Int32Array(size));
+    const buffer = new ArrayBuffer(size * ROW_WORDS * 4 + LINE);
+    const words = new Int32Array(buffer, LINE - (addressOf(new Uint8Array(buffer)) % LINE), size * ROW_WORDS);
+    words.set(this.words);
+    this.words = words;
+    this.doubles = new Float64Array(buffer, words.byteOffset, words.length >> 1);
+    this.mask = size - 1;
     for (let row = size - 1; row >= old; row--) {
+      const at = row << ROW_SHIFT;
       this.object[row] = null;
-      this.next[row] = this.freeHead;
+      words[at + Row.low] = row;
+      words[at + Row.owner] = NOBODY;
+      words[at + Row.next] = this.freeHead;
       this.freeHead = row;
     }
     return true;

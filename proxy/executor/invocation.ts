@@ -205,7 +205,7 @@ export class Invocation implements MemoryInvocation {
       this.failure = CUresult.CONTEXT_IS_DESTROYED;
       return -1;
     }
-    return this.handles.native[row];
+    return this.handles.nativeOf(row);
   }
 
   /** The row in the handle table of the handle at `off`, or -1 (see invalid). */

@@ -44,7 +44,7 @@ test('any sequence of adds and removes agrees with a model', () => {
     assert.is(table.live, live.length)
     for (const h of live) {
       assert.is(table.find(h.low, h.high, h.type, h.owner), h.row)
-      assert.is(table.native[h.row], h.native)
+      assert.is(table.nativeOf(h.row), h.native)
       assert.is(h.high >>> TYPE_SHIFT, h.type, 'the type is never 0, so no handle is a special stream value')
       assert.is(table.find(h.low, h.high, h.type, h.owner + 1), -1, "another client's")
       for (const type of TYPES) if (type !== h.type) assert.is(table.find(h.low, h.high, type, h.owner), -1, 'another type')

@@ -50,10 +50,12 @@ function record(v: Invocation, flags: number): number {
   if (row < 0) return v.invalid(HandleType.event);
   const stream = v.stream(STREAM);
   if (stream < 0) return v.invalid(HandleType.stream);
-  const event = v.handles.object[row] as Event;
+  // Only of an event that others have names for is the object looked at, which lies where no other message has been.
+  const event = v.handles.isMarked(row) ? (v.handles.object[row] as Event) : null;
+  const native = event === null ? v.handles.nativeOf(row) : event.native;
   const { driver } = v;
-  const status = flags === 0 ? driver.cuEventRecord(event.native, stream) : driver.cuEventRecordWithFlags(event.native, stream, flags);
-  if (event.shared !== null && status === 0) v.executor.recorded(event, event.shared);
+  const status = flags === 0 ? driver.cuEventRecord(native, stream) : driver.cuEventRecordWithFlags(native, stream, flags);
+  if (event !== null && event.shared !== null && status === 0) v.executor.recorded(event, event.shared);
   return status;
 }
 
@@ -65,6 +67,7 @@ function share(v: Invocation): number {
   if (event.shared === null) {
     event.shared = new SharedEvent(event, newToken());
     v.executor.sharedEvents.set(event.shared.token, event.shared);
+    v.handles.mark(row);
   }
   replyToken(v, EventShareReply.token0, event.shared.token);
   return CUresult.SUCCESS;
@@ -87,7 +90,8 @@ function open(v: Invocation): number {
   const name = v.handles.object[row] as Event;
   name.shared = shared;
   shared.names.add(name);
-  v.handles.native[row] = (shared.last ?? shared.exporter).native;
+  v.handles.setNative(row, (shared.last ?? shared.exporter).native);
+  v.handles.mark(row);
   v.replyRow(0, row);
   return CUresult.SUCCESS;
 }
