@@ -31,8 +31,13 @@ export class Heap {
   addChunk(area: Area): void {
     area.heap = this;
     area.owner = this.owner;
-    if (area.cells === null) area.cells = new Int32Array(UNITS);
-    else area.cells.fill(0);
+    if (area.cells === null || area.begun === null) {
+      area.cells = new Int32Array(UNITS);
+      area.begun = new Int32Array(UNITS);
+    } else {
+      area.cells.fill(0);
+      area.begun.fill(0);
+    }
     area.emptyNode = this.blocks.addRegion((area.start - this.map.base) / UNIT, UNITS);
     this.chunks.add(area);
     this.empty.push(area);
@@ -59,6 +64,7 @@ export class Heap {
     const cells = area.cells!;
     if (units <= 16) for (let i = first; i < first + units; i++) cells[i] = node;
     else cells.fill(node, first, first + units);
+    area.begun![first] = bytes;
     return node;
   }
 
@@ -69,12 +75,14 @@ export class Heap {
   /** The block cannot be used or found any more, nor given out again before release(). */
   rest(node: number): void {
     this.blocks.state[node] = NodeState.resting;
+    this.begin(node, 0);
     this.epoch[node]++;
   }
 
   /** A resting block becomes live again: its old owner's stream orders the old use before the new. */
   revive(node: number, bytes: number, id: number, kind: number, context: number, pool: number): void {
     this.blocks.state[node] = NodeState.live;
+    this.begin(node, bytes);
     this.bytes[node] = bytes;
     this.id[node] = id;
     this.kind[node] = kind;
@@ -85,6 +93,7 @@ export class Heap {
   /** Gives a live or resting block back. Returns a chunk that is empty now and no longer the heap's, or null. */
   release(node: number): Area | null {
     const blocks = this.blocks;
+    this.begin(node, 0);
     this.epoch[node]++;
     node = blocks.release(node);
     if (!blocks.whole(node)) return null;
@@ -110,6 +119,10 @@ export class Heap {
     for (const area of all) this.leave(area);
     this.empty.length = 0;
     return all;
+  }
+
+  private begin(node: number, bytes: number): void {
+    this.map.at(this.address(node))!.begun![this.blocks.start[node] % UNITS] = bytes;
   }
 
   private leave(area: Area): void {

@@ -2,11 +2,13 @@
  * From an address to the allocation that it lies in: every range check of the executor ends here.
  *
  * A table has one entry for each granule (2 MiB) of the window: the Area that is mapped there. An area is one of
- *   chunk    2 MiB of one client, suballocated: a table of its own has one entry for each 512-byte unit, the block's node
+ *   chunk    2 MiB of one client, suballocated: two tables of its own have an entry for each 512-byte unit, how many bytes of a live
+ *            block begin there, and the node of the block that it is part of
  *   whole    one large allocation, from the area's start
  *   mapping  physical memory that a client mapped itself, with its own access rights; neighbours may be used as one range
  *   reserved what a client has reserved and not mapped: every check fails, but the range is known to be its
- * So a look-up is two array reads at most, however much is allocated, and allocates nothing. A mapping's check walks along
+ * So a look-up is a few array reads, however much is allocated, and allocates nothing; of an address in a block's first unit, which
+ * most are, one of them is of something that a cache may not hold, of the others' a second and a third. A mapping's check walks along
  * the mappings that the range spans.
  */
 import type { Heap } from './heap.ts';
@@ -52,6 +54,8 @@ export class Area {
   epoch = 0;
   heap: Heap | null = null;
   cells: Int32Array | null = null;
+  /** Bytes of the live block that begins at a unit; 0: none does. */
+  begun: Int32Array | null = null;
   /** Node of the heap while the chunk is all free. */
   emptyNode = 0;
   /** mapping: number of the Allocation mapped here, and the reserved area that it lies in. */
@@ -132,17 +136,33 @@ export class AddressMap {
     const area = this.areas[this.table[Math.floor(offset / GRANULE)]];
     if (area.owner !== owner || owner === NOBODY) return false;
     if (area.kind === AreaKind.chunk) {
-      const node = area.cells![Math.floor((address - area.start) / UNIT)];
-      if (node === 0) return false;
-      const heap = area.heap!;
-      const inside = offset - heap.blocks.start[node] * UNIT;
-      return heap.blocks.state[node] === NodeState.live && inside >= 0 && inside < heap.bytes[node] && inside + bytes <= heap.bytes[node];
+      const begun = area.begun!;
+      const within = address - area.start;
+      let unit = Math.floor(within / UNIT);
+      if (begun[unit] === 0) {
+        const node = area.cells![unit];
+        if (node === 0) return false;
+        // An entry may be older than its node's present use: what begins where the node lies now is what is asked.
+        unit = area.heap!.blocks.start[node] - (area.start - this.base) / UNIT;
+        if (!(unit >= 0 && unit < UNITS)) return false;
+      }
+      const inside = within - unit * UNIT;
+      const live = begun[unit];
+      return inside >= 0 && inside < live && inside + bytes <= live;
     }
     if (area.kind === AreaKind.whole) {
       const inside = address - area.start;
       return area.state === NodeState.live && inside < area.bytes && inside + bytes <= area.bytes;
     }
     return this.checkMappings(area, owner, address, bytes, write ? ACCESS_READ_WRITE : ACCESS_READ);
+  }
+
+  /** Has the line come that check() will look at for this address, whatever it is. Returns something of it, for the load not to be left out. */
+  touch(address: number): number {
+    const offset = address - this.base;
+    if (!(offset >= 0 && offset < this.bytes)) return 0;
+    const area = this.areas[this.table[Math.floor(offset / GRANULE)]];
+    return area.begun === null ? 0 : area.begun[Math.floor((address - area.start) / UNIT) & (UNITS - 1)];
   }
 
   private checkMappings(area: Area, owner: number, address: number, bytes: number, access: number): boolean {

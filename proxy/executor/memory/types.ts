@@ -69,6 +69,10 @@ export interface ZoneMemory {
   /** Whether `client` may read (write) `bytes` bytes at `address` now: all of it live memory of that client, with access
    *  set. 0 bytes: whether the address lies in one. Allocates nothing; flat up to 100,000s of allocations. */
   check(client: ClientMemory, address: number, bytes: number, write: boolean): boolean
+  /** Live allocations. */
+  readonly allocations: number
+  /** Has the memory come that check() will look at for an address, in two words, whatever it is; decides nothing (executor/ahead.ts). */
+  touch(low: number, high: number): number
   /** Whether its windows are those that a zone of these limits gets. */
   hasWindowsFor(limits: ZoneLimits): boolean
   setLimits(limits: ZoneLimits): void

@@ -87,6 +87,14 @@ export class Zone implements ZoneMemory {
     return this.map.check(one.owner, address, bytes, write) || this.host.map.check(one.owner, address, bytes, write) || one.foreign.check(address, bytes) || one.imports.check(address, bytes);
   }
 
+  get allocations(): number {
+    return this.ledger.allocations;
+  }
+
+  touch(low: number, high: number): number {
+    return this.map.touch((high >>> 0) * 4294967296 + (low >>> 0));
+  }
+
   hasWindowsFor(limits: ZoneLimits): boolean {
     return this.window.bytes === windowBytes(limits.memory) && this.host.bytes === hostWindowBytes(hostMemory(limits));
   }
