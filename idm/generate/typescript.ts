@@ -9,14 +9,21 @@ const word = (f: Laid) => f.offset / 4
 const pascal = (s: string) => s.toLowerCase().replace(/(^|_)(\w)/g, (_, __, c: string) => c.toUpperCase())
 const enumName = (name: string) => (/^cu[A-Z]/.test(name) ? `Cu${name.slice(2)}` : pascal(name))
 
+/** What executor/ahead.ts wants to know: 1 + the word of the first handle of a kind of which there may be many; of an address, negative; 0: none is
+ *  near the beginning. */
+function looksUp(m: (typeof LAID)[number]): number {
+  const field = m.request.find((f) => f.kind === 'address' || (f.kind === 'handle' && !['stream', 'context', 'pool'].includes(f.handle!)));
+  return field === undefined || field.offset > 8 ? 0 : field.kind === 'address' ? -1 - word(field) : 1 + word(field)
+}
+
 export function messages(): string {
   const out = [`// ${BANNER}`, '// Field offsets are in 32-bit words from the start of the payload; sizes in bytes.', '',
     `export const TABLE_HASH = 0x${TABLE_HASH.toString(16)}`, '', 'export enum Message {', ...LAID.map((m) => `  ${m.name} = ${m.id},`), '}', '',
     `export const MESSAGE_COUNT = ${LAID.length + 1}`, '']
-  out.push('/** By message id: name, cost class, request bytes, reply bytes. */',
-    'export const MESSAGES: readonly { name: string; cost: string; request: number; reply: number }[] = [',
-    "  { name: 'PADDING', cost: 'posted', request: 0, reply: 0 },",
-    ...LAID.map((m) => `  { name: '${m.name}', cost: '${m.cost}', request: ${m.requestSize}, reply: ${m.replySize} },`), ']', '')
+  out.push('/** By message id: name, cost class, request bytes, reply bytes, where its first look-up is (executor/ahead.ts). */',
+    'export const MESSAGES: readonly { name: string; cost: string; request: number; reply: number; looksUp: number }[] = [',
+    "  { name: 'PADDING', cost: 'posted', request: 0, reply: 0, looksUp: 0 },",
+    ...LAID.map((m) => `  { name: '${m.name}', cost: '${m.cost}', request: ${m.requestSize}, reply: ${m.replySize}, looksUp: ${looksUp(m)} },`), ']', '')
   const list = (name: string, xs: readonly string[]) => out.push(`export enum ${name} { ${xs.map((x, i) => `${x} = ${i}`).join(', ')} }`)
   list('Place', PLACES)
   list('SyncScope', SYNC_SCOPES)

@@ -23,6 +23,7 @@ import { CALL_PADDING, RECORD_HEADER, RecordWord, RingViolation, SLOT_POSTED, FL
 import { Region } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
 import { HandleType, MESSAGE_COUNT, MESSAGES } from '../generated/messages.ts';
+import { Ahead } from './ahead.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import type { Executor } from './executor.ts';
@@ -74,6 +75,7 @@ const WAITED = Uint8Array.from(MESSAGES, (message) => (message.cost === 'waited'
 
 export class Loop {
   private readonly invocation: Invocation;
+  private readonly ahead: Ahead;
   private scheduled = false;
   /** In libuv's hands: only wake() starts the next turn. */
   private resting = true;
@@ -113,6 +115,7 @@ export class Loop {
     private readonly roused: () => void,
   ) {
     this.invocation = new Invocation(executor);
+    this.ahead = new Ahead(executor);
   }
 
   /** Something may be there to do: a new client, a client's end. */
@@ -382,6 +385,7 @@ export class Loop {
         client.end = bytes >> 2;
         if (bytes === 0) break;
         if (reader.freed && reader.producersSleep()) futexWake(client.region.base + Region.producersWaiting);
+        this.ahead.look(batch, client.end);
       }
       const at = client.at;
       const length = reader.lengthAt(at, client.end << 2);
