@@ -111,9 +111,16 @@ bool warp_gather_each(struct warp *w, const struct insn *in, const uint32_t *mem
     if (w->mask & ~ready) {
         wait_here(w, warp_split(w, w->mask & ~ready, in), in, all);
         w->mask = ready;
+        w->parted = true;
     }
     w->sync_epoch++;
     return true;
+}
+
+const struct insn *warp_next(struct warp *w, const struct insn *in) {
+    if (!w->parted) return in + 1;
+    w->parted = false; /* the fragment has fewer lanes than it was chosen with */
+    return warp_leave(w, in + 1);
 }
 
 static void merge(struct warp *w) {

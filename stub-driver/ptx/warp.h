@@ -117,6 +117,7 @@ struct warp {
     size_t local_bytes;
     size_t local_capacity;
     bool yield; /* this turn is over */
+    bool parted; /* warp_gather_each has left lanes of the fragment behind: the handler ends with warp_next */
     uint32_t at_barrier[BARRIERS]; /* lanes that have arrived at a barrier with a number of threads, until all that are live have */
     uint32_t cluster_parity; /* of the phase of the cluster's barrier that a lane arrived in last, a bit a lane */
     struct awaited awaited;
@@ -201,6 +202,8 @@ struct frame *frame_new(struct warp *w, const struct code *code);
 void frame_free(struct worker *worker, struct frame *frame);
 /* The same where each lane has a mask of its own: lanes whose groups are complete go on (warp->mask), others wait. False: all wait. */
 bool warp_gather_each(struct warp *w, const struct insn *in, const uint32_t *members);
+/* What a handler returns that has called it and is done. */
+const struct insn *warp_next(struct warp *w, const struct insn *in);
 /* The member masks that a waiting fragment's lanes name, where lanes at different places can execute its instruction together;
  * NULL: they cannot. warp_collect does it for the fragments in `group` (a bit each), whose `lanes` execute it, and leaves their pc. */
 const uint32_t *warp_members(struct warp *w, const struct fragment *f);

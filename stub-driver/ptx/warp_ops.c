@@ -33,7 +33,7 @@ RUN(shfl) {
         valid |= (u32)inside << i;
     }
     if (in->d2 >= 0) set_predicate(w, in->d2, valid);
-    return in + 1;
+    return warp_next(w, in);
 }
 
 RUN(vote) {
@@ -46,7 +46,7 @@ RUN(vote) {
         else result |= (u32)value << i;
     }
     if (in->mode != 3) set_predicate(w, in->d, result);
-    return in + 1;
+    return warp_next(w, in);
 }
 
 RUN(match) {
@@ -69,7 +69,7 @@ RUN(match) {
         }
     }
     if (in->d2 >= 0) set_predicate(w, in->d2, all);
-    return in + 1;
+    return warp_next(w, in);
 }
 
 RUN(redux) {
@@ -96,7 +96,7 @@ RUN(redux) {
         }
         d[i] = r;
     }
-    return in + 1;
+    return warp_next(w, in);
 }
 
 /* vec: 1 absolute values, 2 a NaN wins. */
@@ -116,7 +116,7 @@ RUN(redux_f32) {
         }
         d[i] = nan && in->vec & 2 ? 0x7fffffff : result;
     }
-    return in + 1;
+    return warp_next(w, in);
 }
 
 RUN(elect) {
@@ -129,13 +129,13 @@ RUN(elect) {
         leaders |= (u32)(leader == i) << i;
     }
     if (in->d2 >= 0) set_predicate(w, in->d2, leaders);
-    return in + 1;
+    return warp_next(w, in);
 }
 
 RUN(warpsync) {
     GATHER(in->a);
     memory_fence();
-    return in + 1;
+    return warp_next(w, in);
 }
 
 /* ---- members that stand at different places (exec.c): they execute the instruction on rows of its own, operands in and results out */

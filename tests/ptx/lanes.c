@@ -31,6 +31,7 @@ static uint32_t all_of(uint32_t lane) { (void)lane; return 31 * 32 / 2; }
 static uint32_t both(uint32_t lane) { return lane % 2 ? 0xaaaaaaaa : 0x55555555; }
 static uint32_t same_group(uint32_t lane) { return 0x11111111u << lane % 4; }
 static uint32_t halves(uint32_t lane) { return lane < 16 ? 120 : 376; }
+static uint32_t once(uint32_t lane) { (void)lane; return 16 << 8 | 1; }
 static uint32_t one(uint32_t lane) { return lane + 1; }
 
 /* Barriers with a number of threads, in blocks whose second warp is not full and comes in parts: whole warps count. Each thread stores
@@ -122,6 +123,12 @@ int main(void) {
           "setp.ne.u32 %p1, %r1, 0; mov.u32 %r9, 0; @!%p1 mbarrier.init.shared.b64 [bar], 1; bar.sync 0; @!%p1 bra ARRIVE;\n"
           "AGAIN: add.u32 %r9, %r9, 1; setp.gt.u32 %p5, %r9, 20000; @%p5 bra DONE; mbarrier.try_wait.parity.shared.b64 %p2, [bar], 0; @!%p2 bra AGAIN;\nbra DONE;\n"
           "ARRIVE: setp.ne.u32 %p5, %r1, %r1; mov.u32 %r2, %r1; mbarrier.arrive.shared.b64 _, [bar];\nDONE: selp.u32 %r7, 0, 1, %p5; add.u32 %r0, %r1, %r7;", one);
+    /* Lanes of one frame, of which some meet at once and others wait for lanes in another: those that wait do nothing meanwhile, and their frame stays. */
+    static const char meet[] = ".func (.param .b32 r) meet(.param .b32 m) {\n.reg .b32 %a<4>; ld.param.u32 %a1, [m]; mov.u32 %a2, 1; redux.sync.add.u32 %a3, %a2, %a1; st.param.b32 [r], %a3; ret;\n}\n";
+#define MEET "{ .param .b32 m; .param .b32 r; st.param.b32 [m], %%r9; call (r), meet, (m); ld.param.b32 %%r5, [r]; } add.u32 %%r3, %%r3, 1;"
+    snprintf(body, sizeof body, "setp.lt.u32 %%p3, %%r1, 16; selp.u32 %%r9, 0x0000ffff, 0xffff0000, %%p3; mov.u32 %%r3, 0; setp.ge.u32 %%p4, %%r1, 24;\n@%%p4 bra UPPER;\n" MEET
+             "\nbra DONE;\nUPPER: " MEET "\nDONE: mad.lo.u32 %%r0, %%r5, 256, %%r3;");
+    LANES(meet, body, once);
     for (size_t i = 0; i < device.count; i++) free(device.list[i].host);
     free(device.printed);
     return wrong != 0;
