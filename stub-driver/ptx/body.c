@@ -15,7 +15,7 @@ void push_scope(struct parser *parser) {
     struct function *f = parser->function;
     if (parser->scope + 1 >= MAX_DEPTH) fail(parser, PTX_INVALID, "blocks nested too deeply");
     uint32_t parent = parser->scope >= 0 ? parser->scope_ids[parser->scope] : UINT32_MAX;
-    f->scope_parent = arena_grow(&parser->loader->arena, f->scope_parent, f->scope_count, &f->scope_capacity, sizeof *f->scope_parent);
+    f->scope_parent = arena_grow(&parser->loader->scratch, f->scope_parent, f->scope_count, &f->scope_capacity, sizeof *f->scope_parent);
     f->scope_parent[f->scope_count] = parent;
     parser->scope++;
     parser->scope_ids[parser->scope] = (uint32_t)f->scope_count++;
@@ -32,7 +32,7 @@ struct name *enter_name(struct parser *parser, const char *text, uint32_t length
     for (struct name *other = parser->names[bucket]; other; other = other->next)
         if (other->scope == parser->scope && other->length == length && memcmp(other->text, text, length) == 0)
             fail(parser, PTX_INVALID, "'%.*s' is declared twice", (int)(length < 60 ? length : 60), text);
-    struct name *name = arena_alloc(&parser->loader->arena, sizeof *name);
+    struct name *name = arena_alloc(&parser->loader->names, sizeof *name);
     name->scope = parser->scope;
     name->text = text;
     name->length = length;
@@ -47,7 +47,7 @@ struct name *enter_name(struct parser *parser, const char *text, uint32_t length
 uint32_t new_register(struct parser *parser, enum ptx_type type) {
     struct function *f = parser->function;
     if (f->reg_count >= MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
-    f->regs = arena_grow(&parser->loader->arena, f->regs, f->reg_count, &f->reg_capacity, sizeof *f->regs);
+    f->regs = arena_grow(&parser->loader->scratch, f->regs, f->reg_count, &f->reg_capacity, sizeof *f->regs);
     f->regs[f->reg_count] = (struct reg){type, -1};
     return (uint32_t)f->reg_count++;
 }
@@ -74,7 +74,7 @@ void parse_registers(struct parser *parser) {
             next(parser);
             expect(parser, '>');
             if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
-            uint32_t *members = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *members);
+            uint32_t *members = arena_alloc(&parser->loader->names, (count + 1) * sizeof *members);
             struct name *name = enter_register(parser, &word, &d, NAME_RANGE);
             name->count = (uint32_t)count;
             name->members = members;
@@ -122,25 +122,50 @@ static struct name *find_name(struct parser *parser, const char *text, uint32_t 
 
 static void parse_operand(struct parser *parser, struct operand *operand, bool in_call);
 
+/* A list of operands that grows, and then takes no more memory than it needs: few have more than four. */
+struct operands {
+    struct operand *list;
+    size_t count, capacity;
+    struct operand few[4];
+};
+
+static void begin_operands(struct operands *o) {
+    o->list = o->few;
+    o->count = 0;
+    o->capacity = sizeof o->few / sizeof *o->few;
+}
+
+/* The place of the next one; it holds until the one after it is asked for. */
+static struct operand *next_operand(struct parser *parser, struct operands *o) {
+    if (o->count == o->capacity && o->list == o->few) {
+        o->capacity *= 2;
+        o->list = arena_alloc(&parser->loader->scratch, o->capacity * sizeof *o->list);
+        memcpy(o->list, o->few, sizeof o->few);
+    }
+    o->list = arena_grow(&parser->loader->scratch, o->list, o->count, &o->capacity, sizeof *o->list);
+    return &o->list[o->count++];
+}
+
+static struct operand *take_operands(struct parser *parser, struct operands *o, uint32_t *count) {
+    *count = (uint32_t)o->count;
+    return o->list == o->few ? arena_copy(&parser->loader->scratch, o->few, o->count, sizeof *o->few) : o->list;
+}
+
 static struct operand *parse_parts(struct parser *parser, char close, uint32_t *count, bool in_call) {
-    struct arena *arena = &parser->loader->arena;
-    struct operand *parts = NULL;
-    size_t n = 0, capacity = 0;
-    while (!at_punct(parser, close)) {
-        parts = arena_grow(arena, parts, n, &capacity, sizeof *parts);
-        parse_operand(parser, &parts[n++], in_call);
+    struct operands list;
+    for (begin_operands(&list); !at_punct(parser, close);) {
+        parse_operand(parser, next_operand(parser, &list), in_call);
         if (!take_punct(parser, ',')) break;
     }
     expect(parser, close);
-    *count = (uint32_t)n;
-    return parts;
+    return take_operands(parser, &list, count);
 }
 
 static void note_use(struct parser *parser, struct symbol *symbol) {
     struct function *f = parser->function;
     for (size_t i = f->use_count; i > 0 && i + 8 > f->use_count; i--)
         if (f->uses[i - 1] == symbol) return;
-    f->uses = arena_grow(&parser->loader->arena, f->uses, f->use_count, &f->use_capacity, sizeof *f->uses);
+    f->uses = arena_grow(&parser->loader->scratch, f->uses, f->use_count, &f->use_capacity, sizeof *f->uses);
     f->uses[f->use_count++] = symbol;
 }
 
@@ -195,7 +220,7 @@ static void word_operand(struct parser *parser, struct operand *operand) {
         } else if (name->vector > 1) { /* the whole vector */
             operand->kind = OPERAND_VECTOR;
             operand->count = name->vector;
-            operand->parts = arena_alloc(&parser->loader->arena, name->vector * sizeof *operand->parts);
+            operand->parts = arena_alloc(&parser->loader->scratch, name->vector * sizeof *operand->parts);
             for (uint32_t i = 0; i < name->vector; i++) operand->parts[i] = (struct operand){.kind = OPERAND_REG, .reg = reg + i};
         }
         return;
@@ -217,7 +242,7 @@ static void word_operand(struct parser *parser, struct operand *operand) {
         if (special_named(first) != SR_COUNT) { /* "mov.v4.u32 %v, %tid": the whole vector */
             operand->kind = OPERAND_VECTOR;
             operand->count = 4;
-            operand->parts = arena_alloc(&parser->loader->arena, 4 * sizeof *operand->parts);
+            operand->parts = arena_alloc(&parser->loader->scratch, 4 * sizeof *operand->parts);
             for (int i = 0; i < 4; i++) {
                 snprintf(first, sizeof first, "%s.%c", full, "xyzw"[i]);
                 operand->parts[i] = (struct operand){.kind = OPERAND_SPECIAL, .special = special_named(first)};
@@ -227,7 +252,7 @@ static void word_operand(struct parser *parser, struct operand *operand) {
         fail(parser, PTX_INVALID, "register '%s' is not declared", full);
     }
     struct symbol *symbol = name ? name->symbol : NULL;
-    char *text = arena_string(&parser->loader->arena, token.text, token.length);
+    char *text = symbol ? NULL : arena_string(&parser->loader->scratch, token.text, token.length);
     if (!symbol) symbol = unit_find(parser->unit, text);
     if (symbol) {
         operand->kind = OPERAND_SYMBOL;
@@ -241,7 +266,7 @@ static void word_operand(struct parser *parser, struct operand *operand) {
         return;
     }
     operand->kind = OPERAND_SYMBOL;
-    operand->symbol = forward_symbol(parser, text, token.line);
+    operand->symbol = forward_symbol(parser, arena_string(&parser->loader->arena, token.text, token.length), token.line);
     note_use(parser, operand->symbol);
 }
 
@@ -250,7 +275,7 @@ static void flatten(struct parser *parser, struct operand *list) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < list->count; i++) count += list->parts[i].kind == OPERAND_VECTOR ? list->parts[i].count : 1;
     if (count == list->count) return;
-    struct operand *parts = arena_alloc(&parser->loader->arena, (count + 1) * sizeof *parts);
+    struct operand *parts = arena_alloc(&parser->loader->scratch, (count + 1) * sizeof *parts);
     for (uint32_t i = 0, n = 0; i < list->count; i++) {
         const struct operand *o = &list->parts[i];
         if (o->kind != OPERAND_VECTOR) parts[n++] = *o;
@@ -284,7 +309,7 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         next(parser);
         operand->kind = OPERAND_ADDRESS;
         operand->count = 1;
-        operand->parts = arena_alloc(&parser->loader->arena, sizeof *operand->parts);
+        operand->parts = arena_alloc(&parser->loader->scratch, sizeof *operand->parts);
         parse_operand(parser, operand->parts, false);
         /* The base's own "+ 4" was taken with it. */
         operand->integer = operand->parts->integer;
@@ -295,15 +320,11 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         if (operand->parts->kind != OPERAND_INT && operand->parts->kind != OPERAND_SYMBOL && operand->parts->kind != OPERAND_REG)
             fail(parser, PTX_UNSUPPORTED, "this form of address");
         if (at_punct(parser, ',')) { /* an image: its sampler and coordinates follow */
-            struct operand base = *operand->parts;
-            size_t count = 1, capacity = 0;
-            operand->parts = arena_grow(&parser->loader->arena, NULL, 0, &capacity, sizeof *operand->parts);
-            operand->parts[0] = base;
-            while (take_punct(parser, ',')) {
-                operand->parts = arena_grow(&parser->loader->arena, operand->parts, count, &capacity, sizeof *operand->parts);
-                parse_operand(parser, &operand->parts[count++], false);
-            }
-            operand->count = (uint32_t)count;
+            struct operands list;
+            begin_operands(&list);
+            *next_operand(parser, &list) = *operand->parts;
+            while (take_punct(parser, ',')) parse_operand(parser, next_operand(parser, &list), false);
+            operand->parts = take_operands(parser, &list, &operand->count);
         }
         expect(parser, ']');
     } else if (at_punct(parser, '(') && in_call) {
@@ -323,7 +344,7 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
     if (at_punct(parser, '|') && (operand->kind == OPERAND_REG || operand->kind == OPERAND_SINK || operand->kind == OPERAND_VECTOR)) {
         next(parser);
         struct operand first = *operand;
-        operand->parts = arena_alloc(&parser->loader->arena, 2 * sizeof *operand->parts);
+        operand->parts = arena_alloc(&parser->loader->scratch, 2 * sizeof *operand->parts);
         operand->parts[0] = first;
         parse_operand(parser, &operand->parts[1], false);
         operand->kind = OPERAND_PAIR;
@@ -338,10 +359,10 @@ static struct label *add_label(struct parser *parser, const char *text, uint32_t
     for (const struct label *other = *bucket; other; other = other->bucket_next)
         if (other->scope == parser->scope_ids[parser->scope] && strlen(other->name) == length && memcmp(other->name, text, length) == 0)
             fail(parser, PTX_INVALID, "label '%s' is there twice, in line %u too", other->name, other->line);
-    struct label *label = arena_alloc(&parser->loader->arena, sizeof *label);
+    struct label *label = arena_alloc(&parser->loader->scratch, sizeof *label);
     label->bucket_next = *bucket;
     *bucket = label;
-    label->name = arena_string(&parser->loader->arena, text, length);
+    label->name = arena_string(&parser->loader->scratch, text, length);
     label->scope = parser->scope_ids[parser->scope];
     label->position = (uint32_t)f->statement_count;
     label->line = line;
@@ -369,7 +390,7 @@ static void prototype_list(struct parser *parser, struct parameter **list, size_
             if (symbol->range || symbol->size > 65536) fail(parser, PTX_INVALID, "a parameter of this size");
             parameter.size = (uint32_t)symbol->size;
         }
-        *list = arena_grow(&parser->loader->arena, *list, *count, capacity, sizeof **list);
+        *list = arena_grow(&parser->loader->scratch, *list, *count, capacity, sizeof **list);
         (*list)[(*count)++] = parameter;
         if (!take_punct(parser, ',')) break;
     }
@@ -378,7 +399,7 @@ static void prototype_list(struct parser *parser, struct parameter **list, size_
 
 /* ".callprototype (results) _ (parameters) .noreturn;" */
 static void parse_prototype(struct parser *parser, struct label *label) {
-    struct prototype *p = label->prototype = arena_alloc(&parser->loader->arena, sizeof *p);
+    struct prototype *p = label->prototype = arena_alloc(&parser->loader->scratch, sizeof *p);
     if (at_punct(parser, '(')) prototype_list(parser, &p->results, &p->result_count, &p->result_capacity);
     take_name(parser);
     if (at_punct(parser, '(')) prototype_list(parser, &p->params, &p->param_count, &p->param_capacity);
@@ -398,9 +419,9 @@ static bool label_table(struct parser *parser, struct label *label) {
     size_t capacity = 0;
     do {
         if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a name is needed");
-        char *name = arena_string(&parser->loader->arena, parser->token.text, parser->token.length);
+        char *name = arena_string(&parser->loader->scratch, parser->token.text, parser->token.length);
         if (targets) {
-            label->targets = arena_grow(&parser->loader->arena, label->targets, label->target_count, &capacity, sizeof *label->targets);
+            label->targets = arena_grow(&parser->loader->scratch, label->targets, label->target_count, &capacity, sizeof *label->targets);
             label->targets[label->target_count++] = name;
         } else {
             struct symbol *symbol = unit_find(parser->unit, name);
@@ -416,8 +437,9 @@ static bool label_table(struct parser *parser, struct label *label) {
 
 static void instruction(struct parser *parser) {
     struct function *f = parser->function;
-    struct arena *arena = &parser->loader->arena;
-    struct statement s = {.guard = -1};
+    struct arena *arena = &parser->loader->scratch;
+    struct word words[OPCODE_WORDS];
+    struct statement s = {.guard = -1, .opcode.words = words};
     s.line = parser->token.line;
     s.source_file = parser->source_file;
     s.source_line = parser->source_line;
@@ -468,18 +490,17 @@ static void instruction(struct parser *parser) {
     if (needs.gone_version && parser->version >= needs.gone_version && parser->sm >= needs.gone_sm)
         fail(parser, PTX_INVALID, "instruction '%.*s' is no longer there for sm_%u and .version %u.%u: use %s", length, start, parser->sm, parser->version / 10, parser->version % 10,
              s.opcode.name_length == 3 ? "a rounding mode" : s.opcode.name[0] == 'w' ? "no .satfinite" : "its .sync form"); /* mad; wmma; shfl, vote */
-    struct operand *operands = NULL;
-    size_t count = 0, capacity = 0;
+    struct operands operands;
+    begin_operands(&operands);
     bool call = s.match.row->kind == KIND_CALL;
     parser->takes_labels = call || s.match.row->kind == KIND_BRA || s.match.row->kind == KIND_BRX;
     while (!at_punct(parser, ';')) {
-        operands = arena_grow(arena, operands, count, &capacity, sizeof *operands);
-        parse_operand(parser, &operands[count++], call);
+        parse_operand(parser, next_operand(parser, &operands), call);
         if (!take_punct(parser, ',')) break;
     }
     expect(parser, ';');
-    s.operands = operands;
-    s.operand_count = (uint32_t)count;
+    s.operands = take_operands(parser, &operands, &s.operand_count);
+    s.opcode.words = arena_copy(arena, words, s.opcode.count, sizeof *words);
     f->statements = arena_grow(arena, f->statements, f->statement_count, &f->statement_capacity, sizeof s);
     f->statements[f->statement_count++] = s;
 }
@@ -503,7 +524,7 @@ static void enter_variable(struct parser *parser, struct symbol *symbol, const c
 
 /* ".param .u64 %P<2>" declares %P0 and %P1 (GCC's calls have them). */
 static void variable_range(struct parser *parser, const struct symbol *pattern) {
-    struct arena *arena = &parser->loader->arena;
+    struct arena *arena = pattern->space == SPACE_PARAM || pattern->space == SPACE_LOCAL ? &parser->loader->scratch : &parser->loader->arena;
     if (pattern->initial || pattern->relocation_count || pattern->open_array) fail(parser, PTX_INVALID, "'%s': a range of variables has neither initial values nor an open size", pattern->name);
     if (pattern->size > 1 << 16) fail(parser, PTX_INVALID, "'%s' is too large for a range", pattern->name);
     for (uint32_t i = 0; i < pattern->range; i++) {

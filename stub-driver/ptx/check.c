@@ -78,7 +78,7 @@ void check_frame(struct warp *w, uint32_t lane, uint32_t from, uint32_t size, bo
 /* ---- reports */
 
 static void where(const struct code *code, const struct insn *at, const struct ptx_module *module, char *text, size_t size) {
-    const struct statement *s = code->statements[at - code->insns];
+    const struct origin *s = &code->origins[at - code->insns];
     const struct unit *unit = module->units[code->function->unit];
     const char *file = s->source_file < unit->file_count ? unit->files[s->source_file] : NULL;
     if (s->source_line && file) snprintf(text, size, "%s, PTX line %u (%s:%u)", code->name, s->line, file, s->source_line);

@@ -108,7 +108,8 @@ struct code {
     const char *name;
     const struct insn *insns;
     uint32_t insn_count;
-    const struct statement *const *statements; /* what each instruction was made of; only the text of its words is gone */
+    const struct origin *origins;              /* of each instruction */
+    const struct statement *const *statements; /* what each was made of, for ptx_coverage; NULL in the product */
     uint32_t frame_bytes;
     uint32_t local_bytes, local_align;
     struct slot *params, *results; /* functions, not kernels */
@@ -144,7 +145,7 @@ struct ptx_module {
     struct symbol **images; /* .texref, .samplerref, .surfref */
     size_t image_count, image_capacity;
     unsigned char *pool;
-    size_t pool_bytes, pool_capacity;
+    size_t pool_bytes, pool_capacity; /* the capacity in rows of ROW32 */
     struct pool_patch *patches;
     size_t patch_count, patch_capacity;
     struct pool_entry **pool_hash;
@@ -154,7 +155,7 @@ struct ptx_module {
 struct ptx_instance {
     const struct ptx_module *module;
     uint64_t *addresses;
-    unsigned char *pool;
+    unsigned char *pool; /* its own where addresses are in it, else the module's */
 };
 
 /* A function's address as kernels see it. */
@@ -168,6 +169,8 @@ void link_units(struct ptx_module *module);
 /* After all functions are decoded: local memory along chains of calls. */
 void link_stack(struct ptx_module *module);
 void decode_function(struct ptx_module *module, struct function *function);
+/* After all functions: what they share is kept in no more memory than it needs. */
+void decode_end(struct ptx_module *module);
 
 /* Handlers by key (semantics_*.def); NULL when there is none. */
 insn_run ops_find(const char *key);

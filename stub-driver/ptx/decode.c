@@ -57,20 +57,14 @@ struct pool_entry {
 /* A row of the pool that holds `value` in every lane; bytes 0: a predicate. With `symbol`, its address is added. */
 int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbol *symbol) {
     struct ptx_module *module = d->module;
-    struct arena *arena = &module->loader.arena;
+    struct arena *arena = &module->loader.scratch; /* the pool is copied when all is decoded: decode_end() */
     unsigned h = (unsigned)((value ^ (value >> 29)) * 2654435761u ^ bytes ^ (unsigned)((uintptr_t)symbol >> 4)) & 1023;
     if (!module->pool_hash) module->pool_hash = arena_alloc(arena, 1024 * sizeof *module->pool_hash);
     for (struct pool_entry *e = module->pool_hash[h]; e; e = e->next)
         if (e->value == value && e->bytes == bytes && e->symbol == symbol) return (int32_t)(e->offset | BANK_POOL);
     uint32_t size = bytes == 8 ? ROW64 : ROW32;
-    while (module->pool_bytes + size > module->pool_capacity) {
-        size_t more = module->pool_capacity ? module->pool_capacity * 2 : 16384;
-        if (more > 1u << 30) refuse(d, PTX_UNSUPPORTED, "too many constants");
-        unsigned char *grown = arena_alloc(arena, more);
-        if (module->pool_bytes) memcpy(grown, module->pool, module->pool_bytes);
-        module->pool = grown;
-        module->pool_capacity = more;
-    }
+    if (module->pool_bytes + size > 1u << 30) refuse(d, PTX_UNSUPPORTED, "too many constants");
+    while (module->pool_bytes + size > module->pool_capacity * ROW32) module->pool = arena_grow(arena, module->pool, module->pool_capacity, &module->pool_capacity, ROW32);
     uint32_t offset = (uint32_t)module->pool_bytes;
     module->pool_bytes += size;
     for (int i = 0; i < LANES; i++) {
@@ -90,7 +84,7 @@ int32_t pool_row(struct decoder *d, uint64_t value, unsigned bytes, struct symbo
 /* ---- emitting */
 
 struct insn *emit(struct decoder *d, insn_run run) {
-    struct arena *arena = &d->loader->arena;
+    struct arena *arena = &d->loader->scratch;
     d->insns = arena_grow(arena, d->insns, d->count, &d->capacity, sizeof *d->insns);
     d->statements = arena_grow(arena, d->statements, d->count, &d->statement_capacity, sizeof *d->statements);
     d->statements[d->count] = d->s;
@@ -883,7 +877,7 @@ static const struct prototype *prototype_of(struct decoder *d, const struct labe
     if (table->prototype) return table->prototype;
     if (!table->first) refuse(d, PTX_INVALID, "'%s' is a .branchtargets", table->name);
     const struct function *f = table->first->definition->function;
-    struct prototype *p = arena_alloc(&d->loader->arena, sizeof *p);
+    struct prototype *p = arena_alloc(&d->loader->scratch, sizeof *p);
     *p = (struct prototype){.params = f->params, .results = f->results, .param_count = f->param_count, .result_count = f->result_count};
     return p;
 }
@@ -1191,14 +1185,15 @@ static void function_slots(struct decoder *d, struct parameter *parameters, size
 }
 
 void decode_function(struct ptx_module *module, struct function *f) {
-    struct decoder *d = arena_alloc(&module->loader.arena, sizeof *d);
+    struct arena *scratch = &module->loader.scratch;
+    struct decoder *d = arena_alloc(scratch, sizeof *d);
     d->module = module;
     d->loader = &module->loader;
     d->f = f;
     d->local_align = 16;
-    d->start = arena_alloc(&module->loader.arena, (f->statement_count + 1) * sizeof *d->start);
+    d->start = arena_alloc(scratch, (f->statement_count + 1) * sizeof *d->start);
     struct code *code = f->code;
-    struct statement *end = arena_alloc(&module->loader.arena, sizeof *end);
+    struct statement *end = arena_alloc(scratch, sizeof *end);
     *end = (struct statement){.guard = -1, .opcode = {.name = "ret", .name_length = 3}};
     d->s = end;
     if (setjmp(d->give_up) == 0 && !f->is_entry) {
@@ -1219,19 +1214,36 @@ void decode_function(struct ptx_module *module, struct function *f) {
     d->s = end;
     emit(d, ops_find(f->is_entry ? "exit" : "ret")); /* falling off the end */
     insn_run bra = ops_find("bra"), brx = ops_find("brx");
+    struct insn *insns = arena_copy(&module->loader.arena, d->insns, d->count, sizeof *insns);
+    struct origin *origins = arena_alloc(&module->loader.arena, d->count * sizeof *origins);
     for (size_t k = 0; k < d->count; k++) {
-        struct insn *insn = &d->insns[k];
+        struct insn *insn = &insns[k];
+        origins[k] = (struct origin){d->statements[k]->line, d->statements[k]->source_line, d->statements[k]->source_file};
         if (insn->run == bra) {
-            insn->target = &d->insns[d->start[insn->imm]];
+            insn->target = &insns[d->start[insn->imm]];
         } else if (insn->run == brx) {
             const struct branch_table *table = insn->table;
-            for (uint32_t t = 0; t < table->count; t++) table->targets[t] = &d->insns[d->start[(uintptr_t)table->targets[t]]];
+            for (uint32_t t = 0; t < table->count; t++) table->targets[t] = &insns[d->start[(uintptr_t)table->targets[t]]];
         }
     }
-    code->insns = d->insns;
+    code->insns = insns;
+    code->origins = origins;
     code->insn_count = (uint32_t)d->count;
+#ifdef PTX_COVERAGE
     code->statements = d->statements;
+    module->loader.keeps_scratch = true;
+#endif
     code->frame_bytes = d->frame ? d->frame : ROW32;
     code->local_bytes = d->local;
     code->local_align = d->local_align;
+}
+
+void decode_end(struct ptx_module *module) {
+    struct arena *arena = &module->loader.arena;
+    unsigned char *pool = arena_alloc(arena, module->pool_bytes + 64); /* rows begin where a line of the cache does */
+    pool += -(uintptr_t)pool & 63;
+    if (module->pool_bytes) memcpy(pool, module->pool, module->pool_bytes);
+    module->pool = pool;
+    module->patches = arena_copy(arena, module->patches, module->patch_count, sizeof *module->patches);
+    module->pool_hash = NULL;
 }

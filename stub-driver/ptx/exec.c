@@ -287,11 +287,11 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
         snprintf(f->kernel, sizeof f->kernel, "%s", run->kernel->function->name);
         snprintf(f->function, sizeof f->function, "%s", code->name);
         if (index < code->insn_count) {
-            const struct statement *statement = code->statements[index];
-            f->line = statement->line;
-            f->source_line = statement->source_line;
+            const struct origin *origin = &code->origins[index];
+            f->line = origin->line;
+            f->source_line = origin->source_line;
             const struct unit *unit = module->units[code->function->unit];
-            uint32_t file = statement->source_file;
+            uint32_t file = origin->source_file;
             if (f->source_line && file < unit->file_count && unit->files[file]) snprintf(f->source_file, sizeof f->source_file, "%s", unit->files[file]);
         }
         char place[300] = "";

@@ -38,14 +38,14 @@ static struct link_name **find(struct link_name **table, size_t buckets, const c
 static void resolve(struct ptx_module *module) {
     struct loader *loader = &module->loader;
     enum { BUCKETS = 4096 };
-    struct link_name **table = arena_alloc(&loader->arena, BUCKETS * sizeof *table);
+    struct link_name **table = arena_alloc(&loader->scratch, BUCKETS * sizeof *table);
     for (size_t u = 0; u < module->unit_count; u++) {
         loader->unit_name = module->units[u]->name;
         for (struct symbol *s = module->units[u]->symbols; s; s = s->next) {
             if (s->in_function || strength(s) == 0) continue;
             struct link_name **at = find(table, BUCKETS, s->name);
             if (!*at) {
-                *at = arena_alloc(&loader->arena, sizeof **at);
+                *at = arena_alloc(&loader->scratch, sizeof **at);
                 (*at)->best = s;
                 continue;
             }
@@ -107,14 +107,12 @@ static void require(struct ptx_module *module, const struct symbol *s, const cha
     loader_error(&module->loader, PTX_UNRESOLVED, line, "'%s', used by '%s', is defined nowhere", s->name, by);
 }
 
-static void reach(struct ptx_module *module, struct function *f, int mark, uint64_t *shared_end, struct symbol **found, size_t *count, size_t capacity) {
-    /* An explicit stack: call chains of a hostile text may be deep. */
-    struct function **stack = arena_alloc(&module->loader.arena, (module->function_count + 1) * sizeof *stack);
+/* `stack`: room for all functions; call chains of a hostile text may be deep. */
+static void reach(struct ptx_module *module, struct function *f, int mark, struct function **stack, struct symbol **found, size_t *count, size_t capacity) {
     size_t depth = 0;
     stack[depth++] = f;
     f->visit = mark;
     bool everything = false;
-    (void)shared_end;
     while (depth) {
         struct function *at = stack[--depth];
         if (at->indirect_calls && !everything) { /* may reach any function */
@@ -189,18 +187,18 @@ void link_units(struct ptx_module *module) {
     /* A shared variable has one offset in all kernels that reach it (functions that several kernels call know only one):
      * past everything that any of these kernels has already. */
     module->kernels = arena_alloc(arena, (kernels + 1) * sizeof *module->kernels);
-    struct symbol ***reached = arena_alloc(arena, (kernels + 1) * sizeof *reached);
-    size_t *reached_count = arena_alloc(arena, (kernels + 1) * sizeof *reached_count);
-    struct symbol **found = arena_alloc(arena, (shared_count + 1) * sizeof *found);
+    struct symbol ***reached = arena_alloc(&loader->scratch, (kernels + 1) * sizeof *reached);
+    size_t *reached_count = arena_alloc(&loader->scratch, (kernels + 1) * sizeof *reached_count);
+    struct symbol **found = arena_alloc(&loader->scratch, (shared_count + 1) * sizeof *found);
+    struct function **stack = arena_alloc(&loader->scratch, (module->function_count + 1) * sizeof *stack);
     for (size_t i = 0; i < module->function_count; i++) {
         struct function *f = module->functions[i];
         if (!f->is_entry) continue;
         size_t k = module->kernel_count++;
         module->kernels[k] = (struct ptx_kernel){.module = module, .function = f};
         size_t count = 0;
-        reach(module, f, (int)k + 1, NULL, found, &count, shared_count);
-        reached[k] = arena_alloc(arena, (count + 1) * sizeof **reached);
-        memcpy(reached[k], found, count * sizeof *found);
+        reach(module, f, (int)k + 1, stack, found, &count, shared_count);
+        reached[k] = arena_copy(&loader->scratch, found, count, sizeof *found);
         reached_count[k] = count;
     }
     for (size_t k = 0; k < module->kernel_count; k++)
@@ -229,8 +227,8 @@ enum { VISIT_OPEN = -1, VISIT_DONE = -2 };
 
 void link_stack(struct ptx_module *module) {
     for (size_t i = 0; i < module->function_count; i++) module->functions[i]->visit = 0;
-    struct function **stack = arena_alloc(&module->loader.arena, (module->function_count + 1) * sizeof *stack);
-    size_t *position = arena_alloc(&module->loader.arena, (module->function_count + 1) * sizeof *position);
+    struct function **stack = arena_alloc(&module->loader.scratch, (module->function_count + 1) * sizeof *stack);
+    size_t *position = arena_alloc(&module->loader.scratch, (module->function_count + 1) * sizeof *position);
     for (size_t i = 0; i < module->function_count; i++) {
         size_t depth = 0;
         if (module->functions[i]->visit != 0) continue;

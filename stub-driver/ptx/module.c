@@ -62,11 +62,12 @@ static void load(struct ptx_module *module, const struct ptx_text *texts, size_t
     }
     for (size_t i = 0; i < module->function_count && loader->errors < 16; i++) decode_function(module, module->functions[i]);
     if (loader->errors) return;
+    decode_end(module);
     link_stack(module);
     for (size_t i = 0; i < module->kernel_count; i++) {
         struct ptx_kernel *k = &module->kernels[i];
         k->code = k->function->code;
-        k->registers = estimate_registers(&loader->arena, k->function);
+        k->registers = estimate_registers(&loader->scratch, k->function);
     }
 }
 
@@ -80,14 +81,17 @@ enum ptx_status ptx_module_link(const struct ptx_text *texts, size_t count, cons
     loader->log_size = log_size;
     loader->unit_name = "ptx";
     loader->checks = options ? options->checks : 0;
-    loader->arena.no_memory = &loader->no_memory;
-    if (setjmp(loader->no_memory) == 0) {
+    loader->arena.budget = loader->scratch.budget = loader->names.budget = &loader->budget;
+    loader->budget.limit = options ? options->memory : 0;
+    if (setjmp(loader->budget.no_memory) == 0) {
         load(module, texts, count);
     } else {
         loader->status = PTX_NO_MEMORY;
         if (log && log_size) snprintf(log, log_size, "out of memory\n");
     }
     loader->log = NULL;
+    arena_free(&loader->names);
+    if (!loader->keeps_scratch) arena_free(&loader->scratch);
     enum ptx_status status = loader->status;
     if (status != PTX_OK) {
         ptx_module_free(module);
@@ -104,8 +108,15 @@ enum ptx_status ptx_module_load(const char *text, size_t length, const struct pt
 
 void ptx_module_free(struct ptx_module *module) {
     if (!module) return;
+    arena_free(&module->loader.scratch);
     arena_free(&module->loader.arena);
     free(module);
+}
+
+size_t ptx_module_bytes(const struct ptx_module *module) { return sizeof *module + module->loader.budget.used; }
+
+size_t ptx_instance_bytes(const struct ptx_module *module) {
+    return sizeof(struct ptx_instance) + module->global_count * sizeof(uint64_t) + (module->patch_count ? module->pool_bytes : 0);
 }
 
 void ptx_module_limit_registers(struct ptx_module *module, uint32_t most) { module->max_registers = most; }
@@ -183,13 +194,13 @@ enum ptx_status ptx_instance_create(const struct ptx_module *module, const uint6
     if (!instance) return PTX_NO_MEMORY;
     instance->module = module;
     instance->addresses = calloc(module->global_count + 1, sizeof *instance->addresses);
-    instance->pool = aligned_alloc(64, (module->pool_bytes + 127) & ~(size_t)63);
-    if (!instance->addresses || !instance->pool) {
+    instance->pool = module->patch_count ? aligned_alloc(64, (module->pool_bytes + 127) & ~(size_t)63) : module->pool;
+    if (!instance->addresses || (module->patch_count && !instance->pool)) {
         ptx_instance_free(instance);
         return PTX_NO_MEMORY;
     }
     if (module->global_count) memcpy(instance->addresses, addresses, module->global_count * sizeof *addresses);
-    if (module->pool_bytes) memcpy(instance->pool, module->pool, module->pool_bytes);
+    if (module->patch_count) memcpy(instance->pool, module->pool, module->pool_bytes);
     for (size_t i = 0; i < module->patch_count; i++) {
         const struct pool_patch *patch = &module->patches[i];
         uint64_t value = address_of(instance, patch->symbol) + patch->addend;
@@ -215,6 +226,6 @@ void ptx_instance_initial(const struct ptx_instance *instance, size_t index, voi
 void ptx_instance_free(struct ptx_instance *instance) {
     if (!instance) return;
     free(instance->addresses);
-    free(instance->pool);
+    if (instance->pool != instance->module->pool) free(instance->pool);
     free(instance);
 }

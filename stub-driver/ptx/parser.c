@@ -71,12 +71,14 @@ struct symbol *unit_find(struct unit *unit, const char *name) {
     return NULL;
 }
 
-char *take_name(struct parser *parser) {
+static char *take_name_in(struct parser *parser, struct arena *arena) {
     if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a name is needed before '%.*s'", (int)parser->token.length, parser->token.text);
-    char *name = arena_string(&parser->loader->arena, parser->token.text, parser->token.length);
+    char *name = arena_string(arena, parser->token.text, parser->token.length);
     next(parser);
     return name;
 }
+
+char *take_name(struct parser *parser) { return take_name_in(parser, &parser->loader->arena); }
 
 void enter_symbol(struct parser *parser, struct symbol *symbol) {
     struct unit *unit = parser->unit;
@@ -261,10 +263,12 @@ static uint64_t range_count(struct parser *parser) {
 }
 
 struct symbol *parse_declarator(struct parser *parser, const struct declaration *d, enum linkage linkage) {
-    struct symbol *symbol = arena_alloc(&parser->loader->arena, sizeof *symbol);
+    /* Parameters and local variables are places by the time the module is loaded. */
+    struct arena *arena = d->space == SPACE_PARAM || d->space == SPACE_LOCAL ? &parser->loader->scratch : &parser->loader->arena;
+    struct symbol *symbol = arena_alloc(arena, sizeof *symbol);
     symbol->kind = SYMBOL_VARIABLE;
     symbol->line = parser->token.line;
-    symbol->name = take_name(parser);
+    symbol->name = take_name_in(parser, arena);
     symbol->space = d->space;
     symbol->type = d->type;
     symbol->vector = d->vector;
@@ -505,6 +509,7 @@ static bool same_signature(const struct function *a, const struct function *b) {
 
 static void function(struct parser *parser, enum linkage linkage) {
     struct arena *arena = &parser->loader->arena;
+    arena_free(&parser->loader->names);
     struct function *f = arena_alloc(arena, sizeof *f);
     f->is_entry = at_dot(parser, "entry");
     f->unit = parser->unit_index;
@@ -704,7 +709,7 @@ static void resume(struct parser *parser) {
 }
 
 struct unit *parse_unit(struct loader *loader, const struct ptx_text *text, unsigned index) {
-    struct parser *parser = arena_alloc(&loader->arena, sizeof *parser);
+    struct parser *parser = arena_alloc(&loader->scratch, sizeof *parser);
     parser->loader = loader;
     parser->lexer = (struct lexer){text->text, text->text + text->length, 1};
     parser->unit = arena_alloc(&loader->arena, sizeof *parser->unit);

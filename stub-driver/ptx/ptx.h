@@ -45,6 +45,7 @@ enum ptx_check {
 /* NULL takes the defaults, zeros. */
 struct ptx_options {
     uint32_t checks; /* enum ptx_check bits */
+    size_t memory;   /* bytes that loading may take at any time; more is PTX_NO_MEMORY. 0: no limit */
 };
 
 /* Loads one text. `log` (may be NULL) receives a NUL-terminated explanation, empty on success. *out is the caller's, to be
@@ -55,6 +56,9 @@ enum ptx_status ptx_module_load(const char *text, size_t length, const struct pt
 enum ptx_status ptx_module_link(const struct ptx_text *texts, size_t count, const struct ptx_options *options, struct ptx_module **out, char *log,
                                 size_t log_size);
 void ptx_module_free(struct ptx_module *module);
+/* Bytes that a module takes, and each of its instances. */
+size_t ptx_module_bytes(const struct ptx_module *module);
+size_t ptx_instance_bytes(const struct ptx_module *module);
 
 struct ptx_param_info {
     uint32_t offset, size, align; /* bytes, in the kernel's parameter buffer */

@@ -102,6 +102,11 @@ struct statement {
     uint32_t scope;
 };
 
+/* Where an instruction stands: line of the PTX text, and what .loc says. */
+struct origin {
+    uint32_t line, source_line, source_file;
+};
+
 /* A parameter of a function: .param memory or a register. */
 struct parameter {
     struct symbol *symbol; /* .param, NULL for a register */
@@ -127,6 +132,7 @@ struct label {
     struct label *next, *bucket_next;
 };
 
+/* Statements, labels, scopes, registers and uses are of the loader's scratch, and gone when the module is loaded. */
 struct function {
     struct symbol *symbol;
     const char *name;
@@ -170,8 +176,11 @@ struct unit {
 
 /* The state of a load: where memory comes from, where complaints go. */
 struct loader {
-    struct arena arena;
-    jmp_buf no_memory;
+    struct arena_budget budget;
+    struct arena arena;   /* what the module keeps */
+    struct arena scratch; /* what only loading needs: statements, operands, labels */
+    struct arena names;   /* what only parsing the current function needs */
+    bool keeps_scratch;   /* for ptx_coverage */
     char *log;
     size_t log_size, log_used;
     int errors;

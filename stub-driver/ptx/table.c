@@ -42,14 +42,13 @@ static bool match_rest(const char *pattern, const struct opcode *opcode, uint32_
         for (const char *at = pattern + 1; at < close;) {
             size_t length = strcspn(at + 1, ",]}");
             if (opcode->words[word].length == length && memcmp(opcode->words[word].text, at + 1, length) == 0) {
-                match->group[group].text = at + 1;
-                match->group[group].length = (uint32_t)length;
+                match->group[group].at = (uint16_t)(at + 1 - match->row->pattern);
+                match->group[group].length = (uint16_t)length;
                 if (match_rest(close + 1, opcode, word + 1, group + 1, match)) return true;
             }
             at += 1 + length + 1;
         }
     if (*pattern == '{') return false;
-    match->group[group].text = NULL;
     match->group[group].length = 0;
     return match_rest(close + 1, opcode, word, group + 1, match);
 }
@@ -103,8 +102,8 @@ static bool match_loose(struct loose *l, const char *pattern, unsigned group, co
             l->used |= 1u << i;
             l->order[l->count++] = (uint8_t)i;
             if (choice) {
-                l->match->group[group].text = at + 1;
-                l->match->group[group].length = (uint32_t)length;
+                l->match->group[group].at = (uint16_t)(at + 1 - l->match->row->pattern);
+                l->match->group[group].length = (uint16_t)length;
             }
             int now[ORDERS];
             memcpy(now, last, sizeof now);
@@ -117,7 +116,6 @@ static bool match_loose(struct loose *l, const char *pattern, unsigned group, co
         at += 1 + length + choice;
     }
     if (!choice || *pattern == '{') return false;
-    l->match->group[group].text = NULL;
     l->match->group[group].length = 0;
     return match_loose(l, close, group + 1, last);
 }
@@ -148,11 +146,8 @@ bool table_match(struct opcode *opcode, struct row_match *match) {
         const char *pattern = ptx_rows[i].pattern;
         size_t length = name_length(pattern);
         if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
-        memset(match, 0, sizeof *match);
-        if (match_rest(pattern + length, opcode, 0, 0, match)) {
-            match->row = &ptx_rows[i];
-            return true;
-        }
+        *match = (struct row_match){.row = &ptx_rows[i]};
+        if (match_rest(pattern + length, opcode, 0, 0, match)) return true;
     }
     if (opcode->count < 2 || listed(fixed, sizeof fixed / sizeof *fixed, opcode->name, opcode->name_length)) return false;
     for (size_t n = first_row[bucket_of(opcode->name, opcode->name_length)]; n; n = next_row[n - 1]) {
@@ -160,12 +155,11 @@ bool table_match(struct opcode *opcode, struct row_match *match) {
         size_t length = name_length(pattern);
         if (length != opcode->name_length || memcmp(pattern, opcode->name, length) != 0) continue;
         struct loose l = {.opcode = opcode, .match = match};
-        memset(match, 0, sizeof *match);
+        *match = (struct row_match){.row = &ptx_rows[n - 1]};
         if (!match_loose(&l, pattern + length, 0, (const int[ORDERS]){-1, -1, -1, -1})) continue;
-        match->row = &ptx_rows[n - 1];
-        struct opcode sorted = *opcode;
-        for (uint32_t k = 0; k < l.count; k++) sorted.words[k] = opcode->words[l.order[k]];
-        *opcode = sorted;
+        struct word sorted[OPCODE_WORDS];
+        for (uint32_t k = 0; k < l.count; k++) sorted[k] = opcode->words[l.order[k]];
+        memcpy(opcode->words, sorted, l.count * sizeof *sorted);
         return true;
     }
     return false;
@@ -245,12 +239,18 @@ struct requirement table_requirement(const struct opcode *opcode) {
     return r;
 }
 
+const char *match_word(const struct row_match *match, unsigned group) {
+    return match->group[group].length ? match->row->pattern + match->group[group].at : NULL;
+}
+
 enum ptx_type match_type(const struct row_match *match, unsigned group) {
-    return match->group[group].text ? ptx_type_named(match->group[group].text, (int)match->group[group].length) : T_NONE;
+    const char *text = match_word(match, group);
+    return text ? ptx_type_named(text, (int)match->group[group].length) : T_NONE;
 }
 
 bool match_is(const struct row_match *match, unsigned group, const char *word) {
-    return match->group[group].text && same(match->group[group].text, match->group[group].length, word);
+    const char *text = match_word(match, group);
+    return text && same(text, match->group[group].length, word);
 }
 
 void match_key(const struct row_match *match, const struct opcode *opcode, char *key, size_t size) {
@@ -270,8 +270,9 @@ void match_key(const struct row_match *match, const struct opcode *opcode, char 
             case 'X': word = opcode_has(opcode, "xorsign") ? ".xorsign" : ""; break;
             default: {
                 unsigned group = (unsigned)(*at - '0');
-                if (match->group[group].text) {
-                    memcpy(key + n, match->group[group].text, match->group[group].length);
+                const char *text = match_word(match, group);
+                if (text) {
+                    memcpy(key + n, text, match->group[group].length);
                     n += match->group[group].length;
                 } else if (n > 0 && key[n - 1] == '.') {
                     n--; /* a group left out takes its dot with it */

@@ -26,21 +26,23 @@ extern const size_t ptx_row_count;
 
 enum { MATCH_GROUPS = 14, OPCODE_WORDS = 20 };
 
+struct word {
+    const char *text;
+    uint32_t length;
+};
+
 struct opcode {
     const char *name; /* mnemonic, not NUL-terminated */
     uint32_t name_length;
     uint32_t count;
-    struct {
-        const char *text;
-        uint32_t length;
-    } words[OPCODE_WORDS];
+    struct word *words; /* at most OPCODE_WORDS */
 };
 
 struct row_match {
     const struct ptx_row *row;
     struct {
-        const char *text; /* the table's own text, NULL when the group is left out */
-        uint32_t length;
+        uint16_t at;    /* in the row's pattern */
+        uint16_t length; /* 0 when the group is left out */
     } group[MATCH_GROUPS];
 };
 
@@ -58,6 +60,8 @@ struct requirement {
 struct requirement table_requirement(const struct opcode *opcode);
 
 bool opcode_has(const struct opcode *opcode, const char *word);
+/* The word that group n holds, of the table's own text, which goes on behind it; NULL when it holds none. */
+const char *match_word(const struct row_match *match, unsigned group);
 /* The type that group n holds, T_NONE when it holds none. */
 enum ptx_type match_type(const struct row_match *match, unsigned group);
 bool match_is(const struct row_match *match, unsigned group, const char *word);

@@ -6,9 +6,11 @@
 
 #include "ptx/table.h"
 
-/* Points into `spelling`. */
+/* Points into `spelling`; the words hold until the call after next. */
 static inline struct opcode split(const char *spelling) {
-    struct opcode opcode = {.name = spelling, .name_length = (uint32_t)strcspn(spelling, ".")};
+    static struct word words[2][OPCODE_WORDS];
+    static unsigned turn;
+    struct opcode opcode = {.name = spelling, .name_length = (uint32_t)strcspn(spelling, "."), .words = words[turn++ & 1]};
     for (const char *at = spelling + opcode.name_length; *at;) {
         size_t length = strcspn(at + 1, ".");
         opcode.words[opcode.count].text = at + 1;

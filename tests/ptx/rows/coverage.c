@@ -15,7 +15,10 @@ static void spell(const struct statement *statement, char *out, size_t size) {
     size_t n = (size_t)snprintf(out, size, "%zu", (size_t)(statement->match.row - ptx_rows));
     unsigned group = 0;
     for (const char *at = statement->match.row->pattern; (at = strpbrk(at, "[{")); at++, group++)
-        if (n < size) n += (size_t)snprintf(out + n, size - n, "\t%.*s", statement->match.group[group].text ? (int)statement->match.group[group].length : 0, statement->match.group[group].text ? statement->match.group[group].text : "");
+        if (n < size) {
+            const char *word = match_word(&statement->match, group);
+            n += (size_t)snprintf(out + n, size - n, "\t%.*s", word ? (int)statement->match.group[group].length : 0, word ? word : "");
+        }
 }
 
 static void write_all(void) {
