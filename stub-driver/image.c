@@ -69,10 +69,11 @@ void rf_jit_report(const struct rf_jit *jit, const char *log) {
 
 /* ---- images by content -------------------------------------------------------------------------------------------- */
 
-/* Images that nobody uses any more are kept up to this number and size of their texts: programs load the same code again. Decoded, a text takes
- * some hundred times its size, and the process may be one that serves many programs. */
+_Atomic size_t rf_code_limit;
+
+/* Images that nobody uses any more are kept up to this number and size: programs load the same code again. */
 #define KEPT 16
-#define KEPT_BYTES ((size_t)1 << 20)
+#define KEPT_BYTES ((size_t)16 << 20)
 
 static pthread_mutex_t images_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct image *images; /* the most recently used first */
@@ -97,9 +98,10 @@ static struct image *take_superfluous(void) {
   for (struct image **link = &images; *link;) {
     struct image *const image = *link;
     const bool unused = atomic_load(&image->references) == 0;
-    if (unused) bytes += image->length;
+    const size_t size = image->length + ptx_module_bytes(image->ptx);
+    if (unused) bytes += size;
     if (unused && (++idle > KEPT || bytes > KEPT_BYTES)) {
-      bytes -= image->length;
+      bytes -= size;
       *link = image->next;
       image->next = superfluous;
       superfluous = image;
@@ -133,7 +135,7 @@ void rf_image_release(struct image *image) {
   size_t large = 0;
   while (superfluous) {
     struct image *const next = superfluous->next;
-    large += superfluous->length;
+    large += superfluous->length + ptx_module_bytes(superfluous->ptx);
     destroy(superfluous);
     superfluous = next;
   }
@@ -165,7 +167,7 @@ static CUresult compile(const struct rf_texts *texts, struct ptx_module **ptx, c
   if (!list) return CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; i < texts->count; i++)
     list[i] = (struct ptx_text){.text = texts->list[i].text, .length = texts->list[i].length, .name = texts->list[i].name};
-  const struct ptx_options options = {.checks = rf_settings.checks};
+  const struct ptx_options options = {.checks = rf_settings.checks, .memory = atomic_load(&rf_code_limit)};
   const CUresult result = result_of(texts->count == 1 ? ptx_module_load(list->text, list->length, &options, ptx, log, RF_JIT_LOG)
                                                       : ptx_module_link(list, texts->count, &options, ptx, log, RF_JIT_LOG));
   free(list);

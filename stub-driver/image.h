@@ -65,6 +65,9 @@ void *rf_texts_pack(const struct rf_texts *texts, size_t *size);
 /* Reads a whole file. Errors: FILE_NOT_FOUND, OUT_OF_MEMORY. *data has a NUL behind its end. */
 CUresult rf_file_read(const char *path, char **data, size_t *size);
 
+/* Bytes that one image may take while it is made; 0: any number. */
+extern _Atomic size_t rf_code_limit;
+
 /* The image of these texts. Errors, explained in `log`: INVALID_PTX, NOT_SUPPORTED (valid, but this engine lacks it), OUT_OF_MEMORY. */
 CUresult rf_image_of(const struct rf_texts *texts, struct image **image, char *log);
 /* Both at once, with the program's options. */

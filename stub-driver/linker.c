@@ -12,7 +12,30 @@
 #include "context.h"
 #include "module.h"
 
+static pthread_mutex_t links_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t step_ended = PTHREAD_COND_INITIALIZER;
+
 static struct linker *find(CUlinkState state) { return rf_object_find(RF_KIND_LINK, (uint64_t)(uintptr_t)state); }
+
+/* A step of a state: others wait for its end, without a lock that anybody else needs, for a compiler is at work. NULL: there is no such state. */
+static struct linker *begin(CUlinkState state) {
+  pthread_mutex_lock(&links_lock);
+  struct linker *linker = find(state);
+  while (linker && linker->busy) {
+    pthread_cond_wait(&step_ended, &links_lock);
+    linker = find(state);
+  }
+  if (linker) linker->busy = true;
+  pthread_mutex_unlock(&links_lock);
+  return linker;
+}
+
+static void end(struct linker *linker) {
+  pthread_mutex_lock(&links_lock);
+  linker->busy = false;
+  pthread_cond_broadcast(&step_ended);
+  pthread_mutex_unlock(&links_lock);
+}
 
 static CUresult create(const char *call, unsigned count, CUjit_option *options, void **values, CUlinkState *state) {
   struct context *context = NULL;
@@ -26,6 +49,7 @@ static CUresult create(const char *call, unsigned count, CUjit_option *options, 
   linker->jit = jit;
   linker->texts = (struct rf_texts){.max_registers = jit.max_registers};
   linker->packed = NULL;
+  linker->busy = false;
   rf_jit_report(&jit, "");
   *state = (CUlinkState)(uintptr_t)rf_object_publish(RF_KIND_LINK, &linker->object);
   return CUDA_SUCCESS;
@@ -42,7 +66,8 @@ CUresult cuLinkCreate(unsigned int numOptions, CUjit_option *options, void **opt
 /* Says at once what is wrong with a text on its own. That it needs others is no fault of it. */
 static CUresult check(const struct rf_text *text, char *log) {
   struct ptx_module *ptx = NULL;
-  const enum ptx_status status = ptx_module_load(text->text, text->length, NULL, &ptx, log, RF_JIT_LOG);
+  const struct ptx_options options = {.memory = atomic_load(&rf_code_limit)};
+  const enum ptx_status status = ptx_module_load(text->text, text->length, &options, &ptx, log, RF_JIT_LOG);
   if (status == PTX_OK) ptx_module_free(ptx);
   if (status == PTX_OK || status == PTX_UNRESOLVED) log[0] = '\0';
   return status == PTX_INVALID ? CUDA_ERROR_INVALID_PTX : status == PTX_UNSUPPORTED ? CUDA_ERROR_NOT_SUPPORTED
@@ -78,10 +103,10 @@ static CUresult add_data(CUlinkState state, CUjitInputType type, void *data, siz
   struct rf_jit ignored;
   if (!data || !size) return CUDA_ERROR_INVALID_VALUE;
   RF_TRY(rf_jit_read(count, options, values, &ignored));
-  rf_modules_lock();
-  struct linker *const linker = find(state);
-  const CUresult result = linker ? add(linker, type, data, size, name) : CUDA_ERROR_INVALID_HANDLE;
-  rf_modules_unlock();
+  struct linker *const linker = begin(state);
+  if (!linker) return CUDA_ERROR_INVALID_HANDLE;
+  const CUresult result = add(linker, type, data, size, name);
+  end(linker);
   return result;
 }
 
@@ -138,23 +163,23 @@ static CUresult complete(struct linker *linker, void **image_out, size_t *size_o
 CUresult cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut) {
   RF_ENTER();
   if (!cubinOut) return CUDA_ERROR_INVALID_VALUE;
-  rf_modules_lock();
-  struct linker *const linker = find(state);
-  const CUresult result = linker ? complete(linker, cubinOut, sizeOut) : CUDA_ERROR_INVALID_HANDLE;
-  rf_modules_unlock();
+  struct linker *const linker = begin(state);
+  if (!linker) return CUDA_ERROR_INVALID_HANDLE;
+  const CUresult result = complete(linker, cubinOut, sizeOut);
+  end(linker);
   return result;
 }
 
 CUresult cuLinkDestroy(CUlinkState state) {
   RF_ENTER();
-  rf_modules_lock();
-  struct linker *const linker = find(state);
-  if (linker) {
-    rf_object_withdraw(&linker->object, (uint64_t)(uintptr_t)state);
-    rf_texts_free(&linker->texts);
-    free(linker->packed);
-    rf_object_recycle(RF_KIND_LINK, &linker->object);
-  }
-  rf_modules_unlock();
-  return linker ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+  struct linker *const linker = begin(state);
+  if (!linker) return CUDA_ERROR_INVALID_HANDLE;
+  pthread_mutex_lock(&links_lock);
+  rf_object_withdraw(&linker->object, (uint64_t)(uintptr_t)state);
+  rf_texts_free(&linker->texts);
+  free(linker->packed);
+  rf_object_recycle(RF_KIND_LINK, &linker->object);
+  pthread_cond_broadcast(&step_ended); /* who waits for it finds it gone */
+  pthread_mutex_unlock(&links_lock);
+  return CUDA_SUCCESS;
 }

@@ -10,6 +10,7 @@ struct linker {
   struct rf_jit jit;
   struct rf_texts texts;
   void *packed; /* what cuLinkComplete gave out; lives as long as the state */
+  bool busy;          /* a step of it is under way; under linker.c's lock */
 };
 
 #endif

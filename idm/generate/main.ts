@@ -19,7 +19,7 @@ export const FILES: Record<string, () => string> = {
   'idm/generated/procs.inc': c.procs,
   'idm/generated/exports.inc': c.exportsList,
   'libvgpu/generated/exports.map': () => c.exportsMap(),
-  'stub-driver/generated/exports.map': () => c.exportsMap(['ringfence_software_gpu', 'ringfence_managed_descriptor', 'ringfence_image_memory', 'ringfence_context_stop']),
+  'stub-driver/generated/exports.map': () => c.exportsMap(['ringfence_software_gpu', 'ringfence_managed_descriptor', 'ringfence_image_memory', 'ringfence_code_limit', 'ringfence_context_stop']),
   'stub-driver/generated/fallbacks.c': c.fallbacks,
   'proxy/generated/messages.ts': ts.messages,
   'proxy/generated/prototypes.ts': ts.prototypes,

@@ -29,8 +29,10 @@ export type ManagedDescriptor = (address: number, place: number) => number;
 export type Driver = DriverCalls & {
   readonly path: string;
   readonly software: boolean;
-  /** The software GPU's own (stub-driver/measure.c): bytes that code will take. Answers 500 where there is none. */
-  readonly ringfence_image_memory: (data: number, size: number, variables: number, managed: number) => number;
+  /** The software GPU's own (stub-driver/measure.c): bytes that code will take, four numbers of 64 bits at `counted`. Answers 500 where there is none. */
+  readonly ringfence_image_memory: (data: number, size: number, counted: number) => number;
+  /** The software GPU's own: bytes of memory that compiling one image may take from now on. null: a real driver. */
+  readonly limitCode: ((bytes: number) => void) | null;
   readonly managedDescriptor: ManagedDescriptor | null;
   /** The software GPU's own (stub-driver/mark.c): ends a context's kernels without waiting. null: a real driver, on which they run to their end. */
   readonly stopKernels: ((context: number) => void) | null;
@@ -59,8 +61,9 @@ export function loadDriver(path: string): Driver {
     software = false;
   }
   const managedDescriptor = optional(library, 'int ringfence_managed_descriptor(uint64_t address, uintptr_t place)');
+  const limitCode = optional(library, 'void ringfence_code_limit(size_t bytes)');
   const stopKernels = optional(library, 'void ringfence_context_stop(uintptr_t context)');
-  const driver: Driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, asksParams: { get: () => hasAsync(driver.cuFuncGetParamInfo) && hasAsync(driver.cuKernelGetParamInfo) }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'pppp') } }) as Driver;
+  const driver: Driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, limitCode: { value: limitCode }, asksParams: { get: () => hasAsync(driver.cuFuncGetParamInfo) && hasAsync(driver.cuKernelGetParamInfo) }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'ppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }

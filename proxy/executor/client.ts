@@ -55,7 +55,7 @@ export class Client implements MemoryClient {
   readonly busyTimes = new BusyTimes();
 
   /** Modules, libraries, images. */
-  readonly code = new ClientCode();
+  readonly code: ClientCode;
 
   readonly graphs: ClientGraphs;
   readonly textures = new ClientTextures();
@@ -86,6 +86,7 @@ export class Client implements MemoryClient {
   /** `pid`, `program`: as its hello said, for people. `owner`: number of this client in the handle table. `fd`: the connection, this object's to close. */
   constructor(private readonly executor: Executor, readonly owner: number, readonly id: number, public fd: number, readonly region: ClientRegion, readonly pid: number, readonly program: string) {
     this.graphs = new ClientGraphs(executor.graphs);
+    this.code = new ClientCode(executor.memory);
     this.words = region.words;
     this.reader = new RingReader(region.words, region.shape);
     this.slots = wordAt(region.shape.slots);

@@ -13,7 +13,7 @@ test('exports the call table, the mark of a software GPU, and nothing else', () 
   const table = readFileSync(join(root, 'idm/generated/exports.inc'), 'utf8')
   const calls = [...table.matchAll(/^RF_EXPORT\((\w+)\)/gm)].map((match) => match[1]!)
   // by which the executor knows that there is no hardware; managed variables' pages; what code will take
-  const wanted = [...calls, 'ringfence_software_gpu', 'ringfence_managed_descriptor', 'ringfence_image_memory', 'ringfence_context_stop'].sort()
+  const wanted = [...calls, 'ringfence_software_gpu', 'ringfence_managed_descriptor', 'ringfence_image_memory', 'ringfence_code_limit', 'ringfence_context_stop'].sort()
   const exported = run('nm', ['-D', '--defined-only', library])
     .stdout.trim()
     .split('\n')

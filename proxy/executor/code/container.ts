@@ -132,6 +132,11 @@ export function entriesOf(b: Buffer, size: number, parts: number): Entry[] {
   return entries;
 }
 
+/** Bytes of an image (which has been checked) with its entries unpacked. */
+export function unpackedBytes(b: Buffer, size: number, parts: number): number {
+  return entriesOf(b, size, parts).reduce((sum, entry) => sum + (entry.compressed ? entry.expanded : 0), size);
+}
+
 /** Whether an image (which has been checked) has compressed code and no machine code beside it that is not. */
 export function isOpaque(b: Buffer, size: number, parts: number): boolean {
   const entries = entriesOf(b, size, parts);

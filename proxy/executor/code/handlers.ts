@@ -23,13 +23,13 @@ import { prints } from '../printed.ts';
 import { close, textAt } from '../system.ts';
 import { moduleReferencesGone } from '../textures/references.ts';
 import { type Described, describe } from './described.ts';
-import { measure } from './measure.ts';
+import { limitCode, measure } from './measure.ts';
 import { attributeOf, MAX_DYNAMIC_SHARED } from './functions.ts';
-import { forgetImages, type Image, imageAt } from './images.ts';
+import { forgetImages, forgetOldest, type Image, imageAt } from './images.ts';
 import { type JitOptions, readOptions } from './jit.ts';
 import { contextLinksGone, destroyLink } from './links.ts';
 import { loadLibrary, loadModule } from './loader.ts';
-import { Callable, Library, Module } from './objects.ts';
+import { Callable, Compiled, Library, Module } from './objects.ts';
 import { readParams } from './params.ts';
 
 const LOAD_BYTES = MESSAGES[Message.MODULE_LOAD].request;
@@ -56,19 +56,22 @@ interface Loading {
   ended(): void;
   /** Whether what has been loaded still has a place; false: the driver has taken it away with its context. */
   wanted(): boolean;
-  /** Registers it; -1: there is no handle left, and it has been unloaded. `charge`: of the quota; `variables`: of them, in each context. */
-  register(native: number, charge: number, variables: number): number;
+  /** Registers it; -1: there is no handle left, and it has been unloaded. `charge`: bytes of the quota. */
+  register(native: number, charge: number, compiled: Compiled): number;
 }
 
-/** Measures the image, takes that of the quota, loads, registers, replies; gives back what was taken when one of these fails. */
+/** Measures the image, takes that of the zone's limits, loads, registers, replies; gives back what was taken when one of these fails. */
 function load(v: Invocation, image: Image, jit: JitOptions, loading: Loading): number {
   const { client, executor } = v;
   const later = v.later();
-  measure(executor, image, (variables, managed) => {
+  measure(executor, image, (measured) => {
     // Variables of the first context are taken at once, so that nothing need be refused when it begins to use a library.
-    const charge = image.size + variables + managed;
-    const refused = client.dead ? CUresult.CONTEXT_IS_DESTROYED : memoryOf(client).take(charge) ? 0 : CUresult.OUT_OF_MEMORY;
+    const charge = image.size + measured.variables + measured.managed;
+    if (!image.compiled?.users) image.compiled = new Compiled(measured);
+    const { compiled } = image;
+    const refused = client.dead ? CUresult.CONTEXT_IS_DESTROYED : take(executor, client, charge, compiled, image) ? 0 : CUresult.OUT_OF_MEMORY;
     if (refused !== 0) {
+      limitCode(executor); // what was measured is not wanted
       loading.ended();
       return later.finish(refused);
     }
@@ -78,15 +81,28 @@ function load(v: Invocation, image: Image, jit: JitOptions, loading: Loading): n
       if (status === 0 && !loading.wanted()) status = CUresult.CONTEXT_IS_DESTROYED;
       if (status === 0) {
         if (canPrint(image)) executor.startPrinting(client);
-        const row = loading.register(native, charge, variables);
+        const row = loading.register(native, charge, compiled);
         if (row >= 0) later.replyRow(loading.reply, row);
         else status = CUresult.OUT_OF_MEMORY;
       }
-      if (status !== 0) memoryOf(client).give(charge);
+      if (status !== 0) give(client, charge, compiled);
       later.finish(status);
     });
   });
   return DEFERRED;
+}
+
+/** Takes both or neither: bytes of the quota, as one allocation, and of the zone's staging, for which images other than `image` give way. */
+function take(executor: Executor, client: Client, charge: number, compiled: Compiled, image: Image | null): boolean {
+  while (!client.code.use(compiled)) if (!forgetOldest(executor, client, image)) return false;
+  if (memoryOf(client).take(charge)) return true;
+  client.code.drop(compiled);
+  return false;
+}
+
+function give(client: Client, charge: number, compiled: Compiled): void {
+  memoryOf(client).give(charge);
+  client.code.drop(compiled);
 }
 
 /** What the image says of its kernels; null: the driver says it. */
@@ -108,8 +124,8 @@ function moduleLoad(v: Invocation): number {
     load: (done) => loadModule(executor, native, image, jit, done),
     ended: () => context.eventWaits--,
     wanted: () => !client.dead && context.legacy !== null,
-    register: (made, charge) => {
-      const module = new Module(context, made, null, charge, described(executor, image));
+    register: (made, charge, compiled) => {
+      const module = new Module(context, made, null, charge, compiled, described(executor, image));
       if (addModule(executor, client, module)) return module.row;
       executor.enter(context.native);
       executor.driver.cuModuleUnload(made);
@@ -141,8 +157,8 @@ function libraryLoad(v: Invocation): number {
     load: (done) => loadLibrary(executor, image, jit, done),
     ended: () => undefined,
     wanted: () => true,
-    register: (made, charge, variables) => {
-      const library = new Library(made, charge, variables, described(executor, image));
+    register: (made, charge, compiled) => {
+      const library = new Library(made, charge, compiled, described(executor, image));
       if (!client.dead) library.row = executor.registerObject(HandleType.library, client, made, library);
       if (library.row < 0) executor.driver.cuLibraryUnload(made);
       else client.code.libraries.add(library);
@@ -151,10 +167,11 @@ function libraryLoad(v: Invocation): number {
   });
 }
 
-/** A library is about to be used in a context, where the driver gives its variables memory: false when the quota has no room for that. */
-export function admit(client: Client, library: Library, context: Context): boolean {
-  if (library.variables !== 0 && !library.contexts.has(context)) {
-    if (library.contexts.size !== 0 && !memoryOf(client).take(library.variables)) return false;
+/** A library is about to be used in a context, where the driver gives its variables memory: false when the zone has no room for that. */
+export function admit(executor: Executor, client: Client, library: Library, context: Context): boolean {
+  const { variables, instance } = library.compiled.measured;
+  if (variables + instance !== 0 && !library.contexts.has(context)) {
+    if (library.contexts.size !== 0 && !take(executor, client, variables, library.compiled, null)) return false;
     library.contexts.add(context);
   }
   library.lastContext = context;
@@ -165,11 +182,12 @@ export function admit(client: Client, library: Library, context: Context): boole
 function leave(client: Client, library: Library, context: Context): void {
   library.modules.delete(context);
   if (library.lastContext === context) library.lastContext = null;
-  if (library.contexts.delete(context) && library.contexts.size !== 0) memoryOf(client).give(library.variables);
+  if (library.contexts.delete(context) && library.contexts.size !== 0) give(client, library.compiled.measured.variables, library.compiled);
 }
 
 // ---- ends ----
 
+/** The driver may have it for as long as work goes on: what it holds of the zone's limits is its caller's to give back then. */
 function dropModule(executor: Executor, client: Client, module: Module): void {
   for (const callable of module.functions) executor.unregister(callable.row);
   module.functions.clear();
@@ -178,7 +196,11 @@ function dropModule(executor: Executor, client: Client, module: Module): void {
   client.code.modules.get(module.context)?.delete(module);
   module.library?.modules.delete(module.context);
   memoryOf(client).foreign.remove(module);
-  if (module.charge !== 0) memoryOf(client).give(module.charge);
+}
+
+/** A library's module holds nothing of its own. */
+function giveModule(client: Client, module: Module): void {
+  if (module.compiled !== null) give(client, module.charge, module.compiled);
 }
 
 function moduleUnload(v: Invocation): number {
@@ -196,7 +218,9 @@ function moduleUnload(v: Invocation): number {
     context.eventWaits--;
     executor.flushPrinted(client, context);
     executor.enter(context.native);
-    later.finish(executor.driver.cuModuleUnload(module.native));
+    const status = executor.driver.cuModuleUnload(module.native);
+    giveModule(client, module);
+    later.finish(status);
   });
   return DEFERRED;
 }
@@ -209,9 +233,12 @@ function dropLibrary(executor: Executor, client: Client, library: Library): void
   executor.unregister(library.row);
   client.code.libraries.delete(library);
   memoryOf(client).foreign.remove(library);
-  for (let i = 1; i < library.contexts.size; i++) memoryOf(client).give(library.variables);
+}
+
+function giveLibrary(client: Client, library: Library): void {
+  for (let i = 1; i < library.contexts.size; i++) give(client, library.compiled.measured.variables, library.compiled);
   library.contexts.clear();
-  memoryOf(client).give(library.charge);
+  give(client, library.charge, library.compiled);
 }
 
 function libraryUnload(v: Invocation): number {
@@ -223,14 +250,19 @@ function libraryUnload(v: Invocation): number {
   const later = v.later();
   executor.afterWork(client, null, () => {
     executor.enter(0);
-    later.finish(executor.driver.cuLibraryUnload(library.native));
+    const status = executor.driver.cuLibraryUnload(library.native);
+    giveLibrary(client, library);
+    later.finish(status);
   });
   return DEFERRED;
 }
 
 /** A context is about to be destroyed: what lives in it goes with it. Libraries stay. */
 export function contextCodeGone(executor: Executor, client: Client, context: Context): void {
-  for (const module of [...(client.code.modules.get(context) ?? [])]) dropModule(executor, client, module);
+  for (const module of [...(client.code.modules.get(context) ?? [])]) {
+    dropModule(executor, client, module);
+    giveModule(client, module);
+  }
   client.code.modules.delete(context);
   contextLinksGone(executor, client, context);
   for (const library of client.code.libraries) leave(client, library, context);
@@ -242,6 +274,7 @@ export function clientCodeGone(executor: Executor, client: Client): void {
   for (const link of [...client.code.links.values()]) destroyLink(executor, client, link);
   for (const library of client.code.libraries) executor.driver.cuLibraryUnload(library.native);
   client.code.libraries.clear();
+  client.code.end();
 }
 
 // ---- functions and kernels ----
@@ -370,11 +403,11 @@ function moduleOfLibrary(v: Invocation, library: Library): Module | number {
   if (context === null || v.context === 0) return CUresult.INVALID_CONTEXT;
   const known = library.modules.get(context);
   if (known) return known;
-  if (!admit(v.client, library, context)) return CUresult.OUT_OF_MEMORY;
+  if (!admit(v.executor, v.client, library, context)) return CUresult.OUT_OF_MEMORY;
   const status = v.driver.cuLibraryGetModule(v.scratch, library.native);
   if (status !== 0) return status;
   if (!v.room(HandleType.module)) return v.refuse();
-  const module = new Module(context, v.scratch64(0), library, 0, library.described);
+  const module = new Module(context, v.scratch64(0), library, 0, null, library.described);
   if (!addModule(v.executor, v.client, module)) return v.refuse();
   library.modules.set(context, module);
   return module;

@@ -13,6 +13,7 @@ import type { Client } from '../client.ts';
 import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import type { Invocation } from '../invocation.ts';
+import type { Compiled } from './objects.ts';
 import { checkImage, isOpaque, partsOf } from './container.ts';
 
 /** Zeros behind an image: the NUL of a text, and what a reader of whole words may see. */
@@ -43,6 +44,8 @@ export class Image {
   /** CUresult of the check, once all is there; -1: not checked yet. */
   checked = -1;
   report = new LoadReport();
+  /** What it was turned into when it was last loaded. */
+  compiled: Compiled | null = null;
   /** Whether its code may print: looked at once (printed.ts). */
   prints: boolean | null = null;
   private wrapper: Buffer | null = null;
@@ -154,11 +157,11 @@ function forget(executor: Executor, client: Client, id: number): void {
   executor.memory.releaseStaging(image.size);
 }
 
-/** Drops the complete image that `client` used longest ago, or, if it has none, another client's. False: there is none. */
-function forgetOldest(executor: Executor, client: Client): boolean {
+/** Drops the complete image that `client` used longest ago, or, if it has none, another client's; never `wanted`. False: there is none. */
+export function forgetOldest(executor: Executor, client: Client, wanted: Image | null = null): boolean {
   for (const each of [client, ...executor.clients]) {
     for (const [id, image] of each.code.images) {
-      if (image.received !== image.size) continue;
+      if (image.received !== image.size || image === wanted) continue;
       forget(executor, each, id);
       return true;
     }

@@ -47,7 +47,7 @@ function submit(v: Invocation, chunk: number, chunks: number): number {
   if (row < 0) return v.invalid(HandleType.function);
   const callable = v.handles.object[row] as Callable;
   const { library } = callable;
-  if (library !== null && library.lastContext !== v.current && v.current !== null && !admit(v.client, library, v.current)) return CUresult.OUT_OF_MEMORY;
+  if (library !== null && library.lastContext !== v.current && v.current !== null && !admit(v.executor, v.client, library, v.current)) return CUresult.OUT_OF_MEMORY;
   const bytes = v.u32(Launch.bytes);
   if (bytes < callable.paramBytes || bytes > PARAM_BYTES_MAX) return CUresult.INVALID_VALUE;
   // Throws when the stream has too much before it: nothing may have been done until here.

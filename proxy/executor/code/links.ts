@@ -14,16 +14,19 @@ import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
 import { copyFrom } from '../system.ts';
-import { checkSized } from './container.ts';
+import { checkSized, unpackedBytes } from './container.ts';
 import { imageAt } from './images.ts';
 import { type JitOptions, readOptions } from './jit.ts';
 import { linkAdd, linkComplete, linkCreate } from './loader.ts';
+import { limitCode } from './measure.ts';
 import { Link } from './objects.ts';
 
 const CREATE_WORDS = MESSAGES[Message.LINK_CREATE].request >> 2;
 const ADD_WORDS = MESSAGES[Message.LINK_ADD].request >> 2;
-/** Link states of one client: what each holds no quota counts. */
+/** Link states of one client: what the driver has for each beside its inputs, no limit counts. */
 const LINKS_MAX = 64;
+/** What a driver has for an input beside its bytes. */
+const NODE_BYTES = 256;
 
 function create(v: Invocation): number {
   const context = v.current;
@@ -93,6 +96,10 @@ function add(v: Invocation): number {
   if (checked !== 0) return checked;
   const name = v.text(ADD_WORDS + count * 4);
   if (name === 0) return CUresult.INVALID_VALUE;
+  const bytes = unpackedBytes(image.bytes, image.size, image.parts) + NODE_BYTES;
+  if (!v.client.code.hold(bytes)) return CUresult.OUT_OF_MEMORY;
+  link.charge += bytes;
+  limitCode(v.executor);
   // The name is for messages, and must outlive this turn.
   const kept = Buffer.allocUnsafeSlow(v.executor.textBytes.indexOf(0) + 1);
   v.executor.textBytes.copy(kept, 0, 0, kept.length);
@@ -103,6 +110,12 @@ function complete(v: Invocation): number {
   const link = linkAt(v);
   if (typeof link === 'number') return link;
   if (link.bytes !== 0) return CUresult.INVALID_VALUE;
+  // What comes out is no longer than what went in: the texts, or what a compiler makes of them.
+  const { code } = v.client;
+  const bytes = link.charge;
+  if (!code.hold(bytes)) return CUresult.OUT_OF_MEMORY;
+  link.charge += bytes;
+  limitCode(v.executor);
   return step(v, link, (done) => linkComplete(v.executor, link, done), (later) => later.replyU64(LinkCompleteReply.bytes, link.bytes));
 }
 
@@ -132,7 +145,9 @@ export function destroyLink(executor: Executor, client: Client, link: Link): num
   if (!client.code.links.delete(link.log)) return CUresult.INVALID_HANDLE;
   executor.unregister(link.row);
   executor.enter(link.context.native);
-  return executor.driver.cuLinkDestroy(link.native);
+  const status = executor.driver.cuLinkDestroy(link.native);
+  client.code.letGo(link.charge);
+  return status;
 }
 
 /** A context is about to be destroyed; states that are at work are destroyed when they are done, before it is. */

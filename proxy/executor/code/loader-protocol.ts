@@ -3,7 +3,10 @@
 export enum State { starting, idle, asked, done }
 
 /** Places in the shared numbers. */
-export enum Field { call, context, count, status, out, args = 6 }
+export enum Field { call, context, count, status, out, args = 8 }
+
+/** 64-bit numbers that a call may answer. */
+export const OUTS = 4;
 
 export const ARGS_MAX = 10;
 export const MEMORY_BYTES = 8 + (Field.args + ARGS_MAX) * 8;
@@ -11,7 +14,7 @@ export const MEMORY_BYTES = 8 + (Field.args + ARGS_MAX) * 8;
 /** The calls that the thread makes, by number. */
 export const CALLS = ['cuModuleLoadDataEx', 'cuLibraryLoadData', 'cuLinkCreate_v2', 'cuLinkAddData_v2', 'cuLinkComplete', 'ringfence_image_memory'] as const;
 
-/** An argument of this value is the address of the first 64-bit result, one less is the second's: no address is negative. */
+/** An argument of this value is the address of the first 64-bit result, which the others follow, one less is the second's: no address is negative. */
 export const OUT = -1;
 
 export interface ThreadData {

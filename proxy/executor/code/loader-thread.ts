@@ -5,13 +5,13 @@
  */
 import { workerData } from 'node:worker_threads';
 import { addressOf, loadDriver } from '../../driver/driver.ts';
-import { CALLS, Field, OUT, State, type ThreadData } from './loader-protocol.ts';
+import { CALLS, Field, OUT, OUTS, State, type ThreadData } from './loader-protocol.ts';
 
 const { memory, driver: path } = workerData as ThreadData;
 const state = new Int32Array(memory, 0, 1);
 const fields = new Float64Array(memory, 8);
 const driver = loadDriver(path);
-const out = Buffer.allocUnsafeSlow(16).fill(0);
+const out = Buffer.allocUnsafeSlow(OUTS * 8).fill(0);
 const outAddress = addressOf(out);
 
 Atomics.store(state, 0, State.idle);
@@ -30,7 +30,6 @@ for (;;) {
     driver.cuCtxSetCurrent(0);
   }
   fields[Field.status] = status;
-  fields[Field.out] = Number(out.readBigUInt64LE(0));
-  fields[Field.out + 1] = Number(out.readBigUInt64LE(8));
+  for (let i = 0; i < OUTS; i++) fields[Field.out + i] = Number(out.readBigUInt64LE(i * 8));
   Atomics.store(state, 0, State.done);
 }

@@ -16,10 +16,11 @@ import type { Executor } from '../executor.ts';
 import { log } from '../log.ts';
 import type { Image } from './images.ts';
 import type { JitOptions } from './jit.ts';
-import { CALLS, Field, MEMORY_BYTES, OUT, State, type ThreadData } from './loader-protocol.ts';
+import { CALLS, Field, MEMORY_BYTES, OUT, OUTS, State, type ThreadData } from './loader-protocol.ts';
 import type { Link } from './objects.ts';
 
-type Made = (status: number, first: number, second: number) => void;
+/** `out`: the numbers that the call has written. */
+type Made = (status: number, ...out: number[]) => void;
 
 interface Job {
   call: (typeof CALLS)[number];
@@ -109,12 +110,11 @@ export class Loader {
       if (this.running !== job) return true;
       if (Atomics.load(this.state, 0) !== State.done) return false;
       const status = fields[Field.status];
-      const first = fields[Field.out];
-      const second = fields[Field.out + 1];
+      const out = [...fields.subarray(Field.out, Field.out + OUTS)];
       Atomics.store(this.state, 0, State.idle);
       this.running = null;
       this.next();
-      job.done(status, first, second);
+      job.done(status, ...out);
       return true;
     });
   }
@@ -126,7 +126,7 @@ export class Loader {
     log.error(`the loading thread is lost (${why}): code is loaded on the executor's own from now on`);
     const job = this.running;
     this.running = null;
-    job?.done(CUresult.UNKNOWN, 0, 0);
+    job?.done(CUresult.UNKNOWN);
     for (const each of this.waiting.splice(0)) this.here(each);
     this.executor.onWork();
   }
@@ -137,7 +137,7 @@ export class Loader {
     executor.enter(job.context);
     const call = executor.driver[job.call] as (...args: number[]) => number;
     const status = call(...job.args.map((value) => (value <= OUT ? scratch + (OUT - value) * 8 : value)));
-    job.done(status, executor.scratch64(), Number(executor.scratchBytes.readBigUInt64LE(8)));
+    job.done(status, ...Array.from({ length: OUTS }, (_, i) => Number(executor.scratchBytes.readBigUInt64LE(i * 8))));
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * What code will take of the card beside its own bytes, as far as that can be known before it is loaded: its variables.
+ * What code will take beside its own bytes, as far as that can be known before it is loaded: of the card, its variables; of the driver
+ * domain's memory, the instructions that the software GPU turns it into.
  *
  * The software GPU says it (`ringfence_image_memory`). No real driver does: there the machine code's own sections and the declarations
  * in PTX text are added up, of the variant that needs most. Compressed variants cannot be looked into here; nvcc puts
@@ -11,16 +12,32 @@ import { entriesOf, KIND_PTX, sectionsOf } from './container.ts';
 import type { Image } from './images.ts';
 import { OUT } from './loader-protocol.ts';
 
-/** `variables`: bytes in each context; `managed`: bytes once. */
-export type Measured = (variables: number, managed: number) => void;
+/** Bytes: of the card, in each context and once; of the zone's staging, `code` once for all modules of an image, and `instance` for each. */
+export interface Measured {
+  variables: number;
+  managed: number;
+  code: number;
+  instance: number;
+}
 
-export function measure(executor: Executor, image: Image, done: Measured): void {
+const NOTHING: Measured = { variables: 0, managed: 0, code: 0, instance: 0 };
+
+/** Loading comes next, or `limitCode` again: the software GPU keeps what it has measured until then. */
+export function measure(executor: Executor, image: Image, done: (measured: Measured) => void): void {
   const driver: Driver = executor.driver;
-  if (!driver.software) return done(declared(image), 0);
-  executor.loader.run('ringfence_image_memory', 0, image.size, [image.address, image.sizeForDriver, OUT, OUT - 1], (status, variables, managed) => {
-    if (status === 0) done(variables, managed);
-    else done(0, 0); // loading it says why
+  if (!driver.software) return done({ ...NOTHING, variables: declared(image) });
+  limitCode(executor);
+  executor.loader.run('ringfence_image_memory', 0, image.size, [image.address, image.sizeForDriver, OUT], (status, variables, managed, code, instance) => {
+    done(status === 0 ? { variables, managed, code, instance } : NOTHING); // if it failed, loading it says why
   });
+}
+
+/** The software GPU compiles no more than the zone has room for. Even with no room at all, some: the error is that of the quota. */
+export function limitCode(executor: Executor): void {
+  if (executor.driver.limitCode === null) return;
+  let room = executor.limits.staging - executor.memory.usage().staging;
+  for (const client of executor.clients) for (const image of client.code.images.values()) room += image.received === image.size ? image.size : 0; // they give way
+  executor.driver.limitCode(Math.max(1, room));
 }
 
 /** Bytes of PTX text in which declarations are looked for. */

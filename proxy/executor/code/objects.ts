@@ -6,10 +6,19 @@
  *   Callable  a function of a module, or a kernel of a library: what can be launched
  */
 import type { Context } from '../context.ts';
+import type { ZoneMemory } from '../memory/types.ts';
 import type { Reference } from '../textures/references.ts';
 import type { Described } from './described.ts';
 import { LoadReport, type Image } from './images.ts';
 import type { JitOptions } from './jit.ts';
+import type { Measured } from './measure.ts';
+
+/** What an image has been turned into: its modules share it. */
+export class Compiled {
+  users = 0;
+
+  constructor(readonly measured: Measured) {}
+}
 
 export class Module {
   row = -1;
@@ -17,9 +26,9 @@ export class Module {
   /** Its texture and surface variables that the client has asked for. */
   readonly references = new Set<Reference>();
 
-  /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds.
+  /** `library`: whose module it is; null: one that the client loaded. `charge`: bytes of the zone's quota that it holds; `compiled`: null for a library's module, which holds nothing.
    *  `described`: what its code says of its kernels, where the driver does not. */
-  constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number,
+  constructor(readonly context: Context, readonly native: number, readonly library: Library | null, readonly charge: number, readonly compiled: Compiled | null,
     readonly described: Described | null) {}
 }
 
@@ -33,8 +42,8 @@ export class Library {
   readonly contexts = new Set<Context>();
   lastContext: Context | null = null;
 
-  /** `charge`: bytes of the quota that it holds, the variables of one context among them; `variables`: bytes in each further one. */
-  constructor(readonly native: number, readonly charge: number, readonly variables: number, readonly described: Described | null) {}
+  /** `charge`: bytes of the quota that it holds, the variables of one context among them. */
+  constructor(readonly native: number, readonly charge: number, readonly compiled: Compiled, readonly described: Described | null) {}
 }
 
 export class Callable {
@@ -55,6 +64,8 @@ export class Link {
   row = -1;
   /** A step of it is under way. */
   busy = false;
+  /** What it holds of the zone's staging: its inputs, and what is linked. */
+  charge = 0;
   /** What is linked, in the driver's memory; 0 bytes: nothing yet. */
   address = 0;
   bytes = 0;
@@ -71,6 +82,42 @@ export class ClientCode {
   readonly modules = new Map<Context, Set<Module>>();
   readonly libraries = new Set<Library>();
   readonly links = new Map<number, Link>();
+  /** What loaded and linked code holds of the zone's staging. */
+  private held = 0;
+
+  constructor(private readonly memory: Pick<ZoneMemory, 'reserveStaging' | 'releaseStaging'>) {}
+
+  /** Takes bytes of the driver domain's memory for code; false: the zone's limit says no. */
+  hold(bytes: number): boolean {
+    if (this.held < 0 || !this.memory.reserveStaging(bytes)) return false;
+    this.held += bytes;
+    return true;
+  }
+
+  letGo(bytes: number): void {
+    if (this.held < 0) return; // end() gave it back in one sum
+    this.held -= bytes;
+    this.memory.releaseStaging(bytes);
+  }
+
+  /** Takes what one more user of an image's code needs; false: the zone's limit says no. */
+  use(compiled: Compiled): boolean {
+    const { code, instance } = compiled.measured;
+    if (!this.hold(compiled.users === 0 ? code + instance : instance)) return false;
+    compiled.users++;
+    return true;
+  }
+
+  drop(compiled: Compiled): void {
+    const { code, instance } = compiled.measured;
+    this.letGo(--compiled.users === 0 ? code + instance : instance);
+  }
+
+  /** All of it goes back, and nothing is held any more. */
+  end(): void {
+    if (this.held >= 0) this.memory.releaseStaging(this.held);
+    this.held = -1;
+  }
 
   modulesOf(context: Context): Set<Module> {
     let set = this.modules.get(context);
