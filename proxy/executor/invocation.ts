@@ -384,6 +384,12 @@ export class Invocation implements MemoryInvocation {
     if (row >= 0) this.executor.unregister(row);
   }
 
+  /** Replies with these bytes. */
+  replyWith(bytes: Uint8Array): void {
+    this.client.slotBytes(this.slot, bytes);
+    this.replied = bytes.length;
+  }
+
   /** Replies `bytes` of the scratch. */
   replyBytes(off: number, scratchOffset: number, bytes: number): void {
     const from = scratchOffset >> 2;

@@ -14,6 +14,11 @@ const SPARE_EVENTS_MAX = 64;
 /** How far a lower rate of copying moves the one that is known. */
 const RATE_WEIGHT = 0.25;
 
+/** See mayBeDone: one question in vain is as much as so many that were not, of at most so many; and of how many, less one, it is tried. */
+const DONE_MISS = 4;
+const DONE_CREDIT_MAX = 16;
+const DONE_PROBE = 63;
+
 /** What finishing a step needs of the executor. */
 export interface WorkHost {
   readonly driver: Driver;
@@ -34,6 +39,9 @@ export class Work {
   private readonly spareSteps: Step[] = [];
   /** Bytes a millisecond of large copies to the device and from it, as lately seen; 0: not seen yet. */
   private readonly rates = new Float64Array(2);
+
+  private doneCredit = DONE_CREDIT_MAX;
+  private doneAsked = 0;
 
   constructor(private readonly host: WorkHost) {}
 
@@ -56,6 +64,16 @@ export class Work {
     // A copy that is due too early costs a few looks, one that is due too late is answered late. The first one ever touches its pages.
     this.rates[at] = rate > this.rates[at] ? rate : this.rates[at] + (rate - this.rates[at]) * RATE_WEIGHT;
     batch.bytes = 0;
+  }
+
+  /** Whether it pays to ask at once if what a stream has just been given is done: it does for a driver that does small copies within
+   *  the call, and is a call too many for others, who are tried now and then. */
+  mayBeDone(): boolean {
+    return this.doneCredit > 0 || (++this.doneAsked & DONE_PROBE) === 0;
+  }
+
+  wasDone(done: boolean): void {
+    this.doneCredit = done ? Math.min(DONE_CREDIT_MAX, this.doneCredit + 1) : Math.max(0, this.doneCredit - DONE_MISS);
   }
 
   /** The batch of this turn for a stream: what is added is done when everything given to the stream in this turn is. */

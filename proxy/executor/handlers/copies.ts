@@ -80,7 +80,13 @@ function copy(v: Invocation): number {
   const inlineReply = target.place === Place.inline && target.span !== 0;
   if (count === 0 && slot < 0 && v.posted) return status;
   v.bulky = count !== 0 || source.span >= BULK_BYTES;
-  const batch = work.open(v.found!);
+  const stream = v.found!;
+  if (source.span < FORETOLD_BYTES && stream.queue.first === null && stream.queue.open === null && work.mayBeDone()) {
+    const done = v.executor.streamStatus(stream);
+    work.wasDone(done !== CUresult.NOT_READY);
+    if (done !== CUresult.NOT_READY) return finishNow(v, done, first, count, inlineReply);
+  }
+  const batch = work.open(stream);
   if (source.span >= FORETOLD_BYTES && !source.array && !target.array && source.device !== target.device) {
     batch.bytes += source.span;
     batch.toDevice = target.device;
@@ -95,6 +101,15 @@ function copy(v: Invocation): number {
   // Behind the reply, which still reads the slot.
   if (slot >= 0) batch.add(work.step(StepKind.slot, v.client, null, slot, 0));
   return v.posted ? status : DEFERRED;
+}
+
+/** The end of a copy that the driver has done already: what its batch's steps would do. */
+function finishNow(v: Invocation, status: number, first: number, count: number, inlineReply: boolean): number {
+  v.found!.done = v.found!.marked = v.found!.given;
+  if (count !== 0) v.client.freeChunks(first, count);
+  if (inlineReply && status === 0) v.replyWith(v.executor.slots.view(slot, target.span));
+  if (slot >= 0) v.executor.releaseSlot(slot, v.client);
+  return status;
 }
 
 /** Checks and gives the copy to the driver. */
