@@ -1,7 +1,7 @@
 /* tiles.c - the arithmetic of cutting a box into tiles that fit a staging chunk. Contiguous rows go in one memcpy. */
 #include "tiles.h"
 
-#include <string.h>
+#include "aliased.h"
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -50,11 +50,11 @@ void vgpu_tile_gather(uint8_t *packed, const uint8_t *start, uint64_t pitch, uin
     for (uint64_t z = 0; z < tile->depth; z++) {
         const uint8_t *from = start + (tile->z + z) * height * pitch + tile->y * pitch + tile->x;
         if (pitch == tile->width) {
-            memcpy(packed, from, tile->rows * tile->width);
+            rf_memcpy(packed, from, tile->rows * tile->width);
             packed += tile->rows * tile->width;
             continue;
         }
-        for (uint64_t y = 0; y < tile->rows; y++, packed += tile->width) memcpy(packed, from + y * pitch, tile->width);
+        for (uint64_t y = 0; y < tile->rows; y++, packed += tile->width) rf_memcpy(packed, from + y * pitch, tile->width);
     }
 }
 
@@ -63,10 +63,10 @@ void vgpu_tile_scatter(uint8_t *start, uint64_t pitch, uint64_t height, const ui
     for (uint64_t z = 0; z < tile->depth; z++) {
         uint8_t *to = start + (tile->z + z) * height * pitch + tile->y * pitch + tile->x;
         if (pitch == tile->width) {
-            memcpy(to, packed, tile->rows * tile->width);
+            rf_memcpy(to, packed, tile->rows * tile->width);
             packed += tile->rows * tile->width;
             continue;
         }
-        for (uint64_t y = 0; y < tile->rows; y++, packed += tile->width) memcpy(to + y * pitch, packed, tile->width);
+        for (uint64_t y = 0; y < tile->rows; y++, packed += tile->width) rf_memcpy(to + y * pitch, packed, tile->width);
     }
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "aliased.h"
 #include "card.h"
 #include "context.h"
 #include "log.h"
@@ -76,6 +77,8 @@ static CUresult copy_row(const struct rf_copy *copy, uint64_t source, uint64_t t
     }
     if (length >= STREAMED_BYTES && copy->target.device && !copy->source.device)
       write_streaming(to, from, length);
+    else if (copy->source.device != copy->target.device)
+      rf_memcpy(to, from, length);
     else
       memmove(to, from, length);
     if (RF_UNLIKELY(RF_CHECKS_INIT) && copy->target.device) rf_written_mark(target, length, true);
