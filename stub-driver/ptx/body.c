@@ -387,7 +387,7 @@ static void prototype_list(struct parser *parser, struct parameter **list, size_
         } else {
             struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
             if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "variadic parameters");
-            if (symbol->range || symbol->size > 65536) fail(parser, PTX_INVALID, "a parameter of this size");
+            if (symbol->range || symbol->size > PARAM_BYTES) fail(parser, PTX_INVALID, "a parameter of this size");
             parameter.size = (uint32_t)symbol->size;
         }
         *list = arena_grow(&parser->loader->scratch, *list, *count, capacity, sizeof **list);

@@ -416,7 +416,7 @@ static void parameters(struct parser *parser, struct function *f, bool results) 
             symbol->definition = symbol;
             parameter.symbol = symbol;
             parameter.type = d.type;
-            if (symbol->size > 65536) fail(parser, PTX_INVALID, "parameter '%s' is larger than 64 KiB", symbol->name);
+            if (symbol->size > PARAM_BYTES) fail(parser, PTX_INVALID, "parameter '%s' is larger than 1 MiB", symbol->name);
             parameter.size = (uint32_t)symbol->size;
             parameter.align = symbol->align;
             struct name *name = enter_name(parser, word.text, word.length);
@@ -434,7 +434,7 @@ static void parameters(struct parser *parser, struct function *f, bool results) 
                 parameter.symbol->kernel_param = true;
             }
             offset += parameter.size;
-            if (offset > 65536) fail(parser, PTX_INVALID, "more than 64 KiB of parameters");
+            if (offset > (f->is_entry ? ENTRY_PARAM_BYTES : PARAM_BYTES)) fail(parser, PTX_INVALID, "more than %u KiB of parameters", (f->is_entry ? ENTRY_PARAM_BYTES : PARAM_BYTES) >> 10);
             struct arena *arena = &parser->loader->arena;
             if (results) {
                 f->results = arena_grow(arena, f->results, f->result_count, &f->result_capacity, sizeof parameter);

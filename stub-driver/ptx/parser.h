@@ -5,6 +5,8 @@
 #include "lexer.h"
 #include "syntax.h"
 
+/* Of a kernel; and of a function, for which ptxas knows no bound that a program would meet. */
+enum { ENTRY_PARAM_BYTES = 1 << 16, PARAM_BYTES = 1 << 20 };
 enum { MAX_DEPTH = 64, NAME_BUCKETS = 1024, MAX_REGISTERS = 1 << 20, MAX_ERRORS = 16 };
 
 enum name_kind { NAME_REG, NAME_RANGE, NAME_VARIABLE };

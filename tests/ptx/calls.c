@@ -31,6 +31,14 @@ int main(void) {
     REFUSED("one: .callprototype (.reg .u32 _) _ (.reg .u32 _, .reg .f32 _);\ncall (%r1), %d1, (%d2, 5.0), one;", "8 bytes");
     REFUSED("one: .callprototype (.reg .u64 _) _ (.reg .u32 _, .reg .f32 _);\ncall (%r1), %d1, (%r2, 5.0), one;", "result 0");
     REFUSED("L: call (%r1), %d1, (%r2, 5.0), L;", "too many operands");
+    /* ptxas takes parameters of functions of any size that fits in local memory; of kernels, 64 KiB here. */
+    p = program_load(".version 9.0\n.target sm_80\n.address_size 64\n.func (.param .b32 r) last(.param .align 4 .b8 p[200000]) { .reg .b32 %x; ld.param.u32 %x, [p+199996]; st.param.b32 [r], %x; ret; }\n"
+        ".visible .entry k(.param .u64 out) {\n.reg .b32 %r<4>; .reg .b64 %d<4>; .param .align 4 .b8 p[200000]; .param .b32 r; ld.param.u64 %d0, [out]; mov.u32 %r1, %tid.x; st.param.b32 [p+199996], %r1; call (r), last, (p); ld.param.b32 %r2, [r];\n"
+        "mul.wide.u32 %d1, %r1, 4; add.u64 %d1, %d1, %d0; st.global.u32 [%d1], %r2; ret; }\n");
+    LAUNCH(&p, "k", D3(1, 1, 1), D3(8, 1, 1), 0, &out);
+    for (uint32_t i = 0; i < 8; i++)
+        if (z[i] != i) wrong++, printf("lane %u: %u\n", i, z[i]);
+    program_free(&p);
     printf("%d wrong\n", wrong);
     return wrong != 0;
 }

@@ -228,6 +228,11 @@ class Writer {
     return `{ u32 ${f} = ${selector}; ${v.name} = ${this.make.convert(text, 'u64', v.type)}; }\n`
   }
 
+  /** Threads come in any order: what is added to is never changed in another way, with which adding does not commute. */
+  private sum(slot: number, place: Place): string {
+    return `atomic_${slot < 16 ? 'add' : 'xor'}(&sums[${slot}], ${this.expression('u32', place, 2)});\n`
+  }
+
   private one(place: Place): string {
     this.cost += place.weight
     const r = this.random
@@ -247,7 +252,7 @@ class Writer {
       case 11:
       case 12: return this.memory(place)
       case 13: return place.loop === 'free' ? `if (${this.make.condition(1, place.names)}) ${r.pick(['break', 'continue'])};\n` : this.assign(place)
-      case 14: return place.kernel && r.below(3) === 0 ? `atomic_${r.pick(['add', 'xor'])}(&sums[${r.below(32)}], ${this.expression('u32', place, 2)});\n` : this.hash(place)
+      case 14: return place.kernel && r.below(3) === 0 ? this.sum(r.below(32), place) : this.hash(place)
       case 15: return this.hash(place)
       default: return this.assign(place)
     }
