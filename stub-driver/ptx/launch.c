@@ -297,6 +297,51 @@ static bool cluster_step(struct cluster *cluster) {
     return false;
 }
 
+/*
+ * Clusters begin in order, each in the place of one that is done. A program may have blocks wait for later ones without a cooperative
+ * launch, and hardware runs it where all of them fit at once. So when none was done for a while, as many more begin as are held, and
+ * all take turns; no more than the device has room for.
+ */
+enum { PATIENCE_NS = 100000000, STEPS_A_LOOK = 8, RESIDENT_THREADS = 108 * 2048 };
+
+static void take_turns(struct worker *worker) {
+    struct run *run = worker->run;
+    struct cluster *first = cluster_new(worker), **held = &first, **grown = NULL;
+    size_t count = first != NULL, working = 0;
+    uint64_t since = 0;
+    if (!first) fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
+    else first->done = true;
+    for (uint32_t steps = 1; count; steps++) {
+        working = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (held[i]->done) {
+                const uint64_t number = atomic_load(&run->next_cluster) < run->cluster_count ? atomic_fetch_add(&run->next_cluster, 1) : run->cluster_count;
+                if (number >= run->cluster_count) continue;
+                if (atomic_load(&run->failed) || !cluster_start(held[i], number)) goto out;
+                since = 0;
+                steps = 1;
+            }
+            if (!cluster_step(held[i])) goto out;
+            working++;
+        }
+        if (!working) break;
+        if (steps % STEPS_A_LOOK || atomic_load(&run->next_cluster) >= run->cluster_count) continue;
+        const uint64_t now = clock_ns();
+        if (!since) since = now;
+        const uint64_t room = RESIDENT_THREADS / ((uint64_t)first->blocks[0]->threads * first->count);
+        if (now - since < PATIENCE_NS || count >= room) continue;
+        since = now;
+        const size_t more = count * 2 < room ? count * 2 : (size_t)room;
+        struct cluster **list = realloc(grown, more * sizeof *list);
+        if (!list) continue;
+        if (!grown) list[0] = first;
+        for (held = grown = list; count < more && (held[count] = cluster_new(worker)) != NULL; count++) held[count]->done = true;
+    }
+out:
+    for (size_t i = 0; i < count; i++) cluster_free(held[i]);
+    free(grown);
+}
+
 static void *work(void *argument) {
     struct worker *worker = argument;
     struct run *run = worker->run;
@@ -335,18 +380,7 @@ static void *work(void *argument) {
         for (size_t i = 0; i < count; i++) cluster_free(clusters[i]);
         free(clusters);
     } else {
-        struct cluster *cluster = cluster_new(worker);
-        if (!cluster) fault_plain(run, PTX_FAULT_MEMORY, NULL, "out of host memory");
-        else
-            for (;;) {
-                uint64_t number = atomic_fetch_add(&run->next_cluster, 1);
-                if (number >= run->cluster_count || atomic_load(&run->failed)) break;
-                if (!cluster_start(cluster, number)) break;
-                while (!cluster->done)
-                    if (!cluster_step(cluster)) goto out;
-            }
-    out:
-        cluster_free(cluster);
+        take_turns(worker);
     }
     for (struct frame *frame = worker->free_frames, *parent; frame; frame = parent) {
         parent = frame->parent;

@@ -90,6 +90,10 @@ int main(void) {
             EQUAL(z[256], 0);
         }
     }
+    /* Blocks that wait for later ones, without a cooperative launch: they go on, as where all of them fit on the device. */
+    OK(BODY("atom.global.add.u32 %r6, [%d0+4096], 1; mov.u64 %d5, %globaltimer; add.u64 %d5, %d5, 10000000000; mov.u32 %r8, %nctaid.x;\n"
+            "again: ld.relaxed.gpu.global.u32 %r7, [%d0+4096]; mov.u64 %d6, %globaltimer; setp.gt.u64 %p2, %d6, %d5; @%p2 bra over; setp.lt.u32 %p1, %r7, %r8; @%p1 bra again;\nover: st.global.u32 [%d2], %r7;"), 9, 1, 1);
+    for (int b = 0; b < 9; b++) EQUAL(z[b], 9);
     /* st.bulk clears; the kernel's own size is kept; what is wrong is a fault or refused. */
     OK(BODY("mov.u32 %r6, 5; st.shared.v2.u32 [data+8], {%r6,%r6}; st.shared.u32 [data+24], 5; st.bulk.weak.shared::cta [data+8], 16, 0; ld.shared.u32 %r7, [data+12]; ld.shared.u32 %r8, [data+24]; mov.u64 %d5, data; cvta.shared.u64 %d5, %d5; mov.u64 %d6, 8; st.bulk [%d5+24], %d6, 0; ld.shared.u32 %r9, [data+24]; st.global.v2.u32 [%d0], {%r7,%r8}; st.global.u32 [%d0+8], %r9;"), 1, 1, 1);
     EQUAL(z[0], 0), EQUAL(z[1], 5), EQUAL(z[2], 0);
