@@ -18,7 +18,7 @@ export function peekHostDone(client: Client, found: (cookie: number) => void): v
   for (let at = client.at; at < client.end;) {
     const length = batch[at];
     if (length < 8) break;
-    look(batch, at, length, found);
+    look(batch, at, length, batch[at + RecordWord.callAndSlot] & 0xffff, found);
     at += ((length + 7) >>> 3) << 1;
   }
   // Behind the batch: in the ring itself, from the reader's position to the first record that is not committed, once around.
@@ -31,15 +31,15 @@ export function peekHostDone(client: Client, found: (cookie: number) => void): v
     const length = Atomics.load(words, at);
     if (length <= 0) break;
     const size = (length + 7) >>> 3;
-    const padding = (words[at + RecordWord.callAndSlot] & 0xffff) === CALL_PADDING;
-    if (place + size > units || (length > RECORD_MAX && !padding)) break;
-    look(words, at, length, found);
+    const call = words[at + RecordWord.callAndSlot] & 0xffff;
+    if (place + size > units || (length > RECORD_MAX && call !== CALL_PADDING)) break;
+    look(words, at, length, call, found);
     seen += size;
   }
 }
 
-function look(words: Int32Array, at: number, length: number, found: (cookie: number) => void): void {
-  if ((words[at + RecordWord.callAndSlot] & 0xffff) !== Message.HOST_DONE || length < RECORD_HEADER + 8) return;
+function look(words: Int32Array, at: number, length: number, call: number, found: (cookie: number) => void): void {
+  if (call !== Message.HOST_DONE || length < RECORD_HEADER + 8) return;
   const cookie = at + RecordWord.payload + HostDone.cookie;
   found((words[cookie + 1] >>> 0) * HIGH + (words[cookie] >>> 0));
 }
