@@ -68,7 +68,7 @@ const LIGHT_MS = 200;
 /** In our turn: a client that slept, on a core that was halted, is back after so long. */
 const TURN_SPIN_MS = 0.25;
 /** After so much silence the process sleeps in libuv, and wakes for nothing but events. */
-const DOZE_MS = 250;
+export const DOZE_MS = 250;
 
 const REQUEST_BYTES = Uint16Array.from(MESSAGES, (message) => message.request);
 const WAITED = Uint8Array.from(MESSAGES, (message) => (message.cost === 'waited' ? 1 : 0));
@@ -89,6 +89,7 @@ export class Loop {
   private served = 0;
   /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
   sliceMs = SLICE_MS;
+  dozeMs = DOZE_MS;
   /** False for a client in this very thread, which writes nothing while we look. */
   spins = true;
   private readonly naps = new Naps();
@@ -133,6 +134,8 @@ export class Loop {
 
   setCrowded(crowded: boolean): void {
     this.crowded = crowded;
+    // What spinning was good for so far says nothing about our turns, nor the other way round.
+    this.vain = 0;
     if (!crowded) this.turns.give(this.lastWork);
   }
 
@@ -299,7 +302,8 @@ export class Loop {
     }
     if (clients.length !== 0) this.libuv = loopDescriptor(clients[0].fd);
     const now = performance.now();
-    const left = (this.crowded ? CROWDED_SLICE_MS : this.sliceMs) - (now - this.turned);
+    const slice = this.crowded && this.sliceMs !== 0 ? CROWDED_SLICE_MS : this.sliceMs;
+    const left = slice - (now - this.turned);
     if (work.pending || stalled) {
       // Half the way to when a lone copy is due, again and again, and what it is late counts alone. Else in proportion to how long there
       // has been nothing: what takes 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
@@ -312,7 +316,7 @@ export class Loop {
       this.vain++;
       this.spin = this.vain < VAIN_MAX ? this.spin : this.vain % PROBE_EVERY === 0 ? SPIN_MAX_MS : SPIN_NONE_MS;
     }
-    if (clients.length !== 0 && this.libuv >= 0 && now - this.lastWork < DOZE_MS) return this.sleep(Math.max(0, left) * 1000, left);
+    if (clients.length !== 0 && this.libuv >= 0 && now - this.lastWork < this.dozeMs) return this.sleep(Math.max(0, left) * 1000, left);
     this.resting = true;
     return false;
   }

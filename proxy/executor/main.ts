@@ -140,7 +140,7 @@ class Process {
       },
       deserted: (isDeserted) => this.linger(isDeserted),
       called: () => this.usageSoon(),
-    }, new Turns(Number(process.env[TURNS_VARIABLE] ?? -1)));
+    }, Turns.at(Number(process.env[TURNS_VARIABLE] ?? -1)));
     say({ type: 'adopted' });
   }
 

@@ -5,6 +5,10 @@
  * are first read, and a loop is compiled well only after it has gone round some thousand times. A first client would wait for all of that, most
  * of 15 ms. Afterwards the rehearsed zone is gone, its context and its memory with it; what stays is code.
  *
+ * Compiled code stands on what was seen when it was made, and is thrown away when something new is: a field that had only one value has another,
+ * a branch is taken for the first time. So a first, short visit shows all there is, a client's end included, before the long one makes code hot, and
+ * the long one goes on showing what is rare (odd()). `--trace-deopt` tells what is missing.
+ *
  * On the software GPU alone: a context takes hundreds of MiB of a real card and a tenth of a second, and spares hold nothing of it.
  */
 import koffi from 'koffi';
@@ -14,7 +18,7 @@ import { RECORD_HEADER, RecordWord, RingWriter, SLOT_POSTED, wordAt } from '../.
 import type { Device } from '../driver/devices.ts';
 import { addressOf, type Driver } from '../driver/driver.ts';
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
-import type { ZoneRecord } from '../supervisor/messages.ts';
+import { TURNS_BYTES, type ZoneRecord } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Executor } from './executor.ts';
 import { type HandlerTable, makeHandlers } from './handlers/table.ts';
@@ -36,6 +40,10 @@ const FREE_SHARE = 0.5;
 /** Rounds of each call: V8 compiles well what has gone round some thousand times. */
 const HOT = 1500;
 const WARM_EVERY = 8;
+const ODD_EVERY = 100;
+const ODD_ROUNDS = 8;
+/** Set by the GPU's own thread, and done while the loop looks for it. */
+const LARGE = MIB;
 /** A rehearsal that gets stuck is given up. */
 const WITHIN_MS = 3000;
 
@@ -45,13 +53,18 @@ const SOCK_CLOEXEC = 0o2000000;
 
 export type Fields = readonly (readonly [word: number, value: number])[];
 
+type Words = readonly [low: number, high: number];
+
 export type Play = (call: Caller, stage: Rehearsal) => Promise<void>;
 
 /** One rehearsal. Ends by itself, or when told to. */
 export class Rehearsal {
   readonly executor: Executor;
   readonly zone: Zone;
-  private readonly fd: number;
+  /** Another executor of the crowd, whose turn it may be. */
+  readonly rival: Turns;
+  private readonly socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
+  private visits = 0;
   private readonly began = performance.now();
   private told = false;
   readonly handlers: HandlerTable;
@@ -63,18 +76,15 @@ export class Rehearsal {
     this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
     this.executor.memory = createZoneMemory(this.executor, RECORD.limits);
+    const lane = new Int32Array(TURNS_BYTES / 4);
+    this.rival = new Turns(lane);
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => undefined,
       deserted: () => undefined,
       called: () => undefined,
-    }, new Turns(-1));
+    }, new Turns(lane));
     this.zone.neverSleeps();
     this.executor.onWork = () => this.zone.wake();
-    const pair = new Int32Array(2);
-    const socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, addressOf(pair)) !== 0) throw new Error(`no pair of sockets: errno ${koffi.errno()}`);
-    this.zone.connect(1, pair[0]);
-    this.fd = pair[1];
     void this.run().catch((error: unknown) => log.debug({ error: String(error) }, 'the rehearsal went wrong')).finally(() => this.end());
   }
 
@@ -84,20 +94,36 @@ export class Rehearsal {
   }
 
   private async run(): Promise<void> {
-    const hello = Buffer.alloc(HELLO_BYTES);
-    hello.writeBigUInt64LE(HELLO_MAGIC, 0);
-    hello.writeUInt32LE(HELLO_BYTES, 8);
-    hello.writeUInt32LE(PROTOCOL, 12);
-    hello.writeUInt32LE(TABLE_HASH, 16);
-    hello.writeUInt32LE(process.pid, 20);
-    send(this.fd, hello);
-    while (this.executor.clients.length === 0) await this.turn();
-    await this.turn();
-    const client = this.executor.clients[0];
-    const call = new Caller(client, this.zone, this.fd, () => this.turn());
-    await call.waited(Message.CTX_PRIMARY_RETAIN);
-    call.context = [this.executor.handles.lowOf(client.primary.row), this.executor.handles.highOf(client.primary.row)];
-    await this.play(call, this);
+    await this.visit(once);
+    await this.visit(this.play);
+  }
+
+  /** A client that comes, does what `play` says, and hangs up. */
+  private async visit(play: Play): Promise<void> {
+    const { clients } = this.executor;
+    const pair = new Int32Array(2);
+    if (this.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, addressOf(pair)) !== 0) throw new Error(`no pair of sockets: errno ${koffi.errno()}`);
+    const fd = pair[1];
+    try {
+      this.zone.connect(++this.visits, pair[0]);
+      const hello = Buffer.alloc(HELLO_BYTES);
+      hello.writeBigUInt64LE(HELLO_MAGIC, 0);
+      hello.writeUInt32LE(HELLO_BYTES, 8);
+      hello.writeUInt32LE(PROTOCOL, 12);
+      hello.writeUInt32LE(TABLE_HASH, 16);
+      hello.writeUInt32LE(process.pid, 20);
+      send(fd, hello);
+      while (clients.length === 0) await this.turn();
+      await this.turn();
+      const client = clients[0];
+      const call = new Caller(client, this.zone, fd, () => this.turn());
+      await call.waited(Message.CTX_PRIMARY_RETAIN);
+      call.context = [this.executor.handles.lowOf(client.primary.row), this.executor.handles.highOf(client.primary.row)];
+      await play(call, this);
+    } finally {
+      close(fd);
+    }
+    while (clients.length !== 0) await this.turn();
   }
 
   get isTold(): boolean {
@@ -119,7 +145,6 @@ export class Rehearsal {
   }
 
   private end(): void {
-    close(this.fd);
     this.zone.stop(() => {
       this.executor.memory.destroy();
       this.executor.release();
@@ -129,42 +154,102 @@ export class Rehearsal {
   }
 }
 
-/** Every common call, until it is compiled well. */
-async function rehearse(call: Caller, stage: Rehearsal): Promise<void> {
-  await call.waited(Message.cuCtxGetStreamPriorityRange);
-  await call.waited(Message.cuStreamCreate, [[0, 1]]);
-  const stream = call.reply();
-  const onStream = (word: number): Fields => [[word, stream[0]], [word + 1, stream[1]]];
-  await call.waited(Message.cuEventCreate, [[0, 2]]);
-  const event = call.reply();
-  if (!stage.cardIsFree()) return;
-  const alloc: Fields = [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, 4096]];
-  await call.waited(Message.GPU_ALLOC, alloc);
-  const memory = call.reply();
-  const there = (word: number): Fields => [[word, memory[0]], [word + 1, memory[1]]];
-  const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.dst_place, Place.device], ...there(GpuCopy.dst_base)];
-  const small: Fields = [...line, [GpuCopy.src_place, Place.inline], [GpuCopy.width, 64]];
-  const back: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.src_place, Place.device], ...there(GpuCopy.src_base), [GpuCopy.dst_place, Place.inline], [GpuCopy.width, 64]];
-  const staged: Fields = [...line, [GpuCopy.src_place, Place.staging], [GpuCopy.width, 4096]];
-  const set: Fields = [...there(GpuSet.address), [GpuSet.width, 4], [GpuSet.rows, 1], [GpuSet.element, 1], ...onStream(GpuSet.stream)];
-  const sync: Fields = [[GpuSync.scope, SyncScope.stream], ...onStream(GpuSync.target)];
-  const record: Fields = [[0, event[0]], [1, event[1]], ...onStream(2)];
-  for (let round = 0; round < HOT && !stage.isTold; round++) {
+/** What the rounds of a visit are made of. */
+class Calls {
+  private constructor(
+    private readonly call: Caller,
+    private readonly stage: Rehearsal,
+    private readonly stream: Words,
+    private readonly event: Words,
+    private readonly memory: Words,
+    private readonly large: Words,
+  ) {}
+
+  /** null: the card is somebody's. */
+  static async prepare(call: Caller, stage: Rehearsal): Promise<Calls | null> {
+    await call.waited(Message.cuStreamCreate, [[0, 1]]);
+    const stream = call.reply();
+    await call.waited(Message.cuEventCreate, [[0, 2]]);
+    const event = call.reply();
+    if (!stage.cardIsFree()) return null;
+    await call.waited(Message.GPU_ALLOC, allocation(4096));
+    const memory = call.reply();
+    await call.waited(Message.GPU_ALLOC, allocation(LARGE));
+    return new Calls(call, stage, stream, event, memory, call.reply());
+  }
+
+  /** A waited call; now and then two posted ones; and now and then what else is common. */
+  async round(round: number): Promise<void> {
+    const { call } = this;
     await call.waited(Message.cuCtxGetStreamPriorityRange);
     if (round % 4 === 0) {
-      await call.waited(Message.cuStreamQuery, onStream(0));
-      call.posted(Message.cuEventRecord, record);
-      call.posted(Message.GPU_SET, set);
+      await call.waited(Message.cuStreamQuery, at(0, this.stream));
+      call.posted(Message.cuEventRecord, [...at(0, this.event), ...at(2, this.stream)]);
+      call.posted(Message.GPU_SET, this.set(this.memory, 4));
     }
-    if (round % WARM_EVERY === 0) {
-      await call.waited(Message.GPU_ALLOC, alloc);
-      const [low, high] = call.reply();
-      await call.waited(Message.GPU_FREE, [[0, low], [1, high]]);
-      await call.waited(Message.GPU_COPY, small, 64);
-      await call.waited(Message.GPU_COPY, back);
-      await call.waited(Message.GPU_COPY, staged);
-      await call.waited(Message.GPU_SYNC, sync);
+    if (round % WARM_EVERY !== 0) return;
+    await call.waited(Message.GPU_ALLOC, allocation(4096));
+    await call.waited(Message.GPU_FREE, at(0, call.reply()));
+    const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1]];
+    const there: Fields = [...line, [GpuCopy.dst_place, Place.device], ...at(GpuCopy.dst_base, this.memory)];
+    await call.waited(Message.GPU_COPY, [...there, [GpuCopy.src_place, Place.inline], [GpuCopy.width, 64]], 64);
+    await call.waited(Message.GPU_COPY, [...line, [GpuCopy.src_place, Place.device], ...at(GpuCopy.src_base, this.memory), [GpuCopy.dst_place, Place.inline], [GpuCopy.width, 64]]);
+    await call.waited(Message.GPU_COPY, [...there, [GpuCopy.src_place, Place.staging], [GpuCopy.width, 4096]]);
+    await this.sync();
+  }
+
+  /** What a loop in use comes to now and then: a rest, a crowd, work that ends while it is looked for. */
+  async odd(): Promise<void> {
+    const { call, stage } = this;
+    stage.zone.rehearseRest(true);
+    for (let round = 0; round < ODD_ROUNDS; round++) {
+      await call.waited(Message.cuCtxGetStreamPriorityRange);
+      await stage.turn();
     }
+    stage.zone.rehearseRest(false);
+    await this.work();
+    stage.zone.setCrowded(true);
+    for (let round = 0; round < ODD_ROUNDS; round++) await this.round(round);
+    await this.work();
+    stage.rival.take(0);
+    await this.work();
+    stage.rival.give(0);
+    stage.zone.setCrowded(false);
+  }
+
+  private async work(): Promise<void> {
+    for (let round = 0; round < ODD_ROUNDS; round++) {
+      this.call.posted(Message.GPU_SET, this.set(this.large, LARGE));
+      await this.sync();
+    }
+  }
+
+  private set(where: Words, bytes: number): Fields {
+    return [...at(GpuSet.address, where), [GpuSet.width, bytes], [GpuSet.rows, 1], [GpuSet.element, 1], ...at(GpuSet.stream, this.stream)];
+  }
+
+  private sync(): Promise<void> {
+    return this.call.waited(Message.GPU_SYNC, [[GpuSync.scope, SyncScope.stream], ...at(GpuSync.target, this.stream)]);
+  }
+}
+
+const at = (word: number, [low, high]: Words): Fields => [[word, low], [word + 1, high]];
+const allocation = (bytes: number): Fields => [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, bytes]];
+
+/** The first visit: everything a few times, and nothing often enough to be compiled well. */
+async function once(call: Caller, stage: Rehearsal): Promise<void> {
+  const calls = await Calls.prepare(call, stage);
+  if (calls === null) return;
+  for (let round = 0; round < WARM_EVERY; round++) await calls.round(round);
+  await calls.odd();
+}
+
+/** Every common call, until it is compiled well. */
+async function rehearse(call: Caller, stage: Rehearsal): Promise<void> {
+  const calls = await Calls.prepare(call, stage);
+  for (let round = 0; calls !== null && round < HOT && !stage.isTold; round++) {
+    await calls.round(round);
+    if (round % ODD_EVERY === 0) await calls.odd();
     // A zone that comes now waits for no more than this.
     if (round % 20 === 0) await stage.turn();
   }

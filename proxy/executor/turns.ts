@@ -50,14 +50,17 @@ export class Turns {
   private seen = 0;
   private since = 0;
   private readonly base: number;
-  private readonly words: Int32Array;
   private readonly lanes: number;
 
-  /** `fd`: the page that came from the supervisor; -1: there is none, and nobody to wait for. */
-  constructor(fd: number, cores = availableParallelism()) {
-    this.words = new Int32Array(fd < 0 ? new ArrayBuffer(TURNS_BYTES) : mapShared(fd, TURNS_BYTES));
-    this.base = addressOf(this.words);
+  /** `words`: the page that all share, zeroes at first. */
+  constructor(private readonly words: Int32Array, cores = availableParallelism()) {
+    this.base = addressOf(words);
     this.lanes = Math.min(LANES_MAX, Math.max(1, cores >> 1));
+  }
+
+  /** `fd`: the page that came from the supervisor; -1: there is none, and nobody to wait for. */
+  static at(fd: number, cores?: number): Turns {
+    return new Turns(new Int32Array(fd < 0 ? new ArrayBuffer(TURNS_BYTES) : mapShared(fd, TURNS_BYTES)), cores);
   }
 
   /** Queues, and sleeps until it is our turn; at most `ms`, and then the place in the queue is kept: call again, or give(). */

@@ -17,7 +17,7 @@ import { endClient } from './ending.ts';
 import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
-import { Loop } from './loop.ts';
+import { DOZE_MS, Loop } from './loop.ts';
 import { Monitors, MONITORS_MAX } from './monitors.ts';
 import { Pulse } from './pulse.ts';
 import { preciseSleeps } from './system.ts';
@@ -109,6 +109,11 @@ export class Zone {
   /** For a client in this very thread (rehearsal.ts): where the loop would sleep, it returns. */
   neverSleeps(): void {
     this.loop.sliceMs = 0;
+  }
+
+  /** Whether silence sends the loop to rest at once (rehearsal.ts). */
+  rehearseRest(at: boolean): void {
+    this.loop.dozeMs = at ? 0 : DOZE_MS;
   }
 
   /** Nothing to spin for: the client in this thread writes when we let it (the harness). */

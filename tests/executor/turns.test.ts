@@ -14,7 +14,7 @@ const now = (): number => performance.now()
 
 function several(count: number, cores = CORES): { all: Turns[]; fd: number } {
   const fd = sealedMemory('ringfence-turns', TURNS_BYTES)
-  return { all: Array.from({ length: count }, () => new Turns(fd, cores)), fd }
+  return { all: Array.from({ length: count }, () => Turns.at(fd, cores)), fd }
 }
 
 test('first come, first served', () => {
@@ -128,7 +128,7 @@ test('a slice begins when the client is back, and what was not used is saved up'
 })
 
 if (process.argv[2] === 'child') {
-  const turns = new Turns(4, CORES)
+  const turns = Turns.at(4, CORES)
   let got = 0
   process.on('message', () => {
     process.send!(got)
