@@ -8,8 +8,12 @@
  *
  *   field              written by    read by     meaning
  *   tail               producers     producers   next position to claim; moved only by compare-and-swap
+ *   core               producers     consumer    1 + the core on which a producer last went to sleep for an answer; 0: not known. Only a hint:
+ *                                                a consumer that runs on another one has it back sooner
  *   head               consumer      producers   everything before it may be claimed again
  *   asleep             both          both        consumer sets 1 before it sleeps; the producer that turns it to 0 rings the doorbell
+ *   away               consumer      producers   1: the consumer is awake and serves others for a while. Only a hint: a producer that waits
+ *                                                for an answer does better to sleep than to look for it
  *   producers_waiting  both          both        futex: producers set 1 and sleep while it is 1; the consumer, when it has moved
  *                                                `head`, turns it to 0 and wakes all of them
  *
@@ -79,8 +83,10 @@ struct rf_record {
 /* The shared words, each group on cache lines of its own. Part of struct rf_region. */
 struct rf_ring_shared {
     _Alignas(64) _Atomic uint32_t tail;
+    _Atomic uint32_t core;
     _Alignas(64) _Atomic uint32_t head;
     _Alignas(64) _Atomic uint32_t asleep;
+    _Atomic uint32_t away;
     _Alignas(64) _Atomic uint32_t producers_waiting;
 };
 

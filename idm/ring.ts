@@ -47,6 +47,8 @@ export class RingReader {
   private readonly tailWord = wordAt(Region.tail)
   private readonly headWord = wordAt(Region.head)
   private readonly asleepWord = wordAt(Region.asleep)
+  private readonly coreWord = wordAt(Region.core)
+  private readonly awayWord = wordAt(Region.away)
   private readonly waitingWord = wordAt(Region.producersWaiting)
   private readonly unblockMs: number
   /** What the shared head says, and how many units it may lag behind: see ring.h. */
@@ -124,6 +126,16 @@ export class RingReader {
   /** Before sleeping: from now on a producer rings the doorbell. Check ready() once more afterwards. */
   announceSleep(): void {
     Atomics.store(this.words, this.asleepWord, 1)
+  }
+
+  /** The core on which a producer last went to sleep, by its own word; -1: not known. */
+  sleptOn(): number {
+    return this.words[this.coreWord] - 1
+  }
+
+  /** A hint for who waits: we serve others for a while, or we are back. */
+  setAway(away: boolean): void {
+    this.words[this.awayWord] = away ? 1 : 0
   }
 
   /** Awake again: no doorbell needed. */

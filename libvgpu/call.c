@@ -22,6 +22,7 @@
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
+#define SPIN_LEAST 30000u     /* ns: an awake executor that collects garbage or looks after its sockets is back by then */
 #define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
@@ -125,7 +126,7 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
         }
     }
     call->slot = NULL;
-    call->rang = 0;
+    call->no_spin = 0;
     uint16_t slot = RF_SLOT_POSTED;
     if (waited & VGPU_WAITED) {
         if (!take_slot(call, thread->slot_hint)) {
@@ -165,7 +166,7 @@ void vgpu_send(struct vgpu_call *call)
     VGPU_HANDED_OVER(&vgpu.ring.shared->head); /* once more, for the commit word itself */
     if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
     if (status == RF_COMMIT_DOORBELL) {
-        call->rang = 1;
+        call->no_spin = 1;
         vgpu_doorbell();
     } else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
 }
@@ -198,6 +199,10 @@ static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
     int got = 0;
     while (!(got = answered(call)) && atomic_load_explicit(&vgpu_state, memory_order_relaxed) == CUDA_SUCCESS) {
         for (int i = 0; i < 16 && !answered(call); i++) vgpu_pause();
+        if (atomic_load_explicit(&vgpu.ring.shared->away, memory_order_relaxed)) {
+            call->no_spin = 1;
+            break;
+        }
         uint64_t passed = nanoseconds() - start;
         if (passed >= budget) break;
         if (passed >= YIELD_AFTER) sched_yield();
@@ -212,7 +217,7 @@ static CUresult await(struct vgpu_call *call)
     int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
     uint32_t *mean = &vgpu_thread.latency[waits_for_gpu ? VGPU_REPLY_GPU : VGPU_REPLY_SHORT];
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
-    for (int i = 0; i < FIRST_LOOKS && !call->rang; i++) {
+    for (int i = 0; i < FIRST_LOOKS && !call->no_spin; i++) {
         if (answered(call)) {
             *mean -= *mean / 8;
             return CUDA_SUCCESS;
@@ -220,10 +225,11 @@ static CUresult await(struct vgpu_call *call)
         vgpu_pause();
     }
     uint64_t start = nanoseconds();
-    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + 10000u;
+    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + SPIN_LEAST;
     if (budget > SPIN_MAX) budget = SPIN_MAX;
     CUresult state = CUDA_SUCCESS;
-    if (call->rang || !spin(call, start, budget)) {
+    if (call->no_spin || !spin(call, start, budget)) {
+        atomic_store_explicit(&vgpu.ring.shared->core, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
         for (;;) {
             atomic_store_explicit(&call->slot->sleeping, 1, memory_order_seq_cst);
             uint32_t seen = atomic_load_explicit(&call->slot->state, memory_order_seq_cst);
@@ -235,7 +241,7 @@ static CUresult await(struct vgpu_call *call)
         }
         atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
     }
-    if (call->rang) return state;
+    if (call->no_spin) return state;
     uint64_t took = nanoseconds() - start;
     if (took > SAMPLE_MAX) took = SAMPLE_MAX;
     *mean += (uint32_t)(((int64_t)took - (int64_t)*mean) / 8);

@@ -36,7 +36,7 @@ struct vgpu_call {
     uint32_t slot_index;
     uint32_t ticket;
     uint32_t message;
-    uint32_t rang;         /* the executor slept when this was committed */
+    uint32_t no_spin;      /* the executor slept when this was committed, or serves others for a while */
 };
 
 /* Claims a record of `payload_bytes`, and for a waited call a reply slot; blocks while the ring is full.

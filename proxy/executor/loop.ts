@@ -67,6 +67,9 @@ const CROWDED_SLICE_MS = 250;
 const LIGHT_MS = 200;
 /** In our turn: a client that slept, on a core that was halted, is back after so long. */
 const TURN_SPIN_MS = 0.25;
+/** As VAIN_MAX and PROBE_EVERY, for turns: a client that was late a few times has lost its core to others, more likely than it thinks. */
+const TURN_VAIN_MAX = 4;
+const TURN_PROBE_EVERY = 4;
 /** After so much silence the process sleeps in libuv, and wakes for nothing but events. */
 export const DOZE_MS = 250;
 
@@ -85,6 +88,8 @@ export class Loop {
   private crowdedUntil = 0;
   /** By the supervisor's word: more zones are busy than there are cores for. */
   private crowded = false;
+  /** In a crowd: our clients know that others have the turn. */
+  private away = false;
   /** In a crowd: when we last served, in our turn or out of it. */
   private served = 0;
   /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
@@ -136,7 +141,9 @@ export class Loop {
     this.crowded = crowded;
     // What spinning was good for so far says nothing about our turns, nor the other way round.
     this.vain = 0;
-    if (!crowded) this.turns.give(this.lastWork);
+    if (crowded) return;
+    this.turns.give(this.lastWork);
+    this.setAway(false);
   }
 
   private rouse(): void {
@@ -200,7 +207,11 @@ export class Loop {
         since += did;
         if (this.turns.mine) {
           this.lastWork = performance.now();
-          if (this.turns.isOver(this.lastWork)) this.turns.give(this.lastWork);
+          if (this.turns.isOver(this.lastWork)) {
+            // First: our client shall have left its core when the next one wants it.
+            this.setAway(true);
+            this.turns.give(this.lastWork);
+          }
         }
         if ((++rounds & 7) !== 0 && since < LOOK_EVERY) continue;
         since = 0;
@@ -251,11 +262,15 @@ export class Loop {
     // Who asks for little need not queue behind those who never stop.
     if (now - this.served > LIGHT_MS) {
       this.served = now;
+      this.setAway(false);
       return true;
     }
+    this.setAway(true);
     const left = CROWDED_SLICE_MS - (now - this.turned);
     if (left <= 0 || this.libuvAsks() || !this.turns.take(left)) return false;
+    this.makeRoom();
     this.served = performance.now();
+    this.setAway(false);
     return true;
   }
 
@@ -267,10 +282,28 @@ export class Loop {
     return this.naps.sleep(0) !== 0;
   }
 
+  /** Our turn: whoever asked first shall be back from its sleep soon. */
+  private makeRoom(): void {
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) {
+      if (!clients[i].reader.peek()) continue;
+      this.turns.makeRoom(clients[i].reader.sleptOn());
+      return;
+    }
+  }
+
+  /** Tells clients whether it is any use to spin for an answer. */
+  private setAway(away: boolean): void {
+    if (this.away === away) return;
+    this.away = away;
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) clients[i].reader.setAway(away);
+  }
+
   private mayRest(now: number): boolean {
     if (!this.spins || (this.crowded && !this.turns.mine)) return true;
     const idle = now - this.lastWork;
-    if (this.turns.mine && this.vain < VAIN_MAX) return idle > TURN_SPIN_MS;
+    if (this.turns.mine && (this.vain < TURN_VAIN_MAX || this.vain % TURN_PROBE_EVERY === 0)) return idle > TURN_SPIN_MS;
     if (this.executor.work.pending && now >= this.crowdedUntil) {
       const late = now - this.executor.work.due();
       return idle > SPIN_PENDING_MS && (late < -DUE_EARLY_MS || late > DUE_LATE_MS);

@@ -61,6 +61,7 @@ export type Play = (call: Caller, stage: Rehearsal) => Promise<void>;
 export class Rehearsal {
   readonly executor: Executor;
   readonly zone: Zone;
+  readonly turns: Turns;
   /** Another executor of the crowd, whose turn it may be. */
   readonly rival: Turns;
   private readonly socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
@@ -77,12 +78,13 @@ export class Rehearsal {
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
     this.executor.memory = createZoneMemory(this.executor, RECORD.limits);
     const lane = new Int32Array(TURNS_BYTES / 4);
+    this.turns = new Turns(lane);
     this.rival = new Turns(lane);
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => undefined,
       deserted: () => undefined,
       called: () => undefined,
-    }, new Turns(lane));
+    }, this.turns);
     this.zone.neverSleeps();
     this.executor.onWork = () => this.zone.wake();
     void this.run().catch((error: unknown) => log.debug({ error: String(error) }, 'the rehearsal went wrong')).finally(() => this.end());
@@ -210,6 +212,12 @@ class Calls {
     await this.work();
     stage.zone.setCrowded(true);
     for (let round = 0; round < ODD_ROUNDS; round++) await this.round(round);
+    stage.turns.rehearseEnd(true);
+    for (let round = 0; round < ODD_ROUNDS; round++) {
+      call.ring();
+      await call.waited(Message.cuCtxGetStreamPriorityRange);
+    }
+    stage.turns.rehearseEnd(false);
     await this.work();
     stage.rival.take(0);
     await this.work();
@@ -267,6 +275,11 @@ export class Caller {
     this.words = client.region.words;
     this.writer = new RingWriter(this.words, client.region.shape);
     this.slot = wordAt(client.region.shape.slots);
+  }
+
+  /** A doorbell that nobody waited for. */
+  ring(): void {
+    send(this.fd, bell);
   }
 
   posted(message: Message, fields: Fields): void {

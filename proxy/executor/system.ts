@@ -18,6 +18,9 @@ const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, siz
 const closeCall = libc.func('int close(int fd)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
 const mmapCall = libc.func('uintptr_t mmap(uintptr_t address, size_t bytes, int protection, int flags, int fd, int64_t offset)');
+const getcpuCall = libc.func('int sched_getcpu()');
+const getaffinityCall = libc.func('int sched_getaffinity(int thread, size_t bytes, uintptr_t mask)');
+const setaffinityCall = libc.func('int sched_setaffinity(int thread, size_t bytes, uintptr_t mask)');
 const ppollCall = libc.func('int ppoll(uintptr_t fds, size_t count, uintptr_t timeout, uintptr_t mask)');
 
 const SYS_FUTEX = arch() === 'arm64' ? 98 : 202;
@@ -45,6 +48,28 @@ const patienceAddress = addressOf(patience);
 export function futexSleep(address: number, value: number, milliseconds: number): void {
   patience[2] = Math.round(milliseconds * 1e6);
   futexCall(SYS_FUTEX, address, FUTEX_WAIT, value, patienceAddress, 0, 0);
+}
+
+const coreMask = new Uint8Array(128); // cpu_set_t
+const coreMaskAddress = addressOf(coreMask);
+
+/** The cores that the calling thread may run on, in order; empty when the system does not tell. */
+export function allowedCores(): number[] {
+  coreMask.fill(0);
+  if (getaffinityCall(0, coreMask.length, coreMaskAddress) < 0) return [];
+  return [...coreMask.keys()].flatMap((byte) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (coreMask[byte] & (1 << bit)) !== 0).map((bit) => byte * 8 + bit));
+}
+
+/** The core that the calling thread runs on now. */
+export function currentCore(): number {
+  return getcpuCall() as number;
+}
+
+/** Has the calling thread, and no other of the process, run on these cores alone. Nothing changes when it may not. */
+export function runOn(cores: readonly number[]): void {
+  coreMask.fill(0);
+  for (const core of cores) coreMask[core >> 3] |= 1 << (core & 7);
+  setaffinityCall(0, coreMask.length, coreMaskAddress);
 }
 
 /** Maps the first `bytes` of an object for as long as the process lives. Throws when the system does not. */

@@ -15,16 +15,18 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { addressOf } from '../driver/driver.ts';
 import { TURNS_BYTES } from '../supervisor/messages.ts';
-import { futexSleep, futexWake, mapShared } from './system.ts';
+import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
 
 /** What all slices of one round make together, and the least and most for one: a few hundred calls, and 64 zones wait less than 100 ms. */
-const ROUND_MS = 36;
+const ROUND_MS = 32;
 const SLICE_MIN_MS = 0.3;
 const SLICE_MAX_MS = 2;
 /** Slices that a zone can save up. */
-const CREDIT_MAX = 3;
+const CREDIT_MAX = 1;
 /** After so long without a move the next in the queue helps himself, the one behind him after twice as long, and so on. */
 const LEASE_MS = 4;
+/** No turn is longer, whatever was saved up: nobody shall help himself to one that goes on. */
+export const TURN_MAX_MS = 3;
 
 /** One lane, in words: the next ticket; the ticket whose turn it is; the seats, on which tickets wait; and the tickets that left
  *  the queue, inverted. More tickets than seats: they wake one another for nothing, or who left is found out by the lease. */
@@ -44,11 +46,15 @@ export class Turns {
   private began = 0;
   private batches = 0;
   private slice = 0;
-  /** What is left of former turns: the client was slow to come back, and shall not have less than others for it. */
+  private longest = TURN_MAX_MS;
+  /** What is left of former turns: the client was slow to come back, and shall not have less than others for it. Never a debt: a turn is too
+   *  long when somebody else had the core. */
   private credit = 0;
   /** While queueing: whose turn we saw last, and since when. */
   private seen = 0;
   private since = 0;
+  /** That the process may run on. */
+  private cores: number[] = [];
   private readonly base: number;
   private readonly lanes: number;
 
@@ -61,6 +67,11 @@ export class Turns {
   /** `fd`: the page that came from the supervisor; -1: there is none, and nobody to wait for. */
   static at(fd: number, cores?: number): Turns {
     return new Turns(new Int32Array(fd < 0 ? new ArrayBuffer(TURNS_BYTES) : mapShared(fd, TURNS_BYTES)), cores);
+  }
+
+  /** Whether a turn is over after a single batch (rehearsal.ts). */
+  rehearseEnd(at: boolean): void {
+    this.longest = at ? -1 : TURN_MAX_MS;
   }
 
   /** Queues, and sleeps until it is our turn; at most `ms`, and then the place in the queue is kept: call again, or give(). */
@@ -99,7 +110,7 @@ export class Turns {
     }
     this.mine = true;
     this.began = now;
-    this.batches = 0;
+    this.batches = this.longest < 0 ? 2 : 0;
     this.slice = Math.max(SLICE_MIN_MS, Math.min(SLICE_MAX_MS, ROUND_MS / ((Atomics.load(words, lane + NEXT) - ticket) | 0)));
     return true;
   }
@@ -108,7 +119,7 @@ export class Turns {
   give(until: number): void {
     if (this.lane < 0) return;
     const { words, lane, ticket } = this;
-    if (this.mine) this.credit = Math.min(CREDIT_MAX * this.slice, this.credit + this.slice - Math.max(0, until - this.began));
+    if (this.mine) this.credit = Math.max(0, Math.min(CREDIT_MAX * this.slice, this.credit + this.slice - Math.max(0, until - this.began)));
     else Atomics.store(words, lane + GONE + (ticket & SEAT_MASK), ~ticket);
     this.mine = false;
     // Also when we only queued: the turn may have come just before whoever passed it on could read that we are gone.
@@ -123,7 +134,7 @@ export class Turns {
       this.began = now;
       return false;
     }
-    return now - this.began > this.slice + this.credit;
+    return now - this.began > Math.min(this.longest, this.slice + this.credit);
   }
 
   /** From ticket `from` to the next one that waits, unless the turn has gone on from there already. */
@@ -139,6 +150,18 @@ export class Turns {
       }
       from = next;
     }
+  }
+
+  /** A client that sleeps on `core` is about to be woken: leaves it that core. The kernel wakes it where it slept, even behind us and beside
+   *  an idle core (select_idle_cpu() looks for one only where there is much idleness). -1: not known. */
+  makeRoom(core: number): void {
+    if (core < 0 || core !== currentCore()) return;
+    if (this.cores.length === 0) this.cores = allowedCores();
+    const others = this.cores.filter((other) => other !== core);
+    if (others.length === 0) return;
+    runOn(others);
+    // At once again: threads that the driver makes inherit this.
+    runOn(this.cores);
   }
 
   private shortest(): number {

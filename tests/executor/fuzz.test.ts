@@ -87,7 +87,7 @@ function garbage(c: TestClient, random: Random): void {
   const from = random.below(2) === 0 ? 0 : random.below(units)
   const count = random.below(4096)
   for (let i = 0; i < count; i++) c.words[data + ((from * 2 + i) % (units * 2))] = random.below(3) === 0 ? random.below(200) : random.u32()
-  for (const word of [Region.tail, Region.head, Region.asleep, Region.producersWaiting, Region.stagingEpoch, Region.stagingWaiting, Region.printed])
+  for (const word of [Region.tail, Region.core, Region.head, Region.asleep, Region.producersWaiting, Region.stagingEpoch, Region.stagingWaiting, Region.printed])
     if (random.below(4) === 0) Atomics.store(c.words, wordAt(word), random.u32() | 0)
   Atomics.store(c.words, data, random.pick([8, 24, 31, 32, 33, 40, 16384, 16385, 1 << 20, 0x7fffffff, -1, random.u32() | 0]))
   c.ring()
