@@ -1,6 +1,6 @@
 // The compilers that generated programs go through: the host's, and those of the GPU that are here.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../support/cc.ts'
 
@@ -40,7 +40,21 @@ export function compileHost(source: string, output: string, optimise: string): s
   return tried(process.env['CC'] ?? 'cc', ['-x', 'c', '-std=gnu11', '-w', '-fwrapv', '-fno-strict-aliasing', '-ffp-contract=off', '-fPIC', '-shared', `-I${folder}`, optimise, source, '-o', output, '-lm'])
 }
 
+/**
+ * nvcc 13.0 without optimisation (-G, -Xcicc -O0) for sm_100 and later makes `bfe.s32 d, a, n, 8` of `(signed char)(a >> n)` with `a` unsigned. Where n
+ * leaves fewer than 8 bits, the byte's sign is a zero in C, but the instruction's is bit 31 (PTX ISA, bfe; ptxas folds constants the same way). The text
+ * says then what the program says, so that the rest of it is still compared.
+ */
+export function mendByteExtracts(ptx: string): string {
+  return ptx.replace(/\bbfe\.s32(\s+%\w+, %\w+), (\d+), 8;/g, (whole: string, registers: string, n: string) => Number(n) > 24 ? `shr.u32${registers}, ${n};` : whole)
+}
+
 export function compileDevice(target: Target, source: string, output: string): string | undefined {
-  if (target.compiler === 'nvcc') return tried(nvcc as string, ['-ptx', '-fmad=false', '-w', ...target.flags, `-I${folder}`, source, '-o', output])
+  if (target.compiler === 'nvcc') {
+    const refused = tried(nvcc as string, ['-ptx', '-fmad=false', '-w', ...target.flags, `-I${folder}`, source, '-o', output])
+    if (refused !== undefined) return refused
+    writeFileSync(output, mendByteExtracts(readFileSync(output, 'utf8')))
+    return undefined
+  }
   return tried(clang as string, ['-x', 'cuda', '--cuda-device-only', '-nocudainc', '-nocudalib', '-w', '-ffp-contract=off', '-S', ...target.flags, `-I${folder}`, source, '-o', output])
 }
