@@ -142,7 +142,7 @@ export class Loop {
     // What spinning was good for so far says nothing about our turns, nor the other way round.
     this.vain = 0;
     if (crowded) return;
-    this.turns.give(this.lastWork);
+    this.turns.give();
     this.setAway(false);
   }
 
@@ -210,7 +210,7 @@ export class Loop {
           if (this.turns.isOver(this.lastWork)) {
             // First: our client shall have left its core when the next one wants it.
             this.setAway(true);
-            this.turns.give(this.lastWork);
+            this.turns.give();
           }
         }
         if ((++rounds & 7) !== 0 && since < LOOK_EVERY) continue;
@@ -315,7 +315,7 @@ export class Loop {
   private rest(): boolean {
     const { clients, work } = this.executor;
     const spun = !this.crowded || this.turns.mine;
-    this.turns.give(this.lastWork);
+    this.turns.give();
     let stalled = false;
     // Backwards: an unreachable client leaves the list.
     for (let i = clients.length - 1; i >= 0; i--) {

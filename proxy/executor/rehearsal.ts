@@ -221,7 +221,7 @@ class Calls {
     await this.work();
     stage.rival.take(0);
     await this.work();
-    stage.rival.give(0);
+    stage.rival.give();
     stage.zone.setCrowded(false);
   }
 

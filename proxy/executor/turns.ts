@@ -17,16 +17,13 @@ import { addressOf } from '../driver/driver.ts';
 import { TURNS_BYTES } from '../supervisor/messages.ts';
 import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
 
-/** What all slices of one round make together, and the least and most for one: a few hundred calls, and 64 zones wait less than 100 ms. */
-const ROUND_MS = 32;
+/** What all slices of one round make together, and the least and most for one: a few hundred calls, and 64 zones wait less than 100 ms. The
+ *  most is well below the lease: nobody shall help himself to a turn that goes on. */
+const ROUND_MS = 40;
 const SLICE_MIN_MS = 0.3;
 const SLICE_MAX_MS = 2;
-/** Slices that a zone can save up. */
-const CREDIT_MAX = 1;
 /** After so long without a move the next in the queue helps himself, the one behind him after twice as long, and so on. */
-const LEASE_MS = 4;
-/** No turn is longer, whatever was saved up: nobody shall help himself to one that goes on. */
-export const TURN_MAX_MS = 3;
+export const LEASE_MS = 4;
 
 /** One lane, in words: the next ticket; the ticket whose turn it is; the seats, on which tickets wait; and the tickets that left
  *  the queue, inverted. More tickets than seats: they wake one another for nothing, or who left is found out by the lease. */
@@ -46,10 +43,8 @@ export class Turns {
   private began = 0;
   private batches = 0;
   private slice = 0;
-  private longest = TURN_MAX_MS;
-  /** What is left of former turns: the client was slow to come back, and shall not have less than others for it. Never a debt: a turn is too
-   *  long when somebody else had the core. */
-  private credit = 0;
+  /** Rehearsed: a turn ends after its first batch. */
+  private brief = false;
   /** While queueing: whose turn we saw last, and since when. */
   private seen = 0;
   private since = 0;
@@ -71,7 +66,7 @@ export class Turns {
 
   /** Whether a turn is over after a single batch (rehearsal.ts). */
   rehearseEnd(at: boolean): void {
-    this.longest = at ? -1 : TURN_MAX_MS;
+    this.brief = at;
   }
 
   /** Queues, and sleeps until it is our turn; at most `ms`, and then the place in the queue is kept: call again, or give(). */
@@ -110,17 +105,16 @@ export class Turns {
     }
     this.mine = true;
     this.began = now;
-    this.batches = this.longest < 0 ? 2 : 0;
+    this.batches = this.brief ? 2 : 0;
     this.slice = Math.max(SLICE_MIN_MS, Math.min(SLICE_MAX_MS, ROUND_MS / ((Atomics.load(words, lane + NEXT) - ticket) | 0)));
     return true;
   }
 
-  /** Ends our turn, of which we had use until `until`, or leaves the queue. Nothing when we are in neither. */
-  give(until: number): void {
+  /** Ends our turn, or leaves the queue. Nothing when we are in neither. */
+  give(): void {
     if (this.lane < 0) return;
     const { words, lane, ticket } = this;
-    if (this.mine) this.credit = Math.max(0, Math.min(CREDIT_MAX * this.slice, this.credit + this.slice - Math.max(0, until - this.began)));
-    else Atomics.store(words, lane + GONE + (ticket & SEAT_MASK), ~ticket);
+    if (!this.mine) Atomics.store(words, lane + GONE + (ticket & SEAT_MASK), ~ticket);
     this.mine = false;
     // Also when we only queued: the turn may have come just before whoever passed it on could read that we are gone.
     if (Atomics.load(words, lane + SERVING) === ticket) this.pass(ticket);
@@ -134,7 +128,7 @@ export class Turns {
       this.began = now;
       return false;
     }
-    return now - this.began > Math.min(this.longest, this.slice + this.credit);
+    return this.brief || now - this.began > this.slice;
   }
 
   /** From ticket `from` to the next one that waits, unless the turn has gone on from there already. */

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { closeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { allowedCores, currentCore } from '../../proxy/executor/system.ts'
-import { TURN_MAX_MS, Turns } from '../../proxy/executor/turns.ts'
+import { LEASE_MS, Turns } from '../../proxy/executor/turns.ts'
 import { sealedMemory } from '../../proxy/supervisor/sealed-memory.ts'
 import { TURNS_BYTES } from '../../proxy/supervisor/messages.ts'
 
@@ -23,15 +23,15 @@ test('first come, first served', () => {
   assert.ok(a.take(0) && a.mine)
   assert.not(b.take(0))
   assert.not(c.take(0))
-  a.give(now())
+  a.give()
   assert.not(a.mine)
   assert.not(c.take(0), 'b came before')
   assert.ok(b.take(0))
   assert.not(a.take(0), 'a is behind c now')
-  b.give(now())
+  b.give()
   assert.not(a.take(0))
   assert.ok(c.take(0))
-  c.give(now())
+  c.give()
   assert.ok(a.take(0))
   closeSync(fd)
 })
@@ -42,14 +42,14 @@ test('who leaves the queue is passed over at once', () => {
   assert.not(b.take(0))
   assert.not(c.take(0))
   assert.not(d.take(0))
-  b.give(now())
-  c.give(now())
-  a.give(now())
+  b.give()
+  c.give()
+  a.give()
   assert.ok(d.take(0))
-  d.give(now())
+  d.give()
   assert.ok(b.take(0), 'and may come back')
-  b.give(now())
-  b.give(now())
+  b.give()
+  b.give()
   assert.ok(c.take(0), 'giving what one has not does nothing')
   closeSync(fd)
 })
@@ -61,9 +61,9 @@ test('a turn that nobody gives back goes on all the same, also past others that 
   assert.not(third.take(0))
   assert.ok(b.take(1000))
   assert.not(c.take(0))
-  dead.give(now())
+  dead.give()
   assert.not(c.take(0), 'a turn that was lost cannot be given')
-  b.give(now())
+  b.give()
   assert.ok(c.take(0))
   closeSync(fd)
 })
@@ -74,9 +74,9 @@ test('whatever a subverted executor writes, the others get their turns', () => {
   for (const serving of [0x7fffffff, -0x80000000, -1, 12345]) {
     Atomics.store(words, 16, serving)
     assert.ok(a.take(1000), `after ${serving}`)
-    a.give(now())
+    a.give()
     assert.ok(b.take(1000))
-    b.give(now())
+    b.give()
   }
   closeSync(fd)
 })
@@ -89,9 +89,9 @@ test('the counters may wrap', () => {
   for (let i = 0; i < 4; i++) {
     assert.ok(a.take(0))
     assert.not(b.take(0))
-    a.give(now())
+    a.give()
     assert.ok(b.take(0))
-    b.give(now())
+    b.give()
   }
   closeSync(fd)
 })
@@ -101,14 +101,14 @@ test('each pair of cores has a lane of its own', () => {
   assert.ok(a.take(0))
   assert.ok(b.take(0))
   assert.not(c.take(0))
-  b.give(now())
+  b.give()
   assert.not(c.take(0), 'the queue that c joined is the first one')
-  a.give(now())
+  a.give()
   assert.ok(c.take(0))
   closeSync(fd)
 })
 
-test('a slice begins when the client is back, and what was not used is saved up', () => {
+test('a slice begins when the client is back, and one is as long as the next', () => {
   const { all: [a], fd } = several(1)
   const slice = (): number => {
     assert.ok(a.take(0))
@@ -116,16 +116,16 @@ test('a slice begins when the client is back, and what was not used is saved up'
     assert.not(a.isOver(2e6), 'the second: only now is the client awake')
     let used = 0
     while (!a.isOver(2e6 + used)) used += 0.05
+    a.give()
     return used
   }
   const full = slice()
-  a.give(2e6 + full)
+  assert.ok(full > 0.3 && full < LEASE_MS, `${full} ms`)
   assert.ok(a.take(0))
   a.isOver(1e6)
   a.isOver(2e6)
-  a.give(2e6)
-  const next = slice()
-  assert.ok(next > full + 0.5 && next <= TURN_MAX_MS + 0.1, `a turn of which nothing was used counts for the next, as far as one may last: ${full} ms, ${next} ms`)
+  a.give()
+  assert.is(slice(), full, 'neither a turn of which nothing was used nor a long one counts for the next')
   closeSync(fd)
 })
 
@@ -159,7 +159,7 @@ if (process.argv[2] === 'child') {
     while (now() < end)
       if (turns.take(20)) {
         got++
-        turns.give(now())
+        turns.give()
       }
     setImmediate(go)
   }
