@@ -6,7 +6,8 @@
  * Waiting: spin for about as long as replies have lately taken (a short call's reply comes within microseconds, and a sleep
  * costs more than that), then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
  * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell sleeps at once: Linux takes a
- * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. */
+ * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. So does whoever learns that
+ * the executor serves other zones for a while (`away`): their clients want the core. */
 #include "call.h"
 
 #include <sched.h>
@@ -22,7 +23,7 @@
 #include "thread.h"
 
 #define SPIN_MAX 50000u      /* ns: longest spin */
-#define SPIN_LEAST 30000u     /* ns: an awake executor that collects garbage or looks after its sockets is back by then */
+#define SPIN_LEAST 30000u    /* ns: an awake executor that collects garbage or looks after its sockets is back by then */
 #define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */

@@ -182,9 +182,12 @@ export class Loop {
     let worked = false;
     let since = 0;
     for (;;) {
-      if (this.crowded && !this.turns.mine && this.asked()) {
-        if (!this.mayServe()) return this.schedule();
-        start = last = performance.now();
+      if (this.crowded && !this.turns.mine) {
+        const asking = this.asking();
+        if (asking !== null) {
+          if (!this.mayServe(asking)) return this.schedule();
+          start = last = performance.now();
+        }
       }
       let did = 0;
       for (let i = clients.length - 1; i >= 0; i--) did += this.serve(clients[i]);
@@ -249,15 +252,15 @@ export class Loop {
     }
   }
 
-  /** Whether a client waits for us to look at its ring. */
-  private asked(): boolean {
+  /** The first client that waits for us to look at its ring. */
+  private asking(): Client | null {
     const { clients } = this.executor;
-    for (let i = 0; i < clients.length; i++) if (!clients[i].stalled && clients[i].reader.peek()) return true;
-    return false;
+    for (let i = 0; i < clients.length; i++) if (!clients[i].stalled && clients[i].reader.peek()) return clients[i];
+    return null;
   }
 
   /** In a crowd, with something to serve: waits for our turn. False: libuv must have its turn first. */
-  private mayServe(): boolean {
+  private mayServe(asking: Client): boolean {
     const now = performance.now();
     // Who asks for little need not queue behind those who never stop.
     if (now - this.served > LIGHT_MS) {
@@ -268,7 +271,7 @@ export class Loop {
     this.setAway(true);
     const left = CROWDED_SLICE_MS - (now - this.turned);
     if (left <= 0 || this.libuvAsks() || !this.turns.take(left)) return false;
-    this.makeRoom();
+    this.turns.makeRoom(asking.reader.sleptOn());
     this.served = performance.now();
     this.setAway(false);
     return true;
@@ -280,16 +283,6 @@ export class Loop {
     this.naps.clear();
     this.naps.watch(this.libuv);
     return this.naps.sleep(0) !== 0;
-  }
-
-  /** Our turn: whoever asked first shall be back from its sleep soon. */
-  private makeRoom(): void {
-    const { clients } = this.executor;
-    for (let i = 0; i < clients.length; i++) {
-      if (!clients[i].reader.peek()) continue;
-      this.turns.makeRoom(clients[i].reader.sleptOn());
-      return;
-    }
   }
 
   /** Tells clients whether it is any use to spin for an answer. */
