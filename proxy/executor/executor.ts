@@ -100,6 +100,7 @@ export class Executor implements WorkHost, MemoryCore {
   readonly served = new Float64Array(MESSAGE_COUNT);
 
   private current = -1; // the driver's current context on this thread; -1: unknown
+  private readonly printers: Client[] = []; // whose code may print
   private own = 0; // the executor's own context
   private readonly byNative = [...Array(TYPES_MAX)].map(() => new Map<number, number>());
   private readonly wakes = new Float64Array(1024);
@@ -128,6 +129,7 @@ export class Executor implements WorkHost, MemoryCore {
   /** Makes a driver's context current (0: none), if it is not. */
   enter(native: number): void {
     if (this.current === native) return;
+    if (this.printers.length > 1) this.collectCurrent();
     if (this.driver.cuCtxSetCurrent(native) === 0) this.current = native;
     // Never stay in the context of before: it may be another client's, and the call would run there.
     else this.current = native !== 0 && this.driver.cuCtxSetCurrent(0) === 0 ? 0 : -1;
@@ -417,37 +419,50 @@ export class Executor implements WorkHost, MemoryCore {
   /** Lets the driver write out what the kernels of a context have printed, and gives it to its client. Never waits: the stream that
    *  it synchronises has nothing to do. */
   flushPrinted(client: Client, context: Context): void {
-    if (!client.printing || client.dead || context.native === 0) return;
+    if (!client.printing || context.native === 0) return;
     const stream = this.rescueStream(context);
-    const status = stream !== 0 ? this.driver.cuStreamSynchronize(stream) : 0;
-    this.collectPrinted(client);
-    if (status === CUresult.ASSERT) this.collectAsserted(client);
+    if (stream !== 0) this.driver.cuStreamSynchronize(stream);
+    this.collect(client);
   }
 
   /** A client has code that may print. */
   startPrinting(client: Client): void {
     if (client.printing) return;
+    this.collectCurrent();
     client.printing = true;
-    this.asserted?.begin();
+    this.printers.push(client);
+    this.asserted?.begin(() => this.collectCurrent());
   }
 
   /** A client is gone. */
   endPrinting(client: Client): void {
     if (!client.printing) return;
     client.printing = false;
+    this.printers.splice(this.printers.indexOf(client), 1);
     this.asserted?.end();
   }
 
-  /** Gives a client what a call of the driver for it may have written out. */
+  /** Gives a client what a call of the driver for it may have made kernels' printf write out. */
   collectPrinted(client: Client): void {
     const text = this.printed?.take() ?? null;
     if (text !== null) client.printed(Output.stdout, text);
   }
 
-  /** The driver has just told of an assertion that failed in a context of the client's. */
-  private collectAsserted(client: Client): void {
+  /** And what its assertions say. */
+  private collect(client: Client): void {
+    this.collectPrinted(client);
     const text = client.printing ? (this.asserted?.take() ?? null) : null;
     if (text !== null) client.printed(Output.stderr, text);
+  }
+
+  /**
+   * The driver writes out what the kernels of the current context have said and nobody else's, but an assertion's lines within whatever
+   * it is asked next, by a poll of the executor's own as well: whose they are is known until another context is entered.
+   */
+  private collectCurrent(): void {
+    const { printers } = this;
+    if (printers.length === 1) return this.collect(printers[0]);
+    for (const client of printers) for (const context of client.known) if (context.native === this.current) return this.collect(client);
   }
 
   /** Before a waited call is answered: its client finds the output of all work that it knows to be done. */
@@ -511,7 +526,10 @@ export class Executor implements WorkHost, MemoryCore {
     if (stream.destroyed) return 0;
     // The default stream's meaning depends on the current context.
     this.enter(stream.context.native);
-    return this.driver.cuStreamQuery(stream.native);
+    const status = this.driver.cuStreamQuery(stream.native);
+    // Whoever asks next, for the executor asks by itself too, and does not ask a stream again that is done.
+    if (status >= FIRST_FAULT) this.poisoned(stream.context, status);
+    return status;
   }
 
   /** Destroys a driver's stream; what it still does goes on, and is waited for where somebody asks. */
@@ -541,13 +559,13 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Notes what no context recovers from. */
   private poisoned(context: Context, status: number): void {
-    if (!FAULTS.has(status) || context.legacy === null) return;
+    if (!FAULTS.has(status) || context.legacy === null || context.fault === status) return;
     context.fault = status;
     if (status !== CUresult.ASSERT) return;
     // Whoever asks is told, and what the assertion says is written then at the latest. Asking a stream never waits.
     this.enter(context.native);
     this.driver.cuStreamQuery(0);
-    this.collectAsserted(context.client);
+    this.collect(context.client);
   }
 
   /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */

@@ -85,11 +85,11 @@ export class Asserted {
   private clients = 0;
   private timer: NodeJS.Timeout | null = null;
 
-  /** One more client has code that may print. */
-  begin(): void {
+  /** One more client has code that may print. What nobody takes is to be taken by `sweep`, now and then. */
+  begin(sweep: () => void): void {
     if (this.clients++ !== 0) return;
     this.printed.begin();
-    this.timer = setInterval(() => this.take(), SWEEP_MS).unref();
+    this.timer = setInterval(sweep, SWEEP_MS).unref();
   }
 
   /** Such a client is gone. */

@@ -115,13 +115,17 @@ test("a failed assertion's lines are the program's own standard error, whose eve
   const alone = run(program('code'), ['assert', 'small'], { LD_LIBRARY_PATH: libraries.stub, ...quiet })
   assert.is(alone.status, 0, alone.stderr)
   check('small', alone.stderr)
-  const clients = ['one', 'two', 'three'].map((what) => {
-    const child = spawn(program('code'), ['assert', what], { env: { ...process.env, ...daemon.env('a') } })
+  // The executor looks at work that nobody asks about, too: what 'two' says comes to light while 'one' and 'three' are answered.
+  const start = ([what, how]: string[]) => {
+    const child = spawn(program('code'), ['assert', what, how], { env: { ...process.env, ...daemon.env('a') } })
     let text = ''
     child.stderr.on('data', (d: Buffer) => (text += d.toString()))
-    return new Promise<[string, string, number | null]>((done) => child.on('close', (status) => done([what, text, status])))
-  })
-  for (const [what, text, status] of await Promise.all(clients)) {
+    return { child, ended: new Promise<[string, string, number | null]>((done) => child.on('close', (status) => done([what, text, status]))) }
+  }
+  const asking = [['one', 'on'], ['three', 'on']].map(start)
+  const late = await Promise.all([start(['two', 'late']).ended, start(['four', 'late']).ended])
+  for (const { child } of asking) child.stdin.end()
+  for (const [what, text, status] of [...late, ...(await Promise.all(asking.map(({ ended }) => ended)))]) {
     assert.is(status, 0, text)
     check(what, text)
   }

@@ -6,6 +6,7 @@
  *   code again       loads an image of 1 MiB; upon a line the same from other places, in every way; upon one more another
  *   code quota N     in a zone of N bytes: code and its variables are counted to the byte
  *   code storm       launches without end, until it is killed */
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -636,7 +637,8 @@ static char *bytes_of(char *at, const char *name, const char *value)
     return at + sprintf(at, "0};\n");
 }
 
-static void insist(const char *what)
+/* `how`: "late" asks long after the kernel has failed, "on" goes on asking until the input ends. */
+static void insist(const char *what, const char *how)
 {
     char code[8192], *at = code;
     CUmodule module;
@@ -659,9 +661,12 @@ static void insist(const char *what)
     CU(cuCtxSynchronize());
     fprintf(stderr, "before\n");
     launch(f, 1, 8, NULL, (void *[]){&limit});
+    if (!strcmp(how, "late")) usleep(300000);
     CU_FAILS(CUDA_ERROR_ASSERT, cuCtxSynchronize());
     fprintf(stderr, "after\n");
     CU_FAILS(CUDA_ERROR_ASSERT, cuCtxSynchronize()); /* and is not said twice */
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    while (!strcmp(how, "on") && poll(&input, 1, 0) == 0) CU_FAILS(CUDA_ERROR_ASSERT, cuCtxSynchronize());
 }
 
 int main(int argc, char **argv)
@@ -670,7 +675,7 @@ int main(int argc, char **argv)
     CU(cuCtxCreate_v2(&context, 0, 0));
     if (argc > 1 && !strcmp(argv[1], "print")) print();
     else if (argc > 1 && !strcmp(argv[1], "again")) again();
-    else if (argc > 2 && !strcmp(argv[1], "assert")) insist(argv[2]);
+    else if (argc > 2 && !strcmp(argv[1], "assert")) insist(argv[2], argc > 3 ? argv[3] : "");
     else if (argc > 2 && !strcmp(argv[1], "quota")) quota(strtoull(argv[2], NULL, 0));
     else if (argc > 1 && !strcmp(argv[1], "storm")) storm();
     else {

@@ -33,6 +33,7 @@ function syncContext(v: Invocation): number {
     context = v.handles.object[row] as Context;
   }
   if (context.legacy === null) return CUresult.CONTEXT_IS_DESTROYED;
+  if (context.fault !== 0) return context.fault;
   const status = v.executor.workStatus(v.client, context);
   if (status !== CUresult.NOT_READY || v.posted) return status === CUresult.NOT_READY ? 0 : status;
   const later = v.later();
