@@ -10,7 +10,8 @@
  *   // test: timeout 300    seconds before it is ended and counted as failed (default 120)
  * or both (`// test: alone timeout 300`). The last line printed is `N passed, N failed`, the sum of uvu's counts; a file that
  * crashes, hangs, runs no test or leaves with an error outside a test adds one failure. With CI=true a skipped test is a
- * failure too: there, everything a test needs is installed.
+ * failure too: there, everything a test needs is installed. Before the last line each failure is told once more in a few lines: of a
+ * log that is cut, its end is what remains.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -21,6 +22,10 @@ import { setup } from './setup.mjs';
 const AT_ONCE = 2;
 const TIMEOUT_S = 120;
 const GRACE_MS = 3_000;
+/** Of each failure, at the end of the run: lines; and of all of them, lines and columns. */
+const SHORT_LINES = 8;
+const SHORT_TOTAL = 32;
+const SHORT_COLUMNS = 300;
 const inCI = process.env.CI === 'true' || process.env.CI === '1';
 
 const argv = process.argv.slice(2);
@@ -35,6 +40,8 @@ if (badFlag !== undefined) {
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+/** What failed, in short: told again at the end. */
+const failures = [];
 
 /** The process groups of the files that run now, so that an interrupted run leaves nothing behind. */
 const running = new Set();
@@ -129,7 +136,23 @@ async function runFile({ file, timeoutS }) {
   skipped += left;
   const counts = `${ok} passed${bad ? `, ${bad} failed` : ''}${left ? `, ${left} skipped` : ''}`;
   console.log(`${bad ? 'FAIL' : 'ok  '} ${file}  ${counts}  ${result.seconds.toFixed(1)} s${notes.length ? `  (${notes.join('; ')})` : ''}`);
-  if (bad > 0) console.log(result.output.replace(/^/gm, '     '));
+  if (bad === 0) return;
+  console.log(result.output.replace(/^/gm, '     '));
+  failures.push(`${file}${notes.length ? `  (${notes.join('; ')})` : ''}`, ...inShort(result.output));
+}
+
+/** The first lines of each of uvu's failures, and where in the tests each was found; the last lines of a file that told none. */
+function inShort(output) {
+  const clean = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
+  const blocks = output.split(/^ {3}FAIL {2}/m).slice(1);
+  if (blocks.length === 0) return clean(output).slice(-SHORT_LINES).map((line) => `  ${line}`);
+  return blocks.flatMap((block) => {
+    const [said, trace] = block.split(/^(?= {4}at )/m, 2);
+    // Of uvu's comparison what is the same (··) is left out.
+    const [name, ...lines] = clean(said).filter((line) => !line.startsWith('··'));
+    const where = clean(trace ?? '').concat(clean(block)).find((line) => line.startsWith('at ') && line.includes('/tests/'));
+    return [`  ${name}`, ...[...lines.slice(0, SHORT_LINES), ...(where ? [where.replaceAll(`${root}/`, '')] : [])].map((line) => `    ${line}`)];
+  });
 }
 
 async function runAll(files) {
@@ -145,6 +168,7 @@ function fail(what, text) {
   failed += 1;
   console.log(`FAIL ${what}`);
   console.log(text.replace(/^/gm, '     '));
+  failures.push(what, ...inShort(text));
 }
 
 if (!skipSetup) {
@@ -163,6 +187,11 @@ const chosen = wanted.length === 0 ? tests : tests.filter((file) => wanted.some(
 if (chosen.length === 0) fail('tests', `no test file matches ${wanted.join(' ') || 'tests/**/*.test.ts'}`);
 await runAll(chosen);
 
+if (failures.length > 0) {
+  console.log('\nWhat failed, in short (each in full above):');
+  for (const line of failures.slice(0, SHORT_TOTAL)) console.log(line.length > SHORT_COLUMNS ? `${line.slice(0, SHORT_COLUMNS)}...` : line);
+  if (failures.length > SHORT_TOTAL) console.log(`... and ${failures.length - SHORT_TOTAL} lines more`);
+}
 if (skipped > 0 && !inCI) console.log(`${skipped} skipped`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0);
