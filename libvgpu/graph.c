@@ -206,8 +206,20 @@ static void end_event(CUevent event)
     vgpu_wait(&call, NULL, 0);
 }
 
-/* Fewer nodes than this are as quickly sent one by one. */
+/* Fewer nodes than this are as quickly sent one by one. More than these, or more edges, the executor would make in one go while others of the
+ * zone wait: the next part goes behind them in the stream. What is in a conditional cannot be divided; its bound is the executor's. */
 #define PART_LEAST 3
+#define PART_MOST 4096u
+#define PART_EDGES_MOST 32768u
+
+/* A step's nodes, those of its bodies included, and the edges among them and to steps from `first` on. */
+static void weigh(const struct graph_plan *plan, const struct graph_step *step, uint32_t first, size_t *nodes, size_t *edges)
+{
+    ++*nodes;
+    for (uint32_t i = 0; i < step->count; i++) *edges += plan->dependencies[step->first + i] >= first;
+    for (unsigned k = 0; step->bodies && k < step->node->params.conditional.size; k++)
+        for (uint32_t i = 0; i < step->bodies[k].count; i++) weigh(&step->bodies[k], &step->bodies[k].steps[i], 0, nodes, edges);
+}
 
 /* Stretches of steps that the device does alone become graphs of the driver's; what is between them goes step by step. */
 static CUresult divide(struct graph_exec *exec, struct backend *backend, struct graph_node **error)
@@ -215,8 +227,11 @@ static CUresult divide(struct graph_exec *exec, struct backend *backend, struct 
     const struct graph_plan *plan = &exec->plan;
     for (uint32_t first = 0, end; first < plan->count; first = end) {
         CUcontext context = NULL;
+        size_t nodes = 0, edges = 0;
         for (end = first; end < plan->count && vgpu_part_can(&plan->steps[end]); end++) {
             const struct graph_node *node = plan->steps[end].node;
+            weigh(plan, &plan->steps[end], first, &nodes, &edges);
+            if (end != first && (nodes > PART_MOST || edges > PART_EDGES_MOST)) break;
             if (!node || !node->params.context) continue;
             if (context && node->params.context != context) break;
             context = node->params.context;

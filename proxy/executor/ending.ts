@@ -38,6 +38,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
     releaseHostCalls(executor, client);
     const busy = isBusy(executor, client);
     if (!busy) {
+      if (!client.graphs.end(executor.driver)) return false;
       destroyContexts(executor, client, gone);
       return true;
     }
@@ -63,7 +64,6 @@ function isBusy(executor: Executor, client: Client): boolean {
 }
 
 function destroyContexts(executor: Executor, client: Client, gone: () => void): void {
-  client.graphs.end(executor.driver);
   let left = 1;
   const one = (): void => {
     if (--left === 0) finish(executor, client, gone);

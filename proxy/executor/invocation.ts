@@ -109,8 +109,8 @@ export class Invocation implements MemoryInvocation {
   found: Stream | null = null;
   /** Bytes of reply written so far. */
   replied = 0;
-  /** Set by a handler that started a long piece of work whose end somebody waits for: the turn ends with this record, so that the
-   *  piece gets a driver event of its own and the client can go on while the next one runs. */
+  /** Set by a handler that started a long piece of work whose end somebody waits for, or was long itself: the client's turn ends with this
+   *  record, so that the piece gets a driver event of its own and the client can go on while the next one runs, or others can. */
   bulky = false;
 
   private words: Int32Array = new Int32Array(0);
@@ -180,10 +180,10 @@ export class Invocation implements MemoryInvocation {
     target.set(new Uint8Array(this.words.buffer, this.words.byteOffset + from, bytes), at);
   }
 
-  /** Copies `words` words of the payload, from word `off` on, to the start of `target`. */
-  copyWords(target: Int32Array, off: number, words: number): void {
+  /** Copies `words` words of the payload, from word `off` on, to word `to` of `target`. */
+  copyWords(target: Int32Array, off: number, words: number, to = 0): void {
     const from = this.base + off;
-    for (let i = 0; i < words; i++) target[i] = this.words[from + i];
+    for (let i = 0; i < words; i++) target[to + i] = this.words[from + i];
   }
 
   /** Native address of a copy, good until the next call of this, of the text from word `off` to the payload's end; 0: there is no NUL in it. */

@@ -35,8 +35,11 @@ import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
 import type { Turns } from './turns.ts';
 
-/** Records of one client in one go. */
+/** Records of one client in one go; and how long they may take, looked at every so many (a power of two). Handlers that may take long end
+ *  the go by themselves (Invocation.bulky). */
 const BATCH_RECORDS = 256;
+const BATCH_MS = 2;
+const BATCH_LOOK = 16;
 const TURN_MS = 2;
 const WATCH_LOOKS = 16;
 /** Records after which the clock is looked at. */
@@ -406,9 +409,15 @@ export class Loop {
     const { reader } = client;
     const batch = reader.batch;
     let done = 0;
+    let start = 0;
     v.client = client;
     client.stalled = false;
     while (done < BATCH_RECORDS) {
+      if (done !== 0 && (done & (BATCH_LOOK - 1)) === 0) {
+        const now = performance.now();
+        if (start === 0) start = now;
+        else if (now - start > BATCH_MS) break;
+      }
       if (client.at >= client.end) {
         const bytes = reader.take();
         client.at = 0;

@@ -36,6 +36,17 @@ const copy = (from: number, to: number, bytes: number): number[] =>
   [...wide(from), ...wide(bytes), ...wide(1), ...wide(to), ...wide(bytes), ...wide(1), ...wide(bytes), ...wide(1), ...wide(1), 1, 0]
 
 let builds = 0
+/** Sends the words of many nodes. */
+function sendAll(client: TestClient, all: Int32Array): number {
+  const build = ++builds
+  for (let at = 0; at < all.length; at += 3000) {
+    const piece = all.slice(at, at + 3000)
+    client.post(Message.GRAPH_NODES, words({ [GraphNodes.build]: build, [GraphNodes.words]: piece.length }), { tail: new Uint8Array(piece.buffer) })
+  }
+  return build
+}
+const makeOf = (client: TestClient, build: number, count: number): Promise<number> =>
+  client.call(Message.GRAPH_MAKE, words({ [GraphMake.build]: build, [GraphMake.context]: client.primary, [GraphMake.nodes]: count, [GraphMake.graphs]: 1 }))
 /** Sends nodes and has them made. Returns the status; the handle is in the reply. */
 async function make(client: TestClient, nodes: number[][], o: { count?: number; graphs?: number; context?: Wide; declared?: number } = {}): Promise<number> {
   const all = nodes.flat()
@@ -141,6 +152,48 @@ test("another client's graph, and memory that is gone, are refused at the launch
   assert.is(await synchronise(client), CUresult.CONTEXT_IS_DESTROYED)
   client.close()
   other.close()
+})
+
+test("another client's calls are answered between launches of large graphs", async () => {
+  const client = await fresh()
+  const other = await fresh()
+  const a = await allocate(client, 4096)
+  const count = 8000
+  const launches = 100
+  const one = Int32Array.from(node(SET, set(a, 5)))
+  const all = new Int32Array(one.length * count)
+  for (let i = 0; i < count; i++) all.set(one, i * one.length)
+  assert.is(await makeOf(client, sendAll(client, all), count), 0)
+  const graph = client.replyWide(0)
+  for (let i = 0; i < launches; i++) launch(client, graph)
+  // All are in the ring, and this is behind them.
+  const ticket = client.write(Message.GPU_SYNC, [SyncScope.context, 0, ...client.primary], 0)
+  let answered = 0
+  while (!client.answered(0, ticket)) {
+    await other.must(Message.MEM_INFO)
+    answered++
+  }
+  assert.ok(answered > launches / 4, `${answered} calls of the other client were answered meanwhile`)
+  client.close()
+  other.close()
+})
+
+test('what one graph may have is bounded: nobody is served while it is made', async () => {
+  const client = await fresh()
+  const empty = Int32Array.from(node(EMPTY, []))
+  const many = (count: number): Int32Array => {
+    const all = new Int32Array(empty.length * count)
+    for (let i = 0; i < count; i++) all.set(empty, i * empty.length)
+    return all
+  }
+  assert.is(await makeOf(client, sendAll(client, many(1 << 14)), 1 << 14), 0)
+  assert.is(await makeOf(client, sendAll(client, many((1 << 14) + 1)), (1 << 14) + 1), CUresult.OUT_OF_MEMORY, 'nodes')
+  // Each of the second half depends on all of the first half.
+  const half = 400
+  const edges = [...Array(2 * half)].flatMap((_, i) => node(EMPTY, [], i < half ? [] : [...Array(half).keys()]))
+  assert.is(await makeOf(client, sendAll(client, Int32Array.from(edges)), 2 * half), CUresult.OUT_OF_MEMORY, 'edges')
+  assert.is(await client.call(Message.GRAPH_NODES, words({ [GraphNodes.build]: 1, [GraphNodes.words]: 0 }), { flags: FLAG_ACCEPT }), CUresult.INVALID_VALUE, 'nothing, again and again')
+  client.close()
 })
 
 test('graphs are counted as handles, and what is sent and never made is bounded', async () => {
