@@ -85,7 +85,7 @@ export class Connection {
     // with our bytes unread (POLLERR), and whatever it wrote before is of no use to anybody.
     const told = (status: unknown): void => (status === 0 ? this.readable() : this.end('hung up with notices unread'));
     this.poll = koffi.node.poll(fd, { readable: true, disconnect: true }, told);
-    this.timer = setTimeout(() => this.refuse(new Refused(Refusal.hello, `no hello came within ${HELLO_WITHIN_MS / 1000} seconds; this is Ringfence's socket, and wants its libcuda.so.1`)), HELLO_WITHIN_MS);
+    this.timer = setTimeout(() => this.tooLate(), HELLO_WITHIN_MS);
   }
 
   /** The peer's uid. */
@@ -98,6 +98,12 @@ export class Connection {
     if (this.over || this.greeted) return;
     send(this.fd, writeWelcome({ status: refused.refusal, cudaError: CUDA_ERRORS[refused.refusal], message: refused.message }));
     this.end(refused.message);
+  }
+
+  private tooLate(): void {
+    // Timers come before sockets: where this process, or the whole machine, stood still for so long, the hello lies there unread.
+    this.readable();
+    this.refuse(new Refused(Refusal.hello, `no hello came within ${HELLO_WITHIN_MS / 1000} seconds; this is Ringfence's socket, and wants its libcuda.so.1`));
   }
 
   /** Stops listening; the descriptor stays open. */

@@ -57,12 +57,12 @@ test('a zone of another user is closed', async () => {
 })
 
 test('the limit of clients holds, and a place that is given back can be taken', async () => {
+  await guarded.empty()
   const first = await TestClient.connect(guarded.path, { token: 'sesame' })
   const second = await TestClient.connect(guarded.path, { token: 'sesame' })
   await refused(guarded, { token: 'sesame' }, Refusal.clients, /has its 2 clients already.*--clients/)
-  const before = guarded.gone.length
   first.close()
-  await guarded.until(() => guarded.gone.length > before)
+  await guarded.until(() => guarded.present === 1)
   const third = await TestClient.connect(guarded.path, { token: 'sesame' })
   assert.is(await third.call(Message.PING), 0)
   assert.is(await second.call(Message.PING), 0)
@@ -86,7 +86,8 @@ test('the limit of staging holds: smaller regions first, then none', async () =>
   assert.ok(clients.reduce((sum, client) => sum + client.geometry.size, 0) <= 2 << 20)
   for (const client of clients) assert.is(await client.call(Message.PING), 0)
   for (const client of clients) client.close()
-  await small.until(() => small.usage!.staging === 0)
+  await small.empty()
+  assert.is(small.usage!.staging, 0)
   await small.stop()
 })
 
@@ -100,7 +101,7 @@ test('what is no hello is refused at its first bytes', async () => {
 
 test('hang-ups at every point of the hello leave nothing behind', async () => {
   // What earlier tests left is still ending: its notices must not be taken for these.
-  await open.until(() => open.present === 0)
+  await open.empty()
   const before = open.gone.length
   for (let bytes = 0; bytes <= HELLO_BYTES; bytes += 16) {
     const socket = new RawSocket(open.path)
@@ -143,7 +144,7 @@ test('random bytes with the right magic never harm', async () => {
 })
 
 test('a monitor gets snapshots and nothing else; one that asks without reading is hung up on, and costs nobody an answer', async () => {
-  await open.until(() => open.present === 0)
+  await open.empty()
   const client = await TestClient.connect(open.path)
   const monitor = new RawSocket(open.path)
   monitor.send(helloBytes({ features: FEATURE_MONITOR }))
@@ -166,7 +167,7 @@ test('a monitor gets snapshots and nothing else; one that asks without reading i
 })
 
 test('monitors have a limit of their own', async () => {
-  await open.until(() => open.present === 0)
+  await open.empty()
   const monitors: RawSocket[] = []
   for (let i = 0; i < MONITORS_MAX; i++) {
     const monitor = new RawSocket(open.path)
@@ -177,16 +178,26 @@ test('monitors have a limit of their own', async () => {
   const welcome = await greet(open, helloBytes({ features: FEATURE_MONITOR }))
   assert.is(welcome.status, Refusal.clients)
   for (const monitor of monitors) monitor.close()
-  await open.until(() => open.present === 0)
+  await open.empty()
   assert.is((await greet(open, helloBytes({ features: FEATURE_MONITOR | 2n }))).status, Refusal.protocol)
 })
 
-test('one who says nothing is shown the door after five seconds', async () => {
+test('one who says nothing is shown the door after five seconds; a hello that waits for an executor that stood still is none of that', async () => {
+  await guarded.empty()
+  const late = new RawSocket(guarded.path)
+  await guarded.until(() => guarded.present === 1)
+  await new Promise((done) => setTimeout(done, 300)) // it has come, and its time runs
+  process.kill(guarded.pid, 'SIGSTOP')
+  late.send(helloBytes({ token: 'sesame' }))
   const socket = new RawSocket(open.path)
   const welcome = readWelcome(await socket.receive(WELCOME_BYTES))
   assert.is(welcome.status, Refusal.hello)
   assert.match(welcome.message, /no hello came within 5 seconds/)
   socket.close()
+  process.kill(guarded.pid, 'SIGCONT')
+  const heard = readWelcome(await late.receive(WELCOME_BYTES))
+  assert.is(heard.status, Refusal.none, heard.message)
+  late.close()
 })
 
 test.after(async () => {

@@ -106,7 +106,7 @@ export class RawSocket {
   }
 
   /** Waits for `bytes` in full (or the hang-up). */
-  async receive(bytes: number, timeoutMs = 10_000): Promise<Received> {
+  async receive(bytes: number, timeoutMs = 30_000): Promise<Received> {
     const until = Date.now() + timeoutMs
     let data = Buffer.alloc(0)
     let fd = -1
@@ -236,7 +236,7 @@ export class TestClient {
   }
 
   /** Waits for an answer; its CUresult. Spins a little first: the executor is another process. */
-  async wait(slot: number, ticket: number, timeoutMs = 10_000): Promise<number> {
+  async wait(slot: number, ticket: number, timeoutMs = 30_000): Promise<number> {
     for (let i = 0; i < 20_000; i++) if (this.answered(slot, ticket)) return this.words[this.slotAt(slot) + (Slot.status >> 2)]
     const until = Date.now() + timeoutMs
     while (!this.answered(slot, ticket)) {
@@ -309,7 +309,7 @@ export class TestClient {
     return this.notices.shift() ?? null
   }
 
-  async notice(timeoutMs = 10_000): Promise<Notice> {
+  async notice(timeoutMs = 30_000): Promise<Notice> {
     const until = Date.now() + timeoutMs
     for (;;) {
       const notice = this.tryNotice()

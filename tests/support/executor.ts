@@ -108,8 +108,14 @@ export class TestExecutor {
     this.child.send(message)
   }
 
-  /** Waits until `condition` holds; it is asked again at every message. */
-  async until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+  /** Waits until nothing is left of any client that came. The usage is then the one after the last end, which is told before it: who only
+   *  waits for a usage without clients may see the one from before they came. */
+  async empty(timeoutMs?: number): Promise<void> {
+    await this.until(() => this.present === 0, timeoutMs)
+  }
+
+  /** Waits until `condition` holds; it is asked again at every message. The time is for a machine with much company: nothing is measured by it. */
+  async until(condition: () => boolean, timeoutMs = 30_000): Promise<void> {
     const end = Date.now() + timeoutMs
     while (!condition()) {
       const left = end - Date.now()
@@ -133,7 +139,7 @@ export class TestExecutor {
     this.server.close()
     if (this.exit === null) {
       this.send({ type: 'stop' })
-      await this.until(() => this.exit !== null, 5000).catch(() => this.child.kill('SIGKILL'))
+      await this.until(() => this.exit !== null, 30_000).catch(() => this.child.kill('SIGKILL'))
     }
     rmSync(this.folder, { recursive: true, force: true })
   }
