@@ -60,6 +60,7 @@ export function zoneText(zone: ZoneView): string {
     ['memory', `${both(usage.memory)} of ${both(limits.memory)}`],
     ['peak', both(usage.memoryPeak)],
     ['clients', `${usage.clients} of ${limits.clients}`],
+    ['connections', `${zone.connections} (clients, monitors, others)`],
     ['allocations', `${usage.allocations} of ${limits.allocations}`],
     ['handles', `${usage.handles} of ${limits.handles}`],
     ['staging', `${both(usage.staging)} of ${both(limits.staging)}`],

@@ -57,7 +57,11 @@ export interface ZoneView {
   readonly temporary: boolean;
   readonly socket: string;
   readonly limits: ZoneLimits;
+  /** Its usage as told by its executor, some 50 ms ago at most, and with every client's end. */
   readonly usage: ZoneUsage;
+  /** Sockets that the zone has taken and is not done with: clients until nothing of them is left, monitors, and who has not said anything yet. With
+   *  none, `usage` is what all of them left. */
+  readonly connections: number;
   readonly state: ZoneState;
   readonly executor: { readonly pid: number } | null;
   readonly restarts: number;
@@ -180,6 +184,7 @@ export class Supervisor {
       socket: server.socketPath,
       limits: record.limits,
       usage: server.usage,
+      connections: server.connections,
       state: server.state,
       executor: server.executorPid === null ? null : { pid: server.executorPid },
       restarts: server.restarts,

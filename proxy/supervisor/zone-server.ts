@@ -124,6 +124,10 @@ export class ZoneServer {
     };
   }
 
+  get connections(): number {
+    return this.#waiting.length + this.#handed.size;
+  }
+
   /** Tells a live executor of the zone's new limits. */
   update(record: ZoneRecord): void {
     this.#record = record;

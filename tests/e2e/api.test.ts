@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { root, run } from '../support/cc.ts'
-import { Daemon, until } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { libraries, program } from '../support/programs.ts'
 
 const PROGRAMS: [string, ...string[]][] = [
@@ -39,9 +39,7 @@ for (const [name, ...args] of PROGRAMS) {
   test(`${title}: inside a zone`, async () => {
     const result = daemon.in('a', program(name), args)
     assert.is(result.status, 0, result.stdout + result.stderr)
-    await until('the zone to be empty', () => daemon.usage('a').clients === 0)
-    const { memory, handles, allocations, staging } = daemon.usage('a')
-    assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
+    await daemon.empty('a')
   })
   test(`${title}: inside a zone, client library under ASan and UBSan`, () => {
     const asan = spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim()

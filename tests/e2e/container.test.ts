@@ -39,8 +39,7 @@ it('a program in a container of another user uses the zone that is mounted into 
   const result = spawnSync('unshare', boxed(join(image, 'sequence')), { encoding: 'utf8', timeout: 30_000 })
   assert.is(result.status, 0, result.stderr)
   assert.match(result.stdout, /^sequence: ok on /)
-  await until('the zone to be empty', () => daemon.usage('boxed').clients === 0)
-  assert.is(daemon.usage('boxed').memory, 0)
+  await daemon.empty('boxed')
 })
 
 it('a user whom the zone does not belong to cannot open its socket', () => {
@@ -54,9 +53,9 @@ it('a container that dies as a whole returns what it held', async () => {
   let said = ''
   child.stdout?.on('data', (d: Buffer) => (said += d.toString()))
   await until('the holder to speak', () => said.includes('\n') || child.exitCode !== null)
-  assert.ok(daemon.usage('boxed').memory > 0)
+  await until('its memory to be counted', () => daemon.usage('boxed').memory > 0)
   child.kill('SIGKILL') // --kill-child takes the namespace's first process, and so all of it, along
-  await until('the zone to be empty', () => daemon.usage('boxed').clients === 0 && daemon.usage('boxed').memory === 0)
+  await daemon.empty('boxed')
   assert.ok(existsSync(daemon.socket('boxed')))
 })
 

@@ -28,7 +28,7 @@ for (const what of ['kernel', 'callback'])
       }
     endless.kill('SIGKILL')
     await gone
-    await until('the zone to be empty', () => daemon.usage('a').clients === 0 && daemon.usage('a').memory === 0)
+    await daemon.empty('a')
     // A zone at rest has no process: its executor ends when nothing of a client is left, a running kernel included.
     await until('it to end', () => (JSON.parse(daemon.must('zone', 'show', 'a', '--json')) as { executor: unknown }).executor === null, 30_000)
     assert.is(daemon.in('a', program('code')).status, 0)

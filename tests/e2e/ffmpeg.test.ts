@@ -20,21 +20,21 @@ test.before(async () => {
 test.after(() => daemon.remove())
 
 for (const format of ['nv12', 'yuv420p']) {
-  it(`ffmpeg: ${format} frames up and down are identical`, () => {
+  it(`ffmpeg: ${format} frames up and down are identical`, async () => {
     const plain = spawnSync('ffmpeg', ['-v', 'error', ...source, '-vf', `format=${format}`, '-f', 'framemd5', '-'], { encoding: 'utf8' })
     const ours = daemon.in('wide', 'ffmpeg', ['-v', 'error', ...device, ...source, '-vf', `format=${format},hwupload_cuda,hwdownload,format=${format}`, '-f', 'framemd5', '-'])
     assert.is(ours.status, 0, ours.stderr)
     assert.is(hashes(plain.stdout).length, 50)
     assert.equal(hashes(ours.stdout), hashes(plain.stdout))
-    assert.ok(daemon.usage('wide').calls > 50, 'the frames went through the zone')
+    assert.ok((await daemon.left('wide')).calls > 50, 'the frames went through the zone')
   })
 }
 
-it('ffmpeg: a zone too small for its frames refuses them with out of memory, and the daemon goes on', () => {
+it('ffmpeg: a zone too small for its frames refuses them with out of memory, and the daemon goes on', async () => {
   const small = daemon.in('tiny', 'ffmpeg', ['-v', 'error', ...device, ...source, '-vf', 'format=nv12,hwupload_cuda,hwdownload,format=nv12', '-f', 'framemd5', '-'])
   assert.is.not(small.status, 0)
   assert.match(small.stderr, /CUDA_ERROR_OUT_OF_MEMORY|out of memory/i)
-  assert.ok(daemon.usage('tiny').refused > 0, 'the refusal is counted')
+  assert.ok((await daemon.left('tiny')).refused > 0, 'the refusal is counted')
   const again = daemon.in('wide', 'ffmpeg', ['-v', 'error', ...device, ...source.slice(0, 3), 'testsrc2=size=320x240:rate=5:duration=1', '-vf', 'format=nv12,hwupload_cuda,hwdownload,format=nv12', '-f', 'framemd5', '-'])
   assert.is(again.status, 0, again.stderr)
 })

@@ -3,7 +3,7 @@
 // leave nothing behind.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Daemon, until } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { program } from '../support/programs.ts'
 
 const parts = {
@@ -24,9 +24,7 @@ for (const [name, args] of Object.entries(parts))
     test(`${name} ${part}: inside a zone`, async () => {
       const result = daemon.in('a', program(name), [part])
       assert.is(result.status, 0, result.stdout + result.stderr)
-      await until('the zone to be empty', () => daemon.usage('a').clients === 0)
-      const { memory, handles, allocations, staging } = daemon.usage('a')
-      assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
+      await daemon.empty('a')
     })
 
 for (const [shape, nodes] of [['wide', 100_000], ['chain', 100_000], ['refused', 300_000]] as const)
@@ -35,9 +33,7 @@ for (const [shape, nodes] of [['wide', 100_000], ['chain', 100_000], ['refused',
     assert.is(result.status, 0, result.stdout + result.stderr)
     const other = daemon.in('b', program('graphs'), ['launches'])
     assert.is(other.status, 0, other.stdout + other.stderr)
-    await until('the zones to be empty', () => daemon.usage('a').clients + daemon.usage('b').clients === 0)
-    const { memory, handles, allocations, staging } = daemon.usage('a')
-    assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'it left nothing')
+    for (const zone of ['a', 'b']) await daemon.empty(zone)
   })
 
 test.run()

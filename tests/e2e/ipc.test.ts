@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Daemon, until } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { program } from '../support/programs.ts'
 
 let daemon: Daemon
@@ -15,22 +15,16 @@ test.before(async () => {
 })
 test.after(() => daemon.remove())
 
-const empty = async (zone: string): Promise<void> => {
-  await until('the zone to be empty', () => daemon.usage(zone).clients === 0)
-  const { memory, handles, allocations, staging } = daemon.usage(zone)
-  assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 }, 'nothing is left')
-}
-
 test('two processes of one zone share device memory, which lives as long as either has it', async () => {
   const result = daemon.in('a', program('ipc'))
   assert.is(result.status, 0, result.stdout + result.stderr)
-  await empty('a')
+  await daemon.empty('a')
 })
 
 test('descriptors of physical memory and of pools work between the processes of a zone', async () => {
   const result = daemon.in('a', program('shared'))
   assert.is(result.status, 0, result.stdout + result.stderr)
-  await empty('a')
+  await daemon.empty('a')
 })
 
 test('a handle of one zone is nothing in another', async () => {
@@ -44,7 +38,7 @@ test('a handle of one zone is nothing in another', async () => {
   exporter.stdin.end('\n')
   await once(exporter, 'exit')
   assert.is(daemon.in('a', program('ipc'), ['import', hex]).stdout, 'CUDA_ERROR_INVALID_VALUE\n', 'its owner has gone')
-  for (const zone of ['a', 'b']) await empty(zone)
+  for (const zone of ['a', 'b']) await daemon.empty(zone)
 })
 
 test.run()

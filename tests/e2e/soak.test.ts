@@ -14,7 +14,6 @@ const AT_ONCE = 16
 test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
   const mayhem = program('mayhem')
   const tour = program('tour')
-  const before = sharedObjects()
   // A long linger keeps each zone's executor, so that what a client leaves in it is seen.
   const daemon = await Daemon.start(undefined, { RINGFENCE_LINGER_MS: '120000' })
   try {
@@ -24,18 +23,20 @@ test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
     }
     const environments = ZONES.map((zone) => ({ ...process.env, ...daemon.env(zone) }))
     // The first code that an executor is given starts its loader, which has descriptors of its own.
-    await Promise.all(environments.map((env) => new Promise<void>((done) => {
+    await Promise.all(environments.map(async (env, n) => {
       const child = spawn(mayhem, ['1'], { env, stdio: 'ignore' })
-      child.once('exit', () => done())
-      setTimeout(() => child.kill('SIGKILL'), 2000)
-    })))
+      const gone = new Promise((done) => child.once('exit', done))
+      await until('code to be loaded, and memory allocated after it', () => daemon.usage(ZONES[n]).memory > 0)
+      child.kill('SIGKILL')
+      await gone
+    }))
     // The last zone took the spare executor: the next spare is one of the processes.
     await until('the pool to be full', () => {
       const { pool } = JSON.parse(daemon.must('status', '--json')) as { pool: { size: number; ready: number } }
       return pool.ready === pool.size
     })
     const processes = daemon.processes()
-    await until('the warm-up clients to be gone', () => ZONES.every((zone) => daemon.usage(zone).clients === 0))
+    for (const zone of ZONES) await daemon.empty(zone)
     const held = new Map(processes.map((pid) => [pid, descriptors(pid).length]))
 
     let started = 0
@@ -46,7 +47,7 @@ test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
         const child = spawn(mayhem, [String(n + 1)], { env: environments[n % ZONES.length], stdio: ['ignore', 'ignore', 'pipe'] })
         let said = ''
         child.stderr.on('data', (d: Buffer) => (said += d.toString()))
-        const gone = new Promise<void>((done) => child.once('exit', (code, signal) => {
+        const gone = new Promise<void>((done) => child.once('close', (code, signal) => {
           if (signal !== 'SIGKILL') failures.push(`client ${n} in zone ${ZONES[n % ZONES.length]} ended by itself with ${code ?? signal}: ${said}`)
           done()
         }))
@@ -59,24 +60,19 @@ test(`${CLIENTS} clients killed at random leave nothing behind`, async () => {
     assert.equal(failures, [], 'no client failed before it was killed')
 
     for (const zone of ZONES) {
-      await until(`zone ${zone} to be empty`, () => daemon.usage(zone).clients === 0)
-      const usage = daemon.usage(zone)
-      assert.is(usage.memory, 0, `bytes left in ${zone}`)
-      assert.is(usage.handles, 0, `handles left in ${zone}`)
-      assert.is(usage.allocations, 0, `allocations left in ${zone}`)
-      assert.is(usage.staging, 0, `staging left in ${zone}`)
+      await daemon.empty(zone)
       assert.is(daemon.in(zone, tour, ['200']).status, 0, `the next client of ${zone} works`)
     }
-    assert.equal(sharedObjects(), before, 'no shared memory object is left by name')
     assert.equal(daemon.processes(), processes, 'the same processes as before, none more and none restarted')
-    await until('the last clients to be gone', () => ZONES.every((zone) => daemon.usage(zone).clients === 0))
+    await until('no shared memory object to be left by name', () => sharedObjects(processes).length === 0)
+    for (const zone of ZONES) await daemon.empty(zone)
     for (const [pid, count] of held) {
       const now = descriptors(pid)
       assert.ok(now.length <= count + 2, `process ${pid} held ${count} descriptors, now ${now.length}: ${now.join(' ')}`)
       assert.is(now.filter((d) => d.includes('/dev/shm/')).length, 0, `process ${pid} holds no region`)
     }
     assert.is(await daemon.stop(), 0, 'the daemon stops cleanly')
-    assert.equal(sharedObjects(), before)
+    assert.equal(sharedObjects(processes), [])
   } finally {
     await daemon.remove()
   }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { compile, makeFolder, root, run } from '../support/cc.ts'
-import { Daemon, until } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { libraries } from '../support/programs.ts'
 
 const folder = join(root, 'tests/errors')
@@ -36,9 +36,7 @@ test('every documented error on the software GPU alone', () => {
 test('every documented error in a zone, and nothing is left behind', async () => {
   const result = daemon.in('a', table())
   assert.match(result.stdout, /^\d{4,} rows, 0 wrong\n$/, result.stdout + result.stderr)
-  await until('the zone to be empty', () => daemon.usage('a').clients === 0)
-  const { memory, handles, allocations, staging } = daemon.usage('a')
-  assert.equal({ memory, handles, allocations, staging }, { memory: 0, handles: 0, allocations: 0, staging: 0 })
+  await daemon.empty('a')
 })
 
 test.run()

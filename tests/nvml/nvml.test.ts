@@ -75,9 +75,8 @@ test('a monitor is no client: no place, no memory, and the zone at its limit can
   daemon.zone('small', '16Mi', '--clients', '1')
   const holder = await hold('small')
   assert.equal(look('small').get('processes'), ['1'])
-  const usage = daemon.usage('small')
-  assert.is(usage.clients, 1)
-  assert.is(usage.refused, 0)
+  await until('the client to be counted', () => daemon.usage('small').clients === 1)
+  assert.is(daemon.usage('small').refused, 0)
   await holder.end()
 })
 

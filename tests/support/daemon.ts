@@ -22,7 +22,7 @@ export interface Usage {
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
 /** Waits until `condition` holds; says what it waited for when it never does. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const end = Date.now() + ms
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`)
@@ -80,8 +80,27 @@ export class Daemon {
     return found.socket
   }
 
+  private show(zone: string): { usage: Usage; connections: number } {
+    return JSON.parse(this.must('zone', 'show', zone, '--json')) as { usage: Usage; connections: number }
+  }
+
+  /** As it was told last: of clients that live, some 50 ms ago or longer; see `left`. */
   usage(zone: string): Usage {
-    return (JSON.parse(this.must('zone', 'show', zone, '--json')) as { usage: Usage }).usage
+    return this.show(zone).usage
+  }
+
+  /** Waits until all who connected are gone and nothing of them is left to end; the usage then, their calls and refusals in it. */
+  async left(zone: string): Promise<Usage> {
+    let last = this.show(zone)
+    await until(`the connections of zone ${zone} to end`, () => (last = this.show(zone)).connections === 0)
+    return last.usage
+  }
+
+  /** The same, and it must be nothing. */
+  async empty(zone: string): Promise<void> {
+    const { clients, memory, handles, allocations, staging } = await this.left(zone)
+    const left = { clients, memory, handles, allocations, staging }
+    if (Object.values(left).some((each) => each !== 0)) throw new Error(`left in zone ${zone}: ${JSON.stringify(left)}`)
   }
 
   /** What a program in the zone has in its environment. */
@@ -123,8 +142,8 @@ export class Daemon {
   }
 }
 
-/** Shared memory objects of Ringfence that exist by name. */
-export const sharedObjects = (): string[] => readdirSync('/dev/shm').filter((f) => f.startsWith('ringfence'))
+/** Shared memory objects that these processes have made and that exist by name: while one is being made, for a moment. */
+export const sharedObjects = (pids: number[]): string[] => readdirSync('/dev/shm').filter((name) => pids.some((pid) => name.startsWith(`ringfence-${pid}-`)))
 
 /** How many descriptors a process holds. */
 export const descriptors = (pid: number): string[] =>
