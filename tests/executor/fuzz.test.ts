@@ -184,7 +184,7 @@ for (let round = 0; round < rounds; round++) {
 }
 
 test('nothing of the hostile clients is left', async () => {
-  await executor.until(() => executor.usage!.clients === 1 && executor.usage!.handles === 1 && executor.usage!.allocations === 1 && executor.usage!.memory === 65536, 5000)
+  await executor.until(() => executor.usage!.clients === 1 && executor.usage!.handles === 1 && executor.usage!.allocations === 1 && executor.usage!.memory === 65536)
   honest.close()
   await executor.until(() => executor.usage!.clients === 0 && executor.usage!.staging === 0 && executor.usage!.memory === 0)
 })

@@ -39,7 +39,7 @@ const hold = (client: TestClient, stream: Wide, address: number, value = 77): vo
 /** Hangs up, and waits until nothing of anybody is left. */
 async function leave(client: TestClient, before = executor.gone.length): Promise<void> {
   client.close()
-  await executor.until(() => executor.gone.length > before, 5000)
+  await executor.until(() => executor.gone.length > before)
 }
 
 /** Writes a record if there is room for it; never waits. */

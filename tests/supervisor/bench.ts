@@ -84,7 +84,7 @@ export class Client {
 }
 
 /** Waits until `test` holds; fails by name after `ms`. */
-export async function until(what: string, test: () => boolean, ms = 5_000): Promise<void> {
+export async function until(what: string, test: () => boolean, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!test()) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);

@@ -3,11 +3,13 @@
  * one word a line; what it does on each is below. RINGFENCE_DRIVER's file name chooses how it starts.
  */
 import net from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 const LINGER_MS = Number(process.env.FAKE_LINGER_MS ?? 200);
 const START_MS = Number(process.env.FAKE_START_MS ?? 0);
+/** Starts when this file is there. */
+const START_FILE = process.env.FAKE_START_FILE;
 const driver = basename(process.env.RINGFENCE_DRIVER);
 const say = (message) => process.send(message, () => {});
 
@@ -77,7 +79,9 @@ process.on('message', (message, handle) => {
     zone = message.zone;
     limits = zone.limits;
     // As a driver's slow call does: nothing else is heard meanwhile.
-    if (START_MS > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, START_MS);
+    const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    if (START_MS > 0) sleep(START_MS);
+    while (START_FILE !== undefined && !existsSync(START_FILE)) sleep(5);
     say({ type: 'adopted' });
     if (message.client !== null) client(message.client, handle);
   } else if (message.type === 'limits') limits = message.limits;

@@ -50,7 +50,7 @@ test('many clients and threads at once never get more than the quota, and all of
     await clients[1].must(Message.GPU_ALLOC, request(LIMIT - granted))
     assert.is(await clients[2].call(Message.GPU_ALLOC, request(1)), OUT_OF_MEMORY)
     for (const client of clients) client.close()
-    await executor.until(() => executor.usage?.clients === 0)
+    await executor.empty()
     assert.equal([executor.usage!.memory, executor.usage!.allocations], [0, 0])
   }
 })
@@ -68,7 +68,7 @@ test('a client with 100,000 allocations and large ones beside them leaves nothin
   await executor.until(() => executor.usage?.allocations === count + 20)
   assert.is(executor.usage!.memory, count * 1000 + 60 * MIB)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0)
+  await executor.empty()
   assert.equal([executor.usage!.memory, executor.usage!.allocations, executor.usage!.handles], [0, 0, 0])
   const next = await connected()
   await next.must(Message.GPU_ALLOC, request(LIMIT))
@@ -78,7 +78,7 @@ test('a client with 100,000 allocations and large ones beside them leaves nothin
   free[GpuFree.async] = 0
   await next.must(Message.GPU_FREE, free)
   next.close()
-  await executor.until(() => executor.usage?.clients === 0)
+  await executor.empty()
 })
 
 test.run()
