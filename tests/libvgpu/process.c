@@ -117,7 +117,7 @@ int main(int argc, char **argv)
         CU(cuLaunchHostFunc(NULL, host_function, (void *)0));
         CU(cuStreamAddCallback(NULL, stream_callback, (void *)1, 0));
         CU(cuLaunchHostFunc(NULL, host_function, (void *)2));
-        for (int i = 0; i < 5000 && atomic_load(&calls) < 3; i++) usleep(1000);
+        for (int i = 0; i < 30000 && atomic_load(&calls) < 3; i++) usleep(1000);
         TRUE_OR_DIE(order[0] == 0 && order[1] == 1 && order[2] == 2);
         TRUE_OR_DIE(atomic_load(&inside) == CUDA_ERROR_NOT_PERMITTED);
         CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuLaunchHostFunc(NULL, NULL, NULL));
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
         CUresult error = CUDA_SUCCESS;
         size_t a, b;
         /* The ring still works while the executor is awake; once it sleeps, the doorbell cannot be rung, and that is an end. */
-        for (int i = 0; i < 50 && error == CUDA_SUCCESS; i++) {
+        for (int i = 0; i < 1500 && error == CUDA_SUCCESS; i++) {
             usleep(20000);
             error = cuMemGetInfo_v2(&a, &b);
         }
