@@ -3,7 +3,7 @@
  * The hello goes over the zone's UNIX socket (hello.h); the region's descriptor comes back and is checked once, then never
  * again: the executor is trusted with this process's GPU work, yet a broken one must not make the client crash.
  *
- * A listener thread sits in recvmsg on the socket for the connection's life. It takes notices, and it is how the broker's
+ * A listener thread sits in poll on the socket for the connection's life. It takes notices, and it is how the broker's
  * death is noticed: the hang-up sets vgpu_state and then changes and wakes every word that anyone may sleep on (reply slots,
  * the ring's flag of waiting producers, the staging epoch). A sleeper that read the old value just before gets EAGAIN from the kernel, looks at
  * the state, and leaves; so no sleeper needs a timeout.
@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -150,6 +151,9 @@ static void *listen_for_notices(void *argument)
     for (;;) {
         struct rf_notice notice;
         int passed, fd = atomic_load(&descriptor);
+        /* A thread that sleeps in recvmsg is woken for nothing whenever the executor has read a doorbell. */
+        struct pollfd something = {.fd = fd, .events = POLLIN};
+        if (fd >= 0) poll(&something, 1, -1);
         if (fd < 0 || receive(fd, &notice, sizeof notice, &passed) != 0) {
             vgpu_fail(VGPU_ERROR_BROKER_GONE, "the broker has gone");
             return NULL;
