@@ -168,6 +168,7 @@ void vgpu_send(struct vgpu_call *call)
     if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
     if (status == RF_COMMIT_DOORBELL) {
         call->no_spin = 1;
+        say_core();
         vgpu_doorbell();
     } else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
 }
@@ -181,7 +182,7 @@ CUresult vgpu_post(struct vgpu_call *call)
 
 /* ---- replies ---- */
 
-static uint64_t nanoseconds(void)
+uint64_t vgpu_nanoseconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -193,10 +194,15 @@ static inline int answered(struct vgpu_call *call)
     return atomic_load_explicit(&call->slot->state, memory_order_acquire) == call->ticket;
 }
 
+static _Atomic uint32_t spinners;
+
+int vgpu_spin_begin(void) { return atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) < vgpu.spinners_max; }
+
+void vgpu_spin_end(void) { atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed); }
+
 static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
 {
-    static _Atomic uint32_t spinners;
-    if (atomic_fetch_add_explicit(&spinners, 1, memory_order_relaxed) >= vgpu.spinners_max) budget = 0;
+    if (!vgpu_spin_begin()) budget = 0;
     int got = 0;
     while (!(got = answered(call)) && atomic_load_explicit(&vgpu_state, memory_order_relaxed) == CUDA_SUCCESS) {
         for (int i = 0; i < 16 && !answered(call); i++) vgpu_pause();
@@ -204,11 +210,11 @@ static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
             call->no_spin = 1;
             break;
         }
-        uint64_t passed = nanoseconds() - start;
+        uint64_t passed = vgpu_nanoseconds() - start;
         if (passed >= budget) break;
         if (passed >= YIELD_AFTER) sched_yield();
     }
-    atomic_fetch_sub_explicit(&spinners, 1, memory_order_relaxed);
+    vgpu_spin_end();
     return got || answered(call);
 }
 
@@ -225,12 +231,12 @@ static CUresult await(struct vgpu_call *call)
         }
         vgpu_pause();
     }
-    uint64_t start = nanoseconds();
+    uint64_t start = vgpu_nanoseconds();
     uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + SPIN_LEAST;
     if (budget > SPIN_MAX) budget = SPIN_MAX;
     CUresult state = CUDA_SUCCESS;
     if (call->no_spin || !spin(call, start, budget)) {
-        atomic_store_explicit(&vgpu.ring.shared->core, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
+        say_core();
         for (;;) {
             atomic_store_explicit(&call->slot->sleeping, 1, memory_order_seq_cst);
             uint32_t seen = atomic_load_explicit(&call->slot->state, memory_order_seq_cst);
@@ -243,7 +249,7 @@ static CUresult await(struct vgpu_call *call)
         atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
     }
     if (call->no_spin) return state;
-    uint64_t took = nanoseconds() - start;
+    uint64_t took = vgpu_nanoseconds() - start;
     if (took > SAMPLE_MAX) took = SAMPLE_MAX;
     *mean += (uint32_t)(((int64_t)took - (int64_t)*mean) / 8);
     return state;

@@ -57,6 +57,13 @@ void vgpu_send(struct vgpu_call *call);
  * end are zero; a copy's bytes are all there or the call is CUDA_ERROR_UNKNOWN. */
 CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
 
+/* Leave to wait awake, for fewer threads than there are cores: 0 means do without. To be ended either way. */
+int vgpu_spin_begin(void);
+void vgpu_spin_end(void);
+
+/* The steady clock. */
+uint64_t vgpu_nanoseconds(void);
+
 static inline CUresult vgpu_ready(void)
 {
     int state = atomic_load_explicit(&vgpu_state, memory_order_acquire);
