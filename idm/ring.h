@@ -8,7 +8,7 @@
  *
  *   field              written by    read by     meaning
  *   tail               producers     producers   next position to claim; moved only by compare-and-swap
- *   core               producers     consumer    1 + the core on which a producer last went to sleep for an answer; 0: not known. Only a hint:
+ *   core               producers     consumer    1 + the core on which a producer last went to sleep for an answer or rang; 0: not known. Only a hint:
  *                                                a consumer that runs on another one has it back sooner
  *   head               consumer      producers   everything before it may be claimed again
  *   asleep             both          both        consumer sets 1 before it sleeps; the producer that turns it to 0 rings the doorbell

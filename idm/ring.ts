@@ -128,7 +128,7 @@ export class RingReader {
     Atomics.store(this.words, this.asleepWord, 1)
   }
 
-  /** The core on which a producer last went to sleep, by its own word; -1: not known. */
+  /** The core on which a producer last went to sleep or rang, by its own word; -1: not known. */
   sleptOn(): number {
     return this.words[this.coreWord] - 1
   }

@@ -56,6 +56,8 @@ const DUE_LATE_MS = 0.3;
 const VAIN_MAX = 2;
 const PROBE_EVERY = 16;
 const JUMP_MS = 0.2;
+/** Moving to a core that others use is not tried again for so many times as long as it took. */
+const STAY_TIMES = 256;
 /** A lost core is taken for crowded for so many times as long as it was lost, at most so many ms. */
 const CROWDED_TIMES = 4;
 const CROWDED_MAX_MS = 20;
@@ -89,6 +91,8 @@ export class Loop {
   private spin = SPIN_MIN_MS;
   private vain = 0;
   private crowdedUntil = 0;
+  /** No moving to another core before. */
+  private staysUntil = 0;
   /** By the supervisor's word: more zones are busy than there are cores for. */
   private crowded = false;
   /** In a crowd: our clients know that others have the turn. */
@@ -363,12 +367,36 @@ export class Loop {
     // libuv watches the clients' sockets too: of its descriptor alone a doorbell says nothing.
     if (readable > own) {
       this.bells = true;
-      this.lastWork = performance.now();
+      this.rung();
       return true;
     }
     if (libuv >= 0 && own === 0 && left * 1000 > microseconds) return true;
     this.schedule();
     return false;
+  }
+
+  /**
+   * A doorbell so soon after our last work that spinning would have paid. Most likely we are on its client's core now: Linux takes a byte on
+   * a socket for a sign that its writer is about to sleep. A client that goes on, with the next piece of a copy, would have to share that core with us,
+   * beside an idle one, for good. So we move over, and wait awake for what comes next: asleep we would be woken behind the client again.
+   */
+  private rung(): void {
+    const now = performance.now();
+    const slept = now - this.lastWork;
+    this.lastWork = now;
+    if (slept > SPIN_MAX_MS || this.crowded || now < this.staysUntil) return;
+    const { clients } = this.executor;
+    for (let i = 0; i < clients.length; i++) {
+      if (!this.naps.readable(i + 1)) continue;
+      if (this.turns.makeRoom(clients[i].reader.sleptOn())) {
+        // The other cores are not idle: who waits for one so long had better stay.
+        const took = performance.now() - now;
+        if (took > JUMP_MS) this.staysUntil = now + took * STAY_TIMES;
+      }
+      this.spin = SPIN_MAX_MS;
+      this.vain = 0;
+      return;
+    }
   }
 
   /** Reads the doorbells. False: a client hung up, which is libuv's to tell. */

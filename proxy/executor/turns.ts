@@ -147,15 +147,16 @@ export class Turns {
   }
 
   /** A client that sleeps on `core` is about to be woken: leaves it that core. The kernel wakes it where it slept, even behind us and beside
-   *  an idle core (select_idle_cpu() looks for one only where there is much idleness). -1: not known. */
-  makeRoom(core: number): void {
-    if (core < 0 || core !== currentCore()) return;
+   *  an idle core (select_idle_cpu() looks for one only where there is much idleness). -1: not known. Whether we have moved. */
+  makeRoom(core: number): boolean {
+    if (core < 0 || core !== currentCore()) return false;
     if (this.cores.length === 0) this.cores = allowedCores();
     const others = this.cores.filter((other) => other !== core);
-    if (others.length === 0) return;
+    if (others.length === 0) return false;
     runOn(others);
     // At once again: threads that the driver makes inherit this.
     runOn(this.cores);
+    return true;
   }
 
   private shortest(): number {
