@@ -15,7 +15,19 @@ const RUN_TIMEOUT_MS = 180_000
  * The daemon with the one zone that most measurements share. Its executor stays from one repetition to the next, as it does in a zone that is in
  * use: a fresh one's first second, with its code uncompiled and the start of its replacement on the other core, is `connect`'s to tell.
  */
-export const startZone = (): Promise<Daemon> => Daemon.start({ zones: [ZONE], memory: ZONE_MEMORY, environment: { RINGFENCE_LINGER_MS: '60000' } })
+export async function startZone(): Promise<Daemon> {
+  const daemon = await Daemon.start({ zones: [ZONE], memory: ZONE_MEMORY, environment: { RINGFENCE_LINGER_MS: '60000' } })
+  try {
+    // The first client takes an executor out of the pool, whose replacement starts and rehearses for half a second on one of the cores:
+    // beside whatever would be measured first.
+    await runOnce({ program: 'programs/waited', arguments: ['priority-range', '1000'] }, daemon.environment(ZONE))
+    await daemon.warm((await daemon.api.status()).pool.size)
+    return daemon
+  } catch (error) {
+    await daemon.stop()
+    throw error
+  }
+}
 
 /** What a program has in its environment to load the driver itself: the software GPU, of so many bytes, or a real one's. */
 export const direct = (memory: number): Record<string, string> =>
