@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Builds everything: the two `libcuda.so.1` (client and software GPU) and the client's `libnvidia-ml.so.1` and `libnvidia-encode.so.1` with `cc`, the three programs with esbuild.
+ * Builds everything: the two `libcuda.so.1` (client and software GPU) and the client's `libnvidia-ml.so.1`, `libnvidia-encode.so.1` and `nvidia-smi` with `cc`,
+ * the programs of the driver domain with esbuild.
  *
  *   node scripts/build.mjs [--variant release|asan|tsan]... [--only c|js] [--without-cudart] [--into FOLDER] [--quiet]
  *
@@ -25,7 +26,7 @@ const run = promisify(execFile);
 const JOBS = 2;
 
 const COMMON_FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror', '-pthread'];
-const COMMON_LINK = ['-shared', '-pthread', '-Wl,-Bsymbolic'];
+const COMMON_LINK = ['-pthread'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt', '-lm'];
 
 /** `folder` is below `build/`. The sanitizers' own symbols come with the process, so `-z defs` is for the release alone. */
@@ -46,11 +47,13 @@ const CUDA_SHARED = [CUDART_TABLES, 'idm/visible_devices.c', 'idm/probed.c'];
 /**
  * The C parts: the folders whose .c files they are made of (and files of others that they share), the library's name, and where it
  * goes below the variant's folder. Named one by one: a folder that is being written next to them is built when it is listed here.
+ * A part with `beside` is a program, and that the libraries of its folder that it is linked with.
  */
-const libraries = [
+const parts = [
   { name: 'libvgpu', folders: ['libvgpu', 'libvgpu/generated', 'idm/graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'lib' },
   { name: 'nvml', folders: ['libvgpu/nvml', 'libvgpu/nvml/generated'], shared: ['libvgpu/settings.c'], include: ['libvgpu'], file: 'libnvidia-ml.so.1', out: 'lib' },
   { name: 'nvenc', folders: ['libvgpu/nvenc'], shared: [], file: 'libnvidia-encode.so.1', out: 'lib' },
+  { name: 'nvidia-smi', folders: ['libvgpu/smi'], shared: [], include: ['libvgpu/nvml'], file: 'nvidia-smi', beside: ['libnvidia-ml.so.1'], out: 'lib' },
   { name: 'stub-driver', folders: ['stub-driver', 'stub-driver/generated', 'stub-driver/ptx', 'idm/graphs'], shared: CUDA_SHARED, file: 'libcuda.so.1', out: 'stub' },
 ];
 
@@ -123,19 +126,19 @@ async function replacing(file, make) {
   }
 }
 
-async function buildLibrary(library, variantName, { say, cudart, into }) {
+async function buildPart(part, variantName, { say, cudart, into }) {
   const variant = variants[variantName];
-  const { folders } = library;
-  const sources = [...folders.flatMap((folder) => filesIn(folder, '.c')), ...library.shared.filter((file) => cudart || file !== CUDART_TABLES)];
+  const { folders } = part;
+  const sources = [...folders.flatMap((folder) => filesIn(folder, '.c')), ...part.shared.filter((file) => cudart || file !== CUDART_TABLES)];
   if (sources.length === 0) {
-    say(`skip   ${library.name}: no .c file in ${library.name}/`);
+    say(`skip   ${part.name}: no .c file in ${folders[0]}/`);
     return;
   }
-  const objects = join(root, 'build/obj', variantName, library.name);
-  const target = join(into, variant.folder, library.out, library.file);
+  const objects = join(root, 'build/obj', variantName, part.name);
+  const target = join(into, variant.folder, part.out, part.file);
   mkdirSync(objects, { recursive: true });
   mkdirSync(join(target, '..'), { recursive: true });
-  const include = ['idm', 'idm/generated', ...folders, ...(library.include ?? [])].flatMap((folder) => ['-I', folder]);
+  const include = ['idm', 'idm/generated', ...folders, ...(part.include ?? [])].flatMap((folder) => ['-I', folder]);
   const flags = [...COMMON_FLAGS, ...variant.flags, ...include];
   const stamp = hash(JSON.stringify([process.env.CC ?? 'cc', flags]));
 
@@ -154,19 +157,22 @@ async function buildLibrary(library, variantName, { say, cudart, into }) {
 
   // A version script of the part, if it has one (checked in or generated), names the exported symbols; else visibility alone does.
   const script = folders.flatMap((folder) => filesIn(folder, '.map'))[0];
-  const link = [...COMMON_LINK, `-Wl,-soname,${library.file}`, ...variant.link, ...(script ? [`-Wl,--version-script=${script}`] : [])];
+  const kind = part.beside === undefined ? ['-shared', '-Wl,-Bsymbolic', `-Wl,-soname,${part.file}`] : ['-Wl,-rpath,$ORIGIN'];
+  const needed = (part.beside ?? []).map((file) => join(into, variant.folder, part.out, file));
+  const link = [...COMMON_LINK, ...kind, ...variant.link, ...(script ? [`-Wl,--version-script=${script}`] : [])];
   const linkStamp = hash(JSON.stringify([link, LIBRARIES, made]));
   const stampFile = join(objects, `link-${hash(target)}.flags`);
-  const newest = Math.max(...made.map(mtime), script ? mtime(join(root, script)) : 0);
+  const newest = Math.max(...made.map(mtime), ...needed.map(mtime), script ? mtime(join(root, script)) : 0);
   if (mtime(target) < newest || !existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== linkStamp) {
     say(`link   ${relative(root, target)}`);
-    await replacing(target, (file) => cc([...link, ...made, ...LIBRARIES, '-o', file]));
+    await replacing(target, (file) => cc([...link, ...made, ...needed, ...LIBRARIES, '-o', file]));
     writeFileSync(stampFile, linkStamp);
   } else {
     // "Checked at": scripts/ringfence asks for files newer than the library, headers that it does not include among them.
     const now = new Date();
     utimesSync(target, now, now);
   }
+  if (part.beside !== undefined) return;
   const plain = target.replace(/\.1$/, '');
   if (!existsSync(plain)) {
     rmSync(plain, { force: true });
@@ -224,7 +230,7 @@ export async function buildAll({ variantNames = ['release'], only, say = console
     }
   };
   if (only !== 'js') {
-    for (const variant of variantNames) for (const library of libraries) await attempt(() => buildLibrary(library, variant, { say, cudart, into }));
+    for (const variant of variantNames) for (const part of parts) await attempt(() => buildPart(part, variant, { say, cudart, into }));
   }
   if (only !== 'c') await attempt(() => buildPrograms(say));
   return failures;

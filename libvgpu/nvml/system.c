@@ -6,8 +6,6 @@
 
 #include "link.h"
 
-#define NVML_VERSION "13.580.00"
-
 enum { NVML_INIT_FLAG_NO_GPUS = 1, NVML_INIT_FLAG_NO_ATTACH = 2 };
 
 RFML_EXPORT nvmlReturn_t nvmlInit_v2(void) { return rfml_open(); }
@@ -45,11 +43,15 @@ RFML_EXPORT nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int 
     return error != NVML_SUCCESS ? error : rfml_done(rfml_text(version, length, now->driver_version));
 }
 
+/* The library that comes with a driver has its version, behind CUDA's. */
 RFML_EXPORT nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)
 {
-    nvmlReturn_t error = rfml_refuse(NVML_SUCCESS);
+    const struct rf_snapshot *now;
+    char text[sizeof now->driver_version + 16];
+    nvmlReturn_t error = rfml_look_around(version, &now);
     if (error != NVML_SUCCESS) return error;
-    return version ? rfml_text(version, length, NVML_VERSION) : NVML_ERROR_INVALID_ARGUMENT;
+    snprintf(text, sizeof text, "%d.%.*s", now->cuda_version / 1000, (int)sizeof now->driver_version, now->driver_version);
+    return rfml_done(rfml_text(version, length, text));
 }
 
 /* As on hardware, answered without nvmlInit where it can be: the version then is the last one seen, or this library's. */

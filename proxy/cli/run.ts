@@ -59,8 +59,9 @@ function runIn(session: Session, libraries: string, command: readonly string[], 
   const env: NodeJS.ProcessEnv = { ...process.env, RINGFENCE_SOCKET: session.socket };
   delete env['RINGFENCE_TOKEN'];
   if (session.token !== null) env['RINGFENCE_TOKEN'] = session.token;
-  // Our library comes first, what the user had stays. An empty element would mean the current folder.
-  env['LD_LIBRARY_PATH'] = [libraries, ...(process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean)].join(':');
+  // Our libraries come first, and our nvidia-smi, for NVIDIA's own does not speak to another's libnvidia-ml. What the user had stays. An empty
+  // element would mean the current folder.
+  for (const name of ['LD_LIBRARY_PATH', 'PATH']) env[name] = [libraries, ...(process.env[name] ?? '').split(':').filter(Boolean)].join(':');
   const [program, ...args] = command as [string, ...string[]];
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
 

@@ -1,11 +1,13 @@
 /* holder.c - holds a secret in device memory, prints where ("address stream event context", hexadecimal), and waits for the end of its
- * standard input. Exit 0 only if the secret is still untouched then. For tests and the demo: what another zone may try. */
+ * standard input. Exit 0 only if the secret is still untouched then. With an argument: so many bytes. For tests and the demo: what another
+ * zone may try. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
     static char secret[4096] = "the tenant's secret", after[4096];
     CU(cuInit(0));
@@ -14,7 +16,7 @@ int main(void)
     CUdeviceptr memory;
     CUstream stream;
     CUevent event;
-    CU(cuMemAlloc_v2(&memory, sizeof secret));
+    CU(cuMemAlloc_v2(&memory, argc > 1 ? strtoull(argv[1], NULL, 0) : sizeof secret));
     CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
     CU(cuEventCreate(&event, CU_EVENT_DEFAULT));
     CU(cuMemcpyHtoD_v2(memory, secret, sizeof secret));
