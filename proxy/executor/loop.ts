@@ -63,6 +63,7 @@ const CROWDED_TIMES = 4;
 const CROWDED_MAX_MS = 20;
 const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
+const SLEEP_NEAR_US = 100;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
 /** Without a turn of libuv at most. */
@@ -338,10 +339,10 @@ export class Loop {
     const slice = this.crowded && this.sliceMs !== 0 ? CROWDED_SLICE_MS : this.sliceMs;
     const left = slice - (now - this.turned);
     if (work.pending || stalled) {
-      // Half the way to when a lone copy is due, again and again, and what it is late counts alone. Else in proportion to how long there
+      // Half the way to when a lone copy is due, again and again, not far in its last quarter, in which it may end; and what it is late counts alone. Else in proportion to how long there
       // has been nothing: what takes 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
       const due = stalled ? 0 : work.due();
-      const nap = due === 0 ? (now - this.lastWork) * SLEEP_SHARE : now < due ? (due - now) * 500 : (now - due) * SLEEP_SHARE;
+      const nap = due === 0 ? (now - this.lastWork) * SLEEP_SHARE : now < due ? Math.min((due - now) * 500, due - now < (due - this.lastWork) / 4 ? SLEEP_NEAR_US : SLEEP_MAX_US) : (now - due) * SLEEP_SHARE;
       return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, nap), this.sliceMs * 1000), left);
     }
     if (spun && this.restedAfter !== this.lastWork) {

@@ -11,8 +11,8 @@ import { Batch, Queue, Step, StepKind } from './pending.ts';
 
 const EVENT_DISABLE_TIMING = 2;
 const SPARE_EVENTS_MAX = 64;
-/** How far a lower rate of copying moves the one that is known. */
-const RATE_WEIGHT = 0.25;
+/** How far a lower rate of copying moves the one that is known: little, for one copy whose end was seen late must not delay those that follow. */
+const RATE_WEIGHT = 0.05;
 
 /** See mayBeDone: one question in vain is as much as so many that were not, of at most so many; and of how many, less one, it is tried. */
 const DONE_MISS = 4;
