@@ -20,5 +20,4 @@ export const live: Measurement = {
   subject: { program: 'programs/live', arguments: COUNTS.map(String) },
   metrics: [...growths, ...points],
   curves,
-  repetitions: 2,
 }
