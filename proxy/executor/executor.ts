@@ -26,11 +26,13 @@ const STREAM_NON_BLOCKING = 1;
 const REGISTER_PORTABLE = 1;
 const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 
-/** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. */
+/** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. Nor is it told by the end
+ *  of a context, which is done, and mostly another's; nor to the library itself when it fetches what kernels have printed, which would be lost, and the error with it. */
 const CREATING = [
-  Message.CTX_PRIMARY_RETAIN, Message.CTX_CREATE, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.EVENT_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
+  Message.CTX_PRIMARY_RETAIN, Message.CTX_PRIMARY_RESET, Message.CTX_CREATE, Message.CTX_DESTROY, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.EVENT_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
   Message.MEM_RETAIN, Message.MEM_IMPORT, Message.POOL_CREATE, Message.POOL_IMPORT, Message.POOL_TAKE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
-  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.GRAPH_MAKE,
+  Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.LINK_CREATE, Message.TEXTURE_CREATE, Message.TEXREF_CREATE, Message.GRAPH_MAKE,
+  Message.PRINT_READ,
 ];
 
 /** Of these, and of what else takes a context's resources, none is to be had in a context that a kernel has poisoned. Work given to it the
@@ -568,6 +570,13 @@ export class Executor implements WorkHost, MemoryCore {
     this.collect(context.client);
   }
 
+  /** A call in this context was answered with a fault. It may be that of another context, whose stream or event the call named: this one is asked itself. */
+  private suspect(context: Context, status: number): void {
+    if (!FAULTS.has(status) || context.legacy === null || context.fault !== 0) return;
+    this.enter(context.native);
+    this.poisoned(context, this.driver.cuStreamQuery(0));
+  }
+
   /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */
   answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void {
     if (client.dead) return;
@@ -575,7 +584,7 @@ export class Executor implements WorkHost, MemoryCore {
       if (status !== 0) this.stick(client, context, status);
       return;
     }
-    if (status >= FIRST_FAULT && context !== null) this.poisoned(context, status);
+    if (status >= FIRST_FAULT && context !== null) this.suspect(context, status);
     if (status === 0 && !creates) {
       if (context !== null) {
         status = context.posted;
@@ -596,7 +605,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** A posted call failed: the next waited one tells. */
   stick(client: Client, context: Context | null, status: number): void {
-    if (status >= FIRST_FAULT && context !== null) this.poisoned(context, status);
+    if (status >= FIRST_FAULT && context !== null) this.suspect(context, status);
     if (context === null) {
       if (client.posted === 0) client.posted = status;
     } else if (context.posted === 0) context.posted = status;

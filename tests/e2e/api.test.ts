@@ -15,6 +15,7 @@ const PROGRAMS: [string, ...string[]][] = [
   ['managed'],
   ['mapped'],
   ['streams'],
+  ['faults'],
   ['copies', '1'],
   ['copies', '20261121'],
   ['process', 'fork'],
