@@ -145,7 +145,7 @@ function query(v: MemoryInvocation): number {
   if (context === 0) v.replyU64(PointerQueryReply.context, 0);
   else v.findHandle(PointerQueryReply.context, HandleType.context, context);
   if (pool === 0) v.replyU64(PointerQueryReply.pool, 0);
-  else v.findHandle(PointerQueryReply.pool, HandleType.pool, pool);
+  else memory.pools.tell(v, PointerQueryReply.pool, pool);
   v.replyU32(PointerQueryReply.kind, kind);
   v.replyU32(PointerQueryReply.device, 0);
   v.replyU64(PointerQueryReply.id, id);

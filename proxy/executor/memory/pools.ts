@@ -95,6 +95,12 @@ export class Pools {
     return number < 0 ? null : (this.pools.get(number) ?? null);
   }
 
+  /** Puts a pool's handle into a reply; the default pool has one from when it is first told. False: the zone has no room for another. */
+  tell(v: MemoryInvocation, word: number, number: number): boolean {
+    if (v.findHandle(word, HandleType.pool, number) || !this.pools.has(number)) return true;
+    return v.room(HandleType.pool) && v.addHandle(word, HandleType.pool, number);
+  }
+
   create(v: MemoryInvocation): number {
     if (v.u32(PoolCreate.type) !== PINNED) return v.u32(PoolCreate.type) === 2 ? CUresult.NOT_SUPPORTED : CUresult.INVALID_VALUE;
     const types = v.u32(PoolCreate.handle_types);
@@ -244,9 +250,6 @@ export class Pools {
       this.current = pool.number;
       number = pool.number;
     }
-    if (!v.findHandle(PoolOfDeviceReply.pool, HandleType.pool, number)) {
-      if (!v.room(HandleType.pool) || !v.addHandle(PoolOfDeviceReply.pool, HandleType.pool, number)) return v.refuse();
-    }
-    return 0;
+    return this.tell(v, PoolOfDeviceReply.pool, number) ? 0 : v.refuse();
   }
 }
