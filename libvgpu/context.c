@@ -26,7 +26,7 @@ struct primary {
     struct vgpu_context *context;
     unsigned retained;
     _Atomic unsigned flags; /* also read without the lock */
-    int active;
+    _Atomic int active; /* the same */
 };
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -152,19 +152,6 @@ static void pop(void)
     dereference(context);
 }
 
-/* Takes a destroyed context out of the calling thread's stack, at whatever depth: it must not come up again by a pop. */
-static void remove_everywhere(struct vgpu_context *context)
-{
-    struct vgpu_thread *thread = &vgpu_thread;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < thread->depth; i++) {
-        if (thread->stack[i] == context) dereference(context); /* the caller holds one more reference */
-        else thread->stack[kept++] = thread->stack[i];
-    }
-    thread->depth = kept;
-    thread->top = kept ? thread->stack[kept - 1] : NULL;
-}
-
 void vgpu_context_thread_gone(struct vgpu_thread *thread)
 {
     while (thread->depth) dereference(thread->stack[--thread->depth]);
@@ -276,7 +263,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
     vgpu_managed_context_gone((CUcontext)(uintptr_t)context->handle);
     vgpu_sure_context_gone(context->handle);
     graph_context_gone(context->id);
-    remove_everywhere(context);
+    if (vgpu_thread.top == context) pop(); /* once, as documented: further down it stays, and says that it is destroyed */
     dereference(context);
     drop_kept(kept);
     return error;
@@ -315,6 +302,17 @@ static CUresult known(CUcontext ctx, struct vgpu_context **context)
     return CUDA_ERROR_INVALID_CONTEXT;
 }
 
+CUresult vgpu_context_working(struct vgpu_context **out)
+{
+    struct vgpu_context *context = vgpu_thread.top;
+    if (vgpu_thread.in_callback || !context) return vgpu_no_context();
+    const int gone = context->primary ? !atomic_load_explicit(&primaries[context->device].active, memory_order_relaxed)
+                                      : atomic_load_explicit(&context->destroyed, memory_order_relaxed);
+    if (gone) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (out) *out = context;
+    return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
+}
+
 CUresult vgpu_cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
 {
     if (!device) return CUDA_ERROR_INVALID_VALUE;
@@ -336,17 +334,17 @@ CUresult vgpu_cuCtxGetFlags(unsigned int *flags)
 {
     if (!flags) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_context *context;
-    CUresult error = known(NULL, &context);
+    CUresult error = vgpu_context_working(&context);
     if (error == CUDA_SUCCESS) *flags = context->primary ? primaries[context->device].flags : context->flags;
     return error;
 }
 
 CUresult vgpu_cuCtxSetFlags(unsigned int flags)
 {
-    if (!flags_known(flags)) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_context *context;
-    CUresult error = known(NULL, &context);
+    CUresult error = vgpu_context_working(&context);
     if (error != CUDA_SUCCESS) return error;
+    if (!flags_known(flags)) return CUDA_ERROR_INVALID_VALUE;
     if (context->primary) primaries[context->device].flags = flags;
     else context->flags = flags;
     return CUDA_SUCCESS;
@@ -356,7 +354,7 @@ CUresult vgpu_cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
 {
     if (!ctxId) return CUDA_ERROR_INVALID_VALUE;
     struct vgpu_context *context;
-    CUresult error = known(ctx, &context);
+    CUresult error = ctx ? known(ctx, &context) : vgpu_context_working(&context);
     if (error == CUDA_SUCCESS) *ctxId = context->id;
     return error;
 }
@@ -401,15 +399,20 @@ CUresult vgpu_cuCtxSynchronize(void) { return vgpu_cuCtxSynchronize_v2(NULL); }
 CUresult vgpu_cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags)
 {
     if (Flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    const struct vgpu_context *current = vgpu_context_find(NULL), *peer = peerContext ? vgpu_context_find(peerContext) : NULL;
-    if (!current || !peer || peer == current) return CUDA_ERROR_INVALID_CONTEXT;
-    return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+    struct vgpu_context *current;
+    const CUresult error = vgpu_context_working(&current);
+    if (error != CUDA_SUCCESS) return error;
+    const struct vgpu_context *peer = peerContext ? vgpu_context_find(peerContext) : NULL;
+    return !peer || peer == current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
 }
 
 CUresult vgpu_cuCtxDisablePeerAccess(CUcontext peerContext)
 {
-    if (!vgpu_context_find(NULL) || !peerContext || !vgpu_context_find(peerContext)) return CUDA_ERROR_INVALID_CONTEXT;
-    return CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
+    struct vgpu_context *current;
+    const CUresult error = vgpu_context_working(&current);
+    if (error != CUDA_SUCCESS) return error;
+    const struct vgpu_context *peer = peerContext ? vgpu_context_find(peerContext) : NULL;
+    return !peer || peer == current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
 }
 
 /* ---- primary contexts ---- */

@@ -27,6 +27,10 @@ CUresult vgpu_context_init(void);
 /* The context of a handle, NULL for none that is alive; NULL as handle: the calling thread's current one. */
 struct vgpu_context *vgpu_context_find(CUcontext handle);
 
+/* The calling thread's current context, if calls can be made in it; else what a call answers that needs one: none is current, it is
+ * destroyed (or a primary one that is not active), or its fault. For calls that send no message. */
+CUresult vgpu_context_working(struct vgpu_context **context);
+
 /* Drops the references of a thread that ends. */
 void vgpu_context_thread_gone(struct vgpu_thread *thread);
 

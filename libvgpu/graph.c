@@ -41,7 +41,13 @@ CUresult graph_env_stream(CUstream handle, unsigned abi, struct graph_stream *st
 {
     int thread = handle == CU_STREAM_PER_THREAD || (!handle && abi & RF_FLAG_PER_THREAD);
     *stream = (struct graph_stream){.handle = handle, .key = VGPU_WIRE(handle)};
-    if (!thread && handle && handle != CU_STREAM_LEGACY) return CUDA_SUCCESS;
+    if (!thread && handle && handle != CU_STREAM_LEGACY) {
+        unsigned flags;
+        const uint64_t known = vgpu_sure_context(VGPU_WIRE(handle));
+        if (!known) return cuStreamGetFlags(handle, &flags); /* of no stream: its error */
+        const struct vgpu_context *whose = vgpu_context_find((CUcontext)(uintptr_t)known);
+        return whose ? (CUresult)atomic_load_explicit(&whose->fault, memory_order_relaxed) : CUDA_SUCCESS;
+    }
     struct vgpu_context *context = vgpu_context_find(NULL);
     if (!context) return vgpu_no_context();
     if (thread && vgpu_thread.index == 0) vgpu_thread_enter();

@@ -262,6 +262,8 @@ static CUresult reach_edges(struct vgpu_host_range *range)
 CUresult vgpu_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
 {
     struct vgpu_host_range range;
+    CUresult state = vgpu_context_working(NULL);
+    if (state != CUDA_SUCCESS) return state;
     if (!pdptr || Flags != 0 || !vgpu_ranges_find((uintptr_t)p, &range) || range.managed) return CUDA_ERROR_INVALID_VALUE;
     if (range.registered && !range.edged) {
         CUresult error = reach_edges(&range);
@@ -285,6 +287,8 @@ CUresult vgpu_cuMemHostGetDevicePointer(CUdeviceptr_v1 *pdptr, void *p, unsigned
 CUresult vgpu_cuMemHostGetFlags(unsigned int *pFlags, void *p)
 {
     struct vgpu_host_range range;
+    CUresult state = vgpu_context_working(NULL);
+    if (state != CUDA_SUCCESS) return state;
     if (!pFlags || !vgpu_ranges_find((uintptr_t)p, &range) || range.managed) return CUDA_ERROR_INVALID_VALUE;
     *pFlags = range.flags;
     return CUDA_SUCCESS;

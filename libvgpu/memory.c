@@ -186,7 +186,8 @@ CUresult vgpu_query(CUdeviceptr address, struct rf_POINTER_QUERY_reply *reply)
 CUresult vgpu_cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr dptr)
 {
     struct rf_POINTER_QUERY_reply reply;
-    CUresult error = vgpu_query(dptr, &reply);
+    CUresult error = vgpu_context_working(NULL);
+    if (error == CUDA_SUCCESS) error = vgpu_query(dptr, &reply);
     if (error == CUDA_ERROR_INVALID_VALUE) return CUDA_ERROR_NOT_FOUND; /* this call's own word for "no such memory" */
     if (error != CUDA_SUCCESS) return error;
     if (pbase) *pbase = reply.base;

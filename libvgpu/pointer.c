@@ -3,7 +3,9 @@
  * Host memory that CUDA knows is answered from the table of host ranges, device memory by one POINTER_QUERY for all
  * attributes. Anything else is CUDA_ERROR_INVALID_VALUE for the single form, and zeros with success for the plural form:
  * that is how the runtime tells plain host memory. */
+#include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
@@ -22,6 +24,40 @@ struct facts {
     CUdevice device;
     int managed, mapping;
 };
+
+/* Allocations whose memory operations the program wants synchronous, by their numbers, which are never used again. They are served
+ * so anyway (CLIENT.md): this is for whoever asks. */
+static pthread_mutex_t synchronous_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t *synchronous;
+static size_t synchronous_count, synchronous_room;
+
+static int is_synchronous(uint64_t id)
+{
+    int found = 0;
+    pthread_mutex_lock(&synchronous_lock);
+    for (size_t i = 0; i < synchronous_count && !found; i++) found = synchronous[i] == id;
+    pthread_mutex_unlock(&synchronous_lock);
+    return found;
+}
+
+static CUresult set_synchronous(uint64_t id, int on)
+{
+    CUresult result = CUDA_SUCCESS;
+    pthread_mutex_lock(&synchronous_lock);
+    size_t at = 0;
+    while (at < synchronous_count && synchronous[at] != id) at++;
+    if (!on && at < synchronous_count) synchronous[at] = synchronous[--synchronous_count];
+    if (on && at == synchronous_count) {
+        if (at == synchronous_room) {
+            uint64_t *more = realloc(synchronous, (synchronous_room * 2 + 16) * sizeof *more);
+            if (more) synchronous = more, synchronous_room = synchronous_room * 2 + 16;
+        }
+        if (at < synchronous_room) synchronous[synchronous_count++] = id;
+        else result = CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    pthread_mutex_unlock(&synchronous_lock);
+    return result;
+}
 
 static CUresult find(CUdeviceptr ptr, struct facts *facts)
 {
@@ -65,7 +101,7 @@ static CUresult answer(const struct facts *f, CUpointer_attribute attribute, voi
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
         if (f->known && !f->host_pointer) return CUDA_ERROR_INVALID_VALUE; /* device memory has none */
         PUT(uint64_t, f->host_pointer);
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: PUT(uint8_t, 0);
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: PUT(uint8_t, f->known && is_synchronous(f->id));
     case CU_POINTER_ATTRIBUTE_BUFFER_ID: PUT(uint64_t, f->id);
     case CU_POINTER_ATTRIBUTE_IS_MANAGED: PUT(uint32_t, f->managed);
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: PUT(int32_t, f->known ? f->device : CU_DEVICE_INVALID);
@@ -117,7 +153,9 @@ CUresult vgpu_cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attri
 CUresult vgpu_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr ptr)
 {
     struct facts facts;
-    /* The only attribute that can be set asks for synchronous memory operations, which is how they are served anyway. */
+    unsigned on;
     if (!value || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS) return CUDA_ERROR_INVALID_VALUE;
-    return find(ptr, &facts);
+    CUresult error = find(ptr, &facts);
+    memcpy(&on, value, sizeof on);
+    return error ? error : set_synchronous(facts.id, on != 0);
 }

@@ -61,6 +61,7 @@ CUresult vgpu_cuStreamGetCtx(unsigned abi, CUstream hStream, CUcontext *pctx)
     struct vgpu_context *context;
     if (!pctx) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_stream_context(hStream, &context);
+    if (error == CUDA_SUCCESS) error = (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
     if (error == CUDA_SUCCESS) *pctx = (CUcontext)(uintptr_t)context->handle;
     return error;
 }
@@ -80,6 +81,7 @@ CUresult vgpu_cuStreamGetDevice(unsigned abi, CUstream hStream, CUdevice *device
     struct vgpu_context *context;
     if (!device) return CUDA_ERROR_INVALID_VALUE;
     CUresult error = vgpu_stream_context(hStream, &context);
+    if (error == CUDA_SUCCESS) error = (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
     if (error == CUDA_SUCCESS) *device = context->device;
     return error;
 }
