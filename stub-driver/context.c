@@ -44,12 +44,10 @@ static CUcontext to_handle(uint64_t handle) { return (CUcontext)(uintptr_t)handl
 
 CUcontext rf_context_current_handle(void) { return to_handle(thread.depth ? thread.stack[thread.depth - 1] : 0); }
 
-/* Whether a number could have been a context's handle once. */
-static bool looks_like_context(uint64_t handle) { return handle >> 44 == RF_KIND_CONTEXT; }
-
+/* That a context is destroyed is said of the current one alone; any other number is no context. */
 CUresult rf_context_find(CUcontext handle, struct context **context) {
   struct context *const found = rf_object_find(RF_KIND_CONTEXT, (uint64_t)(uintptr_t)handle);
-  if (!found) return looks_like_context((uint64_t)(uintptr_t)handle) ? CUDA_ERROR_CONTEXT_IS_DESTROYED : CUDA_ERROR_INVALID_CONTEXT;
+  if (!found) return handle && handle == rf_context_current_handle() ? CUDA_ERROR_CONTEXT_IS_DESTROYED : CUDA_ERROR_INVALID_CONTEXT;
   *context = found;
   return CUDA_SUCCESS;
 }
@@ -254,10 +252,9 @@ CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, uns
 static CUresult destroy(const char *call, CUcontext ctx) {
   RF_TRY(rf_enter(call));
   struct context *context = NULL;
-  RF_TRY(rf_context_find(ctx, &context));
-  if (context->primary) return CUDA_ERROR_INVALID_CONTEXT;
+  if (rf_context_find(ctx, &context) != CUDA_SUCCESS || context->primary) return CUDA_ERROR_INVALID_CONTEXT;
   const uint64_t handle = (uint64_t)(uintptr_t)ctx;
-  if (!rf_object_withdraw(&context->object, handle)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  if (!rf_object_withdraw(&context->object, handle)) return CUDA_ERROR_INVALID_CONTEXT;
   if (thread.depth && thread.stack[thread.depth - 1] == handle) thread.depth--;
   struct rf_cudart_kept *const kept = take_kept(ctx);
   clear(context);
@@ -297,8 +294,7 @@ CUresult cuCtxDetach(CUcontext ctx) {
 static CUresult push(const char *call, CUcontext ctx) {
   RF_TRY(rf_enter(call));
   struct context *context = NULL;
-  if (!ctx) return CUDA_ERROR_INVALID_CONTEXT;
-  RF_TRY(rf_context_find(ctx, &context));
+  if (!ctx || rf_context_find(ctx, &context) != CUDA_SUCCESS) return CUDA_ERROR_INVALID_CONTEXT;
   if (thread.depth == STACK_DEPTH) return CUDA_ERROR_INVALID_VALUE;
   thread.stack[thread.depth++] = (uint64_t)(uintptr_t)ctx;
   return CUDA_SUCCESS;
@@ -324,7 +320,7 @@ CUresult cuCtxSetCurrent(CUcontext ctx) {
     return CUDA_SUCCESS;
   }
   struct context *context = NULL;
-  RF_TRY(rf_context_find(ctx, &context));
+  if (rf_context_find(ctx, &context) != CUDA_SUCCESS) return CUDA_ERROR_INVALID_CONTEXT;
   if (!thread.depth) thread.depth = 1;
   thread.stack[thread.depth - 1] = (uint64_t)(uintptr_t)ctx;
   return CUDA_SUCCESS;
@@ -622,10 +618,7 @@ CUresult cuCtxGetApiVersion(CUcontext ctx, unsigned int *version) {
   RF_ENTER();
   if (!version) return CUDA_ERROR_INVALID_VALUE;
   struct context *context = NULL;
-  if (ctx)
-    RF_TRY(rf_context_find(ctx, &context));
-  else if (!thread.depth)
-    return CUDA_ERROR_INVALID_CONTEXT;
+  RF_TRY(rf_context_find(ctx ? ctx : rf_context_current_handle(), &context));
   *version = 3020; /* what real drivers answer: the version of the context interface, not the driver's */
   return CUDA_SUCCESS;
 }
@@ -656,7 +649,7 @@ static CUresult set_peer(CUcontext peer, bool enable) {
   struct context *other = NULL;
   RF_TRY(rf_context_find(peer, &other));
   if (other == context) return CUDA_ERROR_INVALID_CONTEXT;
-  if (other->device == context->device) return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+  if (other->device == context->device) return enable ? CUDA_ERROR_PEER_ACCESS_UNSUPPORTED : CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
   const uint32_t bit = 1u << other->device;
   CUresult result = CUDA_SUCCESS;
   pthread_mutex_lock(&context->lock);

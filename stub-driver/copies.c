@@ -112,7 +112,7 @@ static CUresult array_bytes(CUarray handle, uint64_t offset, uint64_t size, stru
   const struct array *const array = rf_array_find(handle);
   if (!array) return CUDA_ERROR_INVALID_HANDLE;
   const uint64_t bytes = array->width * array->height * array->depth;
-  if (offset > bytes || size > bytes - offset) return CUDA_ERROR_INVALID_VALUE;
+  if (offset > bytes || size > bytes - offset || offset % array->element || size % array->element) return CUDA_ERROR_INVALID_VALUE; /* whole elements */
   *end = (struct rf_end){.address = array->storage + offset, .device = true, .hidden = true};
   return CUDA_SUCCESS;
 }

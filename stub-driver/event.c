@@ -97,10 +97,12 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
 CUresult cuEventDestroy_v2(CUevent hEvent) {
   RF_ENTER();
   struct event *const event = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)hEvent);
-  if (!event || !rf_object_withdraw(&event->object, (uint64_t)(uintptr_t)hEvent)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  const CUresult fault = rf_context_error(event->context); /* told here too; the event goes nevertheless */
+  if (!rf_object_withdraw(&event->object, (uint64_t)(uintptr_t)hEvent)) return CUDA_ERROR_INVALID_HANDLE;
   graph_capture_event_gone(hEvent);
   rf_object_recycle(RF_KIND_EVENT, &event->object);
-  return CUDA_SUCCESS;
+  return fault;
 }
 
 CUresult cuEventDestroy(CUevent hEvent) { return cuEventDestroy_v2(hEvent); }
@@ -138,7 +140,8 @@ CUresult cuEventQuery(CUevent hEvent) {
   struct stream *stream = NULL;
   uint64_t number = 0;
   point_of(event, &stream, &number);
-  return !stream || rf_stream_reached(stream, number) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+  /* Again after it was reached: work that fails is told of before it is done. */
+  return !stream || rf_stream_reached(stream, number) ? rf_context_error(event->context) : CUDA_ERROR_NOT_READY;
 }
 
 CUresult cuEventSynchronize(CUevent hEvent) {
@@ -177,6 +180,7 @@ static CUresult elapsed(const char *call, float *milliseconds, CUevent start_han
   }
   if (!ready) return CUDA_ERROR_NOT_READY;
   if (events[0]->context != events[1]->context) return CUDA_ERROR_INVALID_HANDLE;
+  RF_TRY(rf_context_error(events[0]->context));
   *milliseconds = (float)((double)(int64_t)(times[1] - times[0]) / 1e6);
   return CUDA_SUCCESS;
 }

@@ -114,7 +114,7 @@ CUresult cuMemHostGetFlags(unsigned int *pFlags, void *p) {
   (void)context;
   struct rf_range range;
   if (!pFlags || !rf_range_find((uint64_t)(uintptr_t)p, &range) || range.kind != RF_RANGE_PINNED) return CUDA_ERROR_INVALID_VALUE;
-  *pFlags = range.flags | CU_MEMHOSTALLOC_DEVICEMAP; /* with unified addressing all of it is mapped */
+  *pFlags = range.flags; /* as they were given, though with unified addressing all of it is mapped */
   return CUDA_SUCCESS;
 }
 

@@ -50,10 +50,12 @@ CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned int flags, int 
 static CUresult destroy(const char *call, CUstream hStream) {
   RF_TRY(rf_enter(call));
   struct stream *const stream = rf_object_find(RF_KIND_STREAM, (uint64_t)(uintptr_t)hStream);
-  if (!stream || !rf_object_withdraw(&stream->object, (uint64_t)(uintptr_t)hStream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  const CUresult fault = rf_context_error(stream->context); /* told here too; the stream goes nevertheless */
+  if (!rf_object_withdraw(&stream->object, (uint64_t)(uintptr_t)hStream)) return CUDA_ERROR_INVALID_HANDLE;
   graph_capture_stream_gone((uint64_t)(uintptr_t)stream);
   rf_stream_release(stream);
-  return CUDA_SUCCESS;
+  return fault;
 }
 
 CUresult cuStreamDestroy_v2(CUstream hStream) { return destroy(__func__, hStream); }

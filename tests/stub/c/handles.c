@@ -96,7 +96,7 @@ static void wrong_handles(CUcontext context) {
   OK(cuStreamCreate(&stream, 0));
   OK(cuEventCreate(&event, 0));
   OK(cuCtxDestroy_v2(other));
-  FAILS(CONTEXT_IS_DESTROYED, cuCtxPushCurrent_v2(other));
+  FAILS(INVALID_CONTEXT, cuCtxPushCurrent_v2(other));
   try_all(context, (uint64_t)(uintptr_t)stream); /* they died with their context */
   try_all(context, (uint64_t)(uintptr_t)event);
   /* A handle is not given out again when its object is. */
