@@ -33,7 +33,7 @@ static void host_to_device(void)
     say("host %d + %zu to buffer %d + %zu, %zu bytes, %s %d", (int)(h - hosts), p.from, (int)(b - buffers), p.to, p.bytes, later ? "stream" : "waited", index);
     order(&h->last, c, index);
     order(&b->last, c, index);
-    if (!later || h->kind == PAGEABLE) may_wait();
+    if (!later || h->kind != PINNED) may_wait(); /* ends of registered memory go through staging */
     CUresult result = later ? CALL(cuMemcpyHtoDAsync_v2(b->at + p.to, h->at + p.from, p.bytes, stream)) : CALL(cuMemcpyHtoD_v2(b->at + p.to, h->at + p.from, p.bytes));
     if (result != CUDA_SUCCESS) return;
     give(&b->last, c, index);
@@ -53,7 +53,7 @@ static void device_to_host(void)
     say("buffer %d + %zu to host %d + %zu, %zu bytes, %s %d", (int)(b - buffers), p.from, (int)(h - hosts), p.to, p.bytes, later ? "stream" : "waited", index);
     order(&h->last, c, index);
     order(&b->last, c, index);
-    if (!later || h->kind == PAGEABLE) may_wait();
+    if (!later || h->kind != PINNED) may_wait(); /* ends of registered memory go through staging */
     CUresult result = later ? CALL(cuMemcpyDtoHAsync_v2(h->at + p.to, b->at + p.from, p.bytes, stream)) : CALL(cuMemcpyDtoH_v2(h->at + p.to, b->at + p.from, p.bytes));
     if (result != CUDA_SUCCESS) return;
     if (!later || h->kind == PAGEABLE) {
@@ -199,7 +199,7 @@ static void rows(void)
     order(&h->last, c, index);
     order(&b->last, c, index);
     order(&d->last, c, index);
-    if (!later || h->kind == PAGEABLE) may_wait();
+    if (!later || h->kind != PINNED) may_wait(); /* ends of registered memory go through staging */
     CUresult result = later ? CALL(cuMemcpy2DAsync_v2(&how, stream)) : one_in(2) ? CALL(cuMemcpy2D_v2(&how)) : CALL(cuMemcpy2DUnaligned_v2(&how));
     if (result != CUDA_SUCCESS) return;
     give(&b->last, c, index);
