@@ -59,6 +59,13 @@ CUresult rf_texts_find(const void *data, size_t size, const char *name, struct r
 void rf_texts_free(struct rf_texts *texts);
 bool rf_texts_add(struct rf_texts *texts, const char *text, size_t length, const char *name);
 
+/*
+ * Adds the PTX that a host object file, or a library of such, carries for this GPU; none is no error.
+ * Errors: INVALID_IMAGE (no such file, or cut off), and rf_texts_find's.
+ */
+CUresult rf_texts_of_object(const void *data, size_t size, const char *name, struct rf_texts *into, char *log);
+CUresult rf_texts_of_library(const void *data, size_t size, const char *name, struct rf_texts *into, char *log);
+
 /* What cuLinkComplete gives out: the texts behind a header, to be loaded, or kept in a file and loaded later. malloc'ed. */
 void *rf_texts_pack(const struct rf_texts *texts, size_t *size);
 

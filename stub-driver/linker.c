@@ -1,5 +1,5 @@
 /*
- * cuLink*: PTX texts in, an image out. The image is the texts themselves behind a header (rf_texts_pack), checked by
+ * cuLink*: PTX texts (alone, in fat binaries, objects or libraries) in, an image out. The image is the texts themselves behind a header (rf_texts_pack), checked by
  * linking them once: it can be kept in a file, as programs do with what a real linker gives them.
  */
 #include "linker.h"
@@ -77,7 +77,7 @@ static CUresult check(const struct rf_text *text, char *log) {
 static CUresult refuse_type(CUjitInputType type, const char *name, char *log) {
   static const char *const names[] = {"a cubin", "PTX", "a fat binary", "an object file", "a library of objects", "NVVM IR"};
   if ((int)type < 0 || type >= CU_JIT_NUM_INPUT_TYPES) return CUDA_ERROR_INVALID_VALUE;
-  snprintf(log, RF_JIT_LOG, "%s: the software GPU links PTX and fat binaries with PTX in them, not %s", name ? name : "input", names[type]);
+  snprintf(log, RF_JIT_LOG, "%s: the software GPU links PTX, and what holds PTX, not %s", name ? name : "input", names[type]);
   return type == CU_JIT_INPUT_CUBIN ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_NOT_SUPPORTED;
 }
 
@@ -85,8 +85,14 @@ static CUresult add(struct linker *linker, CUjitInputType type, const void *data
   char log[RF_JIT_LOG] = "";
   struct rf_texts texts = {0};
   if (linker->packed) return CUDA_ERROR_INVALID_VALUE; /* it is complete */
-  CUresult result = type == CU_JIT_INPUT_PTX || type == CU_JIT_INPUT_FATBINARY ? rf_texts_find(data, size, name, &texts, log)
-                                                                               : refuse_type(type, name, log);
+  CUresult result;
+  switch (type) {
+    case CU_JIT_INPUT_PTX:
+    case CU_JIT_INPUT_FATBINARY: result = rf_texts_find(data, size, name, &texts, log); break;
+    case CU_JIT_INPUT_OBJECT: result = rf_texts_of_object(data, size, name, &texts, log); break;
+    case CU_JIT_INPUT_LIBRARY: result = rf_texts_of_library(data, size, name, &texts, log); break;
+    default: result = refuse_type(type, name, log); break;
+  }
   for (size_t i = 0; !result && i < texts.count; i++) {
     result = check(&texts.list[i], log);
     if (!result && !rf_texts_add(&linker->texts, texts.list[i].text, texts.list[i].length, texts.list[i].name))

@@ -540,6 +540,72 @@ static void linking(void) {
   FAILS(INVALID_PTX, cuModuleLoadData(&refused, &wrapper));
 }
 
+/* A member of an archive: its header, its bytes, one more where they are odd. Returns the archive's new length. */
+static size_t member(char *archive, size_t at, const char *name, const void *bytes, size_t length) {
+  at += (size_t)sprintf(archive + at, "%-16s%-12d%-6d%-6d%-8d%-10zu`\n", name, 0, 0, 0, 0, length);
+  memcpy(archive + at, bytes, length);
+  at += length;
+  if (length & 1) archive[at++] = '\n';
+  return at;
+}
+
+/* numba's grid groups: PTX that calls libcudadevrt's functions, linked with that library, whose member has a long name. Here its code is
+ * nothing: the GPU has those functions itself. */
+static void archives(void) {
+  static const char grid[] =
+      ".version 7.0\n.target sm_80\n.address_size 64\n"
+      ".extern .func (.param .b64 r) cudaCGGetIntrinsicHandle (.param .b32 a);\n"
+      ".extern .func (.param .b32 r) cudaCGSynchronize (.param .b64 a, .param .b32 b);\n"
+      ".extern .func (.param .b32 r) cudaCGGetSize (.param .b64 a, .param .b64 b, .param .b64 c);\n"
+      ".extern .func (.param .b32 r) cudaCGGetRank (.param .b64 a, .param .b64 b, .param .b64 c);\n"
+      ".global .u32 arrived;\n"
+      ".visible .entry k(.param .u64 out)\n{\n  .reg .pred %p;\n  .reg .b32 %r<9>;\n  .reg .b64 %d<9>;\n  .local .u32 place[2];\n"
+      "  .param .b32 one;\n  .param .b32 flags;\n  .param .b64 handle;\n  .param .b64 first;\n  .param .b64 second;\n  .param .b32 status;\n"
+      "  mov.u32 %r1, 1; st.param.b32 [one], %r1; call (handle), cudaCGGetIntrinsicHandle, (one); ld.param.b64 %d1, [handle];\n"
+      "  mov.u64 %d3, arrived; atom.global.add.u32 %r0, [%d3], 1;\n"
+      "  st.param.b64 [handle], %d1; mov.u32 %r1, 0; st.param.b32 [flags], %r1; call (status), cudaCGSynchronize, (handle, flags); ld.param.b32 %r2, [status];\n"
+      "  ld.volatile.global.u32 %r3, [%d3];\n"
+      "  st.param.b64 [handle], %d1; st.param.b32 [flags], %r1; call (status), cudaCGSynchronize, (handle, flags);\n"
+      "  mov.u64 %d4, place; cvta.local.u64 %d4, %d4; add.u64 %d5, %d4, 4; mov.u32 %r5, 99; st.u32 [%d4], %r5; st.u32 [%d5], %r5;\n"
+      "  st.param.b64 [first], %d4; st.param.b64 [second], %d5; st.param.b64 [handle], %d1; call (status), cudaCGGetRank, (first, second, handle);\n"
+      "  ld.u32 %r4, [%d4]; ld.u32 %r6, [%d5]; add.u32 %r2, %r2, %r6;\n"
+      "  st.param.b64 [first], %d4; st.param.b64 [second], %d5; st.param.b64 [handle], %d1; call (status), cudaCGGetSize, (first, second, handle);\n"
+      "  ld.u32 %r5, [%d4];\n"
+      "  mov.u32 %r7, %ctaid.x; mov.u32 %r8, %ntid.x; mad.lo.u32 %r7, %r7, %r8, 0; mov.u32 %r8, %tid.x; add.u32 %r7, %r7, %r8;\n"
+      "  ld.param.u64 %d6, [out]; mul.wide.u32 %d7, %r7, 16; add.u64 %d6, %d6, %d7; st.global.v4.u32 [%d6], {%r2, %r3, %r4, %r5};\n  ret;\n}\n";
+  enum { BLOCKS = 5, THREADS = 40, ALL = BLOCKS * THREADS };
+  static const char names[] = "cuda_device_runtime.o/\n";
+  char archive[512] = "!<arch>\n";
+  size_t unused = 0, size = member(archive, 8, "//", names, sizeof names - 1);
+  size = member(archive, size, "/0", "none", 4);
+  CUlinkState state = NULL;
+  void *image = NULL;
+  CUmodule linked = NULL;
+  OK(cuLinkCreate_v2(0, NULL, NULL, &state));
+  OK(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, (void *)(uintptr_t)grid, sizeof grid, "grid.ptx", 0, NULL, NULL));
+  FAILS(INVALID_PTX, cuLinkComplete(state, &image, &unused)); /* its functions are not there yet */
+  for (size_t cut = 1; cut < size; cut += 7) {
+    const CUresult result = cuLinkAddData_v2(state, CU_JIT_INPUT_LIBRARY, archive, cut, "cut.a", 0, NULL, NULL);
+    CHECK(result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_SUCCESS);
+  }
+  FAILS(INVALID_IMAGE, cuLinkAddData_v2(state, CU_JIT_INPUT_LIBRARY, (void *)(uintptr_t)grid, sizeof grid, "x.a", 0, NULL, NULL));
+  FAILS(INVALID_IMAGE, cuLinkAddData_v2(state, CU_JIT_INPUT_OBJECT, (void *)(uintptr_t)grid, sizeof grid, "x.o", 0, NULL, NULL));
+  OK(cuLinkAddData_v2(state, CU_JIT_INPUT_LIBRARY, archive, size, "libcudadevrt.a", 0, NULL, NULL));
+  OK(cuLinkComplete(state, &image, NULL));
+  OK(cuModuleLoadData(&linked, image));
+  OK(cuLinkDestroy(state));
+  unsigned got[ALL][4];
+  CUdeviceptr out = device(NULL, sizeof got);
+  void *parameters[] = {&out};
+  OK(cuLaunchCooperativeKernel(function(linked, "k"), BLOCKS, 1, 1, THREADS, 1, 1, 0, NULL, parameters));
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got));
+  for (unsigned i = 0; i < ALL; i++) CHECK(got[i][0] == 0 && got[i][1] == ALL && got[i][2] == i && got[i][3] == ALL);
+  LAUNCH(function(linked, "k"), 1, 1, 0, 0, &out); /* no grid to wait for: the handle is none, and the call says so */
+  OK(cuMemcpyDtoH_v2(got, out, sizeof got[0]));
+  CHECK(got[0][0] == 1 + 99 && got[0][3] == 99);
+  OK(cuModuleUnload(linked));
+}
+
 /* A module may go while its kernel runs; many launches keep their order. */
 static void order(void) {
   CUmodule passing = NULL;
@@ -588,6 +654,7 @@ int main(int argc, char **argv) {
   libraries(context);
   images();
   linking();
+  archives();
   order();
   OK(cuCtxDestroy_v2(context));
   OK(cuCtxCreate_v2(&(CUcontext){NULL}, 0, 0));
