@@ -103,6 +103,9 @@ struct call {
     struct slot *args, *results;
 };
 
+/* What ROW32 bytes of a frame hold: 32 x u32, half of a row of 32 x u64, or 32 predicates' words. */
+enum frame_row { FRAME_WORDS, FRAME_LONGS, FRAME_PREDICATES };
+
 struct code {
     const struct function *function;
     const char *name;
@@ -111,6 +114,7 @@ struct code {
     const struct origin *origins;              /* of each instruction */
     const struct statement *const *statements; /* what each was made of, for ptx_coverage; NULL in the product */
     uint32_t frame_bytes;
+    const uint8_t *rows; /* functions: an enum frame_row for each ROW32 bytes of the frame */
     uint32_t local_bytes, local_align;
     struct slot *params, *results; /* functions, not kernels */
     uint32_t param_count, result_count;

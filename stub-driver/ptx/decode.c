@@ -25,19 +25,27 @@ void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) 
 
 unsigned row_bytes(enum ptx_type type) { return type == T_PRED ? 0 : ptx_types[type].bytes >= 8 ? ptx_types[type].bytes : 4; }
 
+/* The frame's next bytes. */
+static uint32_t extend_frame(struct decoder *d, uint32_t size, enum frame_row kind) {
+    uint32_t at = d->frame;
+    d->frame += size;
+    if (d->frame > 1u << 28) refuse(d, PTX_UNSUPPORTED, "too many registers");
+    for (uint32_t k = at / ROW32; !d->f->is_entry && k < d->frame / ROW32; k++) {
+        d->rows = arena_grow(&d->loader->scratch, d->rows, k, &d->row_capacity, sizeof *d->rows);
+        d->rows[k] = (uint8_t)kind;
+    }
+    return at;
+}
+
 int32_t new_row(struct decoder *d, unsigned bytes) {
     if (bytes == 0) {
         if (d->pred_left == 0) {
-            d->preds = d->frame;
-            d->frame += 128;
+            d->preds = extend_frame(d, ROW32, FRAME_PREDICATES);
             d->pred_left = 32;
         }
         return (int32_t)(d->preds + 4 * (32 - d->pred_left--));
     }
-    uint32_t at = d->frame;
-    d->frame += bytes == 16 ? 2 * ROW64 : bytes == 8 ? ROW64 : ROW32;
-    if (d->frame > 1u << 28) refuse(d, PTX_UNSUPPORTED, "too many registers");
-    return (int32_t)at;
+    return (int32_t)extend_frame(d, bytes == 16 ? 2 * ROW64 : bytes == 8 ? ROW64 : ROW32, bytes >= 8 ? FRAME_LONGS : FRAME_WORDS);
 }
 
 int32_t reg_row(struct decoder *d, uint32_t reg) {
@@ -1234,6 +1242,7 @@ void decode_function(struct ptx_module *module, struct function *f) {
     module->loader.keeps_scratch = true;
 #endif
     code->frame_bytes = d->frame ? d->frame : ROW32;
+    if (d->rows) code->rows = arena_copy(&module->loader.arena, d->rows, d->frame / ROW32, sizeof *d->rows);
     code->local_bytes = d->local;
     code->local_align = d->local_align;
 }

@@ -17,6 +17,8 @@ struct decoder {
     size_t count, capacity, statement_capacity;
     uint32_t *start; /* statement -> instruction */
     uint32_t frame, preds, pred_left;
+    uint8_t *rows; /* of a function's frame, as in struct code; NULL for a kernel's */
+    size_t row_capacity;
     uint32_t local, local_align;
     uint32_t scratch32[8], scratch64[4]; /* rows for intermediate values, allotted when first used */
     jmp_buf give_up;

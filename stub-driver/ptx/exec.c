@@ -123,11 +123,53 @@ const struct insn *warp_next(struct warp *w, const struct insn *in) {
     return warp_leave(w, in + 1);
 }
 
+/* Takes lanes from one frame of a function to another: what their registers hold. */
+static void move_lanes(struct worker *worker, struct frame *to, struct frame *from, uint32_t lanes) {
+    const struct code *code = to->code;
+    for (uint32_t k = 0; code->rows && k < code->frame_bytes / ROW32; k++) {
+        uint32_t *d = (uint32_t *)(void *)(to->rows + (size_t)k * ROW32), *s = (uint32_t *)(void *)(from->rows + (size_t)k * ROW32);
+        switch ((enum frame_row)code->rows[k]) {
+            case FRAME_PREDICATES:
+                for (uint32_t p = 0; p < ROW32 / 4; p++) d[p] = (d[p] & ~lanes) | (s[p] & lanes);
+                break;
+            case FRAME_WORDS:
+                for (uint32_t m = lanes; m; m &= m - 1) d[__builtin_ctz(m)] = s[__builtin_ctz(m)];
+                break;
+            case FRAME_LONGS: /* this half and the next */
+                for (uint32_t m = lanes; m; m &= m - 1) memcpy(d + 2 * __builtin_ctz(m), s + 2 * __builtin_ctz(m), 8);
+                k++;
+                break;
+        }
+    }
+    to->lanes |= lanes;
+    from->lanes &= ~lanes;
+    if (!from->lanes) frame_free(worker, from);
+}
+
+/*
+ * Lanes that called a function one after the other have frames of their own and would never meet again in it. Where they wait at one
+ * instruction for each other, having come the same way, the hardware has them in lock-step from there on, and instructions
+ * of whole warps (mma, ldmatrix) need it: b's lanes move into a's frames. False: they have not come the same way.
+ */
+static bool join_frames(struct warp *w, const struct fragment *a, struct fragment *b) {
+    const struct frame *x = a->frame, *y = b->frame;
+    for (; x != y; x = x->parent, y = y->parent)
+        if (!x->parent || !y->parent || x->code != y->code || x->return_to != y->return_to || x->local_base != y->local_base || x->local_top != y->local_top) return false;
+    struct frame *to = a->frame;
+    for (struct frame *from = b->frame, *parent; to != from; to = to->parent, from = parent) {
+        parent = from->parent;
+        move_lanes(w->worker, to, from, b->mask);
+    }
+    b->frame = a->frame;
+    return true;
+}
+
 static void merge(struct warp *w) {
     for (uint32_t i = 0; i + 1 < w->fragment_count; i++)
         for (uint32_t j = i + 1; j < w->fragment_count;) {
             struct fragment *a = &w->fragments[i], *b = &w->fragments[j];
-            if (a->frame != b->frame || a->pc != b->pc || a->state == FRAGMENT_BARRIER || b->state == FRAGMENT_BARRIER) {
+            if (a->pc != b->pc || a->state == FRAGMENT_BARRIER || b->state == FRAGMENT_BARRIER ||
+                (a->frame != b->frame && !(a->state == FRAGMENT_WARP && b->state == FRAGMENT_WARP && join_frames(w, a, b)))) {
                 j++;
                 continue;
             }

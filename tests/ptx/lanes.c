@@ -33,6 +33,7 @@ static uint32_t same_group(uint32_t lane) { return 0x11111111u << lane % 4; }
 static uint32_t halves(uint32_t lane) { return lane < 16 ? 120 : 376; }
 static uint32_t once(uint32_t lane) { (void)lane; return 16 << 8 | 1; }
 static uint32_t one(uint32_t lane) { return lane + 1; }
+static uint32_t product(uint32_t lane) { return 16 * 2 + 64 + lane * 7 + (lane % 2) * 1000 + 5; }
 
 /* Barriers with a number of threads, in blocks whose second warp is not full and comes in parts: whole warps count. Each thread stores
  * its number in shared memory before, and reads the thread's that many places away after. */
@@ -129,6 +130,20 @@ int main(void) {
     snprintf(body, sizeof body, "setp.lt.u32 %%p3, %%r1, 16; selp.u32 %%r9, 0x0000ffff, 0xffff0000, %%p3; mov.u32 %%r3, 0; setp.ge.u32 %%p4, %%r1, 24;\n@%%p4 bra UPPER;\n" MEET
              "\nbra DONE;\nUPPER: " MEET "\nDONE: mad.lo.u32 %%r0, %%r5, 256, %%r3;");
     LANES(meet, body, once);
+    /* A matrix product needs its whole warp. Lanes that come to it in a function that they call one after the other, from one place, go on
+     * together from there: registers of each kind, local memory and the caller's own are each lane's as before. */
+    static const char multiply[] =
+        ".func (.param .b32 r) multiply(.param .b32 v) {\n.reg .b32 %a<8>; .reg .b64 %e<4>; .reg .pred %q<4>; .local .align 4 .b32 kept;\n"
+        "ld.param.u32 %a1, [v]; mul.wide.u32 %e1, %a1, 7; and.b32 %a2, %a1, 1; setp.ne.u32 %q1, %a2, 0; st.local.u32 [kept], 5; mov.u32 %a3, 0x01010101; mov.u32 %a4, 0x02020202; mov.u32 %a5, 64; mov.u32 %a6, 0;\n"
+        "mma.sync.aligned.m8n8k16.row.col.s32.s8.u8.s32 {%a5, %a6}, {%a3}, {%a4}, {%a5, %a6};\n"
+        "cvt.u32.u64 %a2, %e1; add.u32 %a5, %a5, %a2; @%q1 add.u32 %a5, %a5, 1000; ld.local.u32 %a2, [kept]; add.u32 %a5, %a5, %a2; st.param.b32 [r], %a5; ret;\n}\n"
+        ".func (.param .b32 r) outer(.param .b32 v) {\n.reg .b32 %a<4>; .reg .b64 %e<2>; ld.param.u32 %a1, [v]; cvt.u64.u32 %e1, %a1; shl.b64 %e1, %e1, 33;\n"
+        "{ .param .b32 u; .param .b32 s; st.param.b32 [u], %a1; call (s), multiply, (u); ld.param.b32 %a2, [s]; }\n"
+        "shr.b64 %e1, %e1, 33; cvt.u32.u64 %a3, %e1; sub.u32 %a3, %a3, %a1; add.u32 %a2, %a2, %a3; st.param.b32 [r], %a2; ret;\n}\n";
+    for (int deep = 0; deep < 2; deep++) {
+        snprintf(body, sizeof body, "mov.u32 %%r2, %%r1; setp.lt.u32 %%p1, %%r1, 11;\n@%%p1 bra LATER;\nNOW: { .param .b32 v; .param .b32 r; st.param.b32 [v], %%r2; call (r), %s, (v); ld.param.b32 %%r0, [r]; }\nbra DONE;\nLATER: mov.u32 %%r2, %%tid.x; bra NOW;\nDONE:", deep ? "outer" : "multiply");
+        LANES(multiply, body, product);
+    }
     for (size_t i = 0; i < device.count; i++) free(device.list[i].host);
     free(device.printed);
     return wrong != 0;

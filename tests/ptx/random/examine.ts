@@ -20,7 +20,7 @@ export function targetsOf(seed: number, all: Target[], count: number): Target[] 
 
 function featuresOf(targets: Target[]): Features {
   const arch = Math.min(...targets.map((t) => t.arch))
-  return { level: arch >= 80 ? 2 : arch >= 70 ? 1 : 0, floats: targets.every((t) => t.exact) }
+  return { level: arch >= 90 ? 3 : arch >= 80 ? 2 : arch >= 70 ? 1 : 0, floats: targets.every((t) => t.exact) }
 }
 
 export interface Verdict { wrong: string | undefined; kind: string; folder: string; program: Program }

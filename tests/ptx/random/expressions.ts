@@ -24,8 +24,8 @@ export const STRUCTS: Record<string, [string, Type][]> = {
 /** What an expression can name where it stands. */
 export interface Names { variables: Variable[]; readable: Variable[]; tables: Table[]; structs: { name: string; kind: string }[]; words: string[] }
 
-/** Program features: level 0 is what sm_35 has, 1 sm_70 (lanes named by masks), 2 sm_80. */
-export interface Features { level: 0 | 1 | 2; floats: boolean }
+/** Program features: level 0 is what sm_35 has, 1 sm_70 (lanes named by masks), 2 sm_80 (gates, matrix products), 3 sm_90 (bulk copies). */
+export interface Features { level: 0 | 1 | 2 | 3; floats: boolean }
 
 export class Expressions {
   constructor(readonly random: Random, readonly features: Features) {}

@@ -109,5 +109,9 @@ REDUCE(reduce_add, u32, "add.u32") REDUCE(reduce_max, i32, "max.s32") REDUCE(red
 #endif
 #define ATOMIC(name, type, text) FN void name(type *p, type v) { asm volatile(text " [%0], %1;" :: "l"(p), C_##type(v) : "memory"); }
 ATOMIC(atomic_add, u32, "red.add.u32") ATOMIC(atomic_min, i32, "red.min.s32") ATOMIC(atomic_xor, u32, "red.xor.b32") ATOMIC(atomic_max, u64, "red.max.u64")
+#if AMPERE
+#include "gates.h"
+#include "matrices.h"
+#endif
 
 #endif

@@ -153,6 +153,9 @@ FN void atomic_min(i32 *p, i32 v) { if (v < *p) *p = v; }
 FN void atomic_xor(u32 *p, u32 v) { *p ^= v; }
 FN void atomic_max(u64 *p, u64 v) { if (v > *p) *p = v; }
 
+#include "gates.h"
+#include "matrices.h"
+
 typedef void (*kernel_function)(const u64 *, u64 *, u32 *, u32);
 static kernel_function running;
 static const u64 *arg_in;

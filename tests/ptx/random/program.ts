@@ -170,7 +170,7 @@ class Writer {
     const v = this.random.pick(place.names.variables)
     const value = (type: Type = 'u32'): string => this.expression(type, place, 2)
     const set = (type: Type, text: string): string => `${v.name} = ${this.make.convert(text, type, v.type)};\n`
-    switch (this.random.below(this.features.level > 1 ? 12 : 9)) {
+    switch (this.random.below([9, 9, 14, 15][this.features.level] as number)) {
       case 0: return set('u32', `ballot(${m}, ${this.make.condition(1, place.names)})`)
       case 1: return set('u32', `any(${m}, ${this.make.condition(1, place.names)})`)
       case 2: return set('u32', `all(${m}, ${this.make.condition(1, place.names)})`)
@@ -183,19 +183,85 @@ class Writer {
       case 8: return `{ u32 a = ${value()}, s = ${this.random.below(32)}, r = shuffle_down(${m}, a, s); ${set('u32', `(lane() + s > 31 || ${m} >> (lane() + s) & 1 ? r : a)`)}}\n`
       case 9: return set('u32', `reduce_add(${m}, ${value()})`)
       case 10: return set('i32', `reduce_max(${m}, ${value('i32')})`)
-      default: return set('u32', `reduce_xor(${m}, ${value()})`)
+      case 11: return set('u32', `reduce_xor(${m}, ${value()})`)
+      // A product needs the whole warp; how many are here is the same for all of them.
+      case 12:
+      case 13: {
+        const product = `matrix_${this.random.pick(['s8', 'b1', 'u8', 'f16', 'f64'])}(${value()}, ${value()}, ${value()})`
+        return `if (${m} == ~0u) { warp_sync(${m}); ${set('u64', product)}}\n`
+      }
+      default: return set('u32', `popc_u32(ballot(${m}, elected(${m})))`)
     }
   }
 
   /** Through shared memory. All threads of the block that live are here. */
   private exchange(place: Place): string {
     const v = this.random.pick(place.names.variables)
-    switch (this.random.below(5)) {
+    switch (this.random.below(this.features.level > 1 ? 9 : 5)) {
       case 0: return `sync();\nsum[tid() & 3] = 0; peak[0] = 0;\nsync();\natomic_add(&sum[(u32)(${this.expression('u32', place, 2)}) & 3], ${this.expression('u32', place, 2)}); atomic_max(&peak[0], ${this.expression('u64', place, 2)});\nsync();\n${v.name} = ${this.make.convert(`sum[tid() & 3] ^ (u32)peak[0]`, 'u32', v.type)};\n`
       case 1: return `${v.name} = ${this.make.convert(`sync_popc(${this.make.condition(1, place.names)})`, 'u32', v.type)};\n`
       case 2: return `sync();\n{ struct triple t = make_triple(${this.expression('u64', place, 2)}); deep[me] = t; }\nsync();\n${v.name} = ${this.make.convert(`deep[(me + ${this.random.below(64)}) % all_threads].${this.random.pick(['x', 'y', 'z'])}`, 'u32', v.type)};\n`
+      case 5:
+      case 6: return this.gates(place)
+      case 7: return `sync();\nshared[me] = ${this.bits(v.type, v.name)};\nsync();\nif (${place.mask} == ~0u) { warp_sync(~0u); ${v.name} = ${this.make.convert(`matrix_load${this.random.pick(['', '_transposed'])}(&shared[((u32)(${this.expression('u32', place, 2)}) & 15) * 2])`, 'u64', v.type)}; }\nsync();\n`
+      case 8: return `sync();\ncopy_async(&shared[me], &in[number * 8 + ${this.random.below(8)}], (u32)(${this.expression('u32', place, 2)}) & 7);\ncopies_done();\nsync();\n${v.name} = ${this.make.convert(`shared[(me + ${this.random.below(64)}) % all_threads]`, 'u64', v.type)};\n`
       default: return `sync();\nshared[me] = ${this.bits(v.type, v.name)};\nsync();\n${v.name} = ${this.make.convert(`shared[(me * ${1 + this.random.below(5)} + ${this.random.below(64)}) % all_threads]`, 'u64', v.type)};\n`
     }
+  }
+
+  /**
+   * Values handed on phase by phase, as pipelines do: each thread writes, arrives at the gate `full`, does other things, waits (or does not), reads
+   * what others wrote, and arrives at `empty`, which all wait for before they write again. Some drop out for good. All threads
+   * of the block that live come here; the one with the highest number begins the gates and never drops out.
+   */
+  private gates(place: Place): string {
+    const r = this.random
+    // What another thread may be writing meanwhile is not read but behind a gate.
+    place = { ...place, names: { ...place.names, tables: place.names.tables.filter((t) => t.name !== 'shared') } }
+    const arrivals = r.pick([1, 1, 2, 3])
+    const phases = 1 + r.below(4)
+    const lead = this.name('lead')
+    let text = `sync();\npeak[0] = 0;\nsync();\natomic_max(&peak[0], me + 1);\n{ u32 live = sync_popc(1), ${lead} = peak[0] == me + 1;\nif (${lead}) { gate_begin(full, live * ${arrivals}); gate_begin(empty, live); }\nsync();\n`
+    let braces = ''
+    let mask = place.mask as string
+    for (let phase = 0; phase < phases; phase++) {
+      const inside = this.inner(place, { mask, loop: 'none' })
+      const v = r.pick(place.names.variables)
+      const state = this.name('state')
+      const byState = r.below(2) === 0
+      const way = r.below(this.features.level > 2 ? 4 : 3)
+      if (phase > 0) text += `gate_wait_parity(empty, ${(phase - 1) & 1});\n`
+      if (arrivals > 1) text += r.below(2) ? `gate_arrive_early(full, ${arrivals - 1});\n` : 'gate_arrive(full);\n'.repeat(arrivals - 1)
+      text += `u64 ${state} = 0; (void)${state};\n`
+      let waits = byState ? `gate_wait(full, ${state});` : `gate_wait_parity(full, ${phase & 1});`
+      let dropped = ''
+      if (way === 3) {
+        const bytes = 16 * (1 + r.below(64))
+        text += `if (${lead}) { gate_arrive_bytes(full, ${bytes}); copy_bulk(shared, &in[${2 * r.below(256)}], ${bytes}, full); } else ${state} = gate_arrive(full);\n`
+        waits = `gate_wait_parity(full, ${phase & 1});`
+      } else if (way === 2) {
+        text += `copy_async(&shared[me], &in[number * 8 + ${r.below(8)}], ${r.below(9)});\ngate_arrive_copied(full);\n`
+        waits = `gate_wait_parity(full, ${phase & 1});`
+      } else {
+        text += `shared[me] = ${this.bits(v.type, v.name)};\n`
+        if (arrivals === 1 && r.below(3) === 0 && phase < phases - 1) {
+          dropped = this.name('dropped')
+          text += `u32 ${dropped} = !${lead} && (${this.make.condition(1, place.names)});\nif (${dropped}) { gate_drop(empty); gate_drop(full); } else ${state} = gate_arrive(full);\n`
+        } else text += `${state} = gate_arrive(full);\n`
+      }
+      if (r.below(2)) text += this.block(inside, 1 + r.below(2))
+      if (dropped) {
+        const m = this.name('m')
+        text += `u32 ${m} = ballot(${mask}, !${dropped});\nif (!${dropped}) {\n`
+        mask = m
+        braces += '}\n'
+      }
+      const read = `${waits} ${v.name} = ${this.make.convert(`shared[(me * ${1 + r.below(5)} + ${r.below(64)}) % all_threads]`, 'u64', v.type)};\n`
+      text += r.below(3) ? read : `if (${this.make.condition(1, place.names)}) { ${read}}\n`
+      if (r.below(3) === 0) text += this.block(this.inner(place, { mask, loop: 'none' }), 1)
+      text += 'gate_arrive(empty);\n'
+    }
+    return `${text}${braces}sync();\nif (${lead}) { gate_end(full); gate_end(empty); } }\n`
   }
 
   private memory(place: Place): string {
@@ -345,7 +411,7 @@ class Writer {
     const input = ['u64', 'u32', 'i16', 'u8', 'f64'].map((type, k) => ({ name: `in${k}`, type: type as Type })).filter((v) => this.features.floats || v.type !== 'f64')
     const place = this.place(input, { mask: modern ? 'mask' : undefined, uniform: true, kernel: true, depth: 3 })
     let text = `KERNEL(k${index})(const u64 *in, u64 *result, u32 *sums, u32 n) {
-SHARED u64 shared[256]; SHARED u32 sum[4]; SHARED u64 peak[1]; SHARED struct triple deep[256];
+SHARED u64 shared[256] __attribute__((aligned(16))); SHARED u32 sum[4]; SHARED u64 peak[1]; SHARED struct triple deep[256];${this.features.level > 1 ? ' SHARED gate full[1], empty[1];' : ''}
 u32 all_threads = ntid() * ntid_y(), me = tid_y() * ntid() + tid(), number = ctaid() * all_threads + me;
 u64 *out = result + number * STORE; u64 h = n; (void)sums;
 shared[me] = me; deep[me] = make_triple(me); if (me < 4) sum[me] = 0; if (me == 0) peak[0] = 0;
@@ -371,7 +437,7 @@ ${modern ? 'u32 left = all_threads - (me & ~31u), mask = left >= 32 ? ~0u : (1u 
 
   program(): Program {
     const { level } = this.features
-    this.lines.push(`#define MODERN ${Number(level > 0)}\n#define AMPERE ${Number(level > 1)}\n#if defined(__CUDA__) || defined(__CUDACC__)\n#include "gpu.h"\n#else\n#include "host.h"\n#endif
+    this.lines.push(`#define MODERN ${Number(level > 0)}\n#define AMPERE ${Number(level > 1)}\n#define HOPPER ${Number(level > 2)}\n#if defined(__CUDA__) || defined(__CUDACC__)\n#include "gpu.h"\n#else\n#include "host.h"\n#endif
 FN struct pair make_pair(u64 v) { struct pair r; r.a = (i8)v; r.b = (i64)(v * 3); r.c = (u16)(v >> 9); r.d = (f32)(v & 1023); return r; }
 FN struct triple make_triple(u64 v) { struct triple r; r.x = (u32)v; r.y = (u32)(v >> 32); r.z = (u32)(v * 5); return r; }
 FN struct wide make_wide(u64 v) { struct wide r; r.p = (f64)v; r.q = (f64)(i64)~v; r.r = (u8)(v >> 3); return r; }
