@@ -197,7 +197,7 @@ static void elapsed(void)
     float ms = -1;
     int done = contexts[from->context].quiet && contexts[to->context].quiet;
     CUresult result = done || !from->recorded || !to->recorded ? CALL(cuEventElapsedTime(&ms, from->handle, to->handle)) : ASK(cuEventElapsedTime(&ms, from->handle, to->handle));
-    if (result == CUDA_SUCCESS && from == to) say("%g", (double)ms);
+    if (done && result == CUDA_SUCCESS && from == to) say("%g", (double)ms);
 }
 
 /* ---- Host functions ------------------------------------------------------------------------------------------- */
