@@ -814,10 +814,33 @@ static void decode_atom(struct decoder *d) {
         }
 }
 
+static size_t hash_label(const char *name) {
+    uint32_t h = 2166136261u;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 16777619u;
+    return h;
+}
+
+static size_t place_label(const struct decoder *d, size_t hash, uint32_t scope) { return (hash + (size_t)scope * 0x9E3779B1u) & d->label_mask; }
+
+static void note_labels(struct decoder *d) {
+    size_t count = 0, size = 16;
+    for (const struct label *label = d->f->labels; label; label = label->next) count++;
+    while (size < 2 * count) size *= 2;
+    d->labels = arena_alloc(&d->loader->scratch, size * sizeof *d->labels);
+    d->label_mask = size - 1;
+    for (const struct label *label = d->f->labels; label; label = label->next) {
+        size_t at = place_label(d, hash_label(label->name), label->scope);
+        while (d->labels[at]) at = (at + 1) & d->label_mask;
+        d->labels[at] = label;
+    }
+}
+
 const struct label *find_label(struct decoder *d, const char *name) {
+    if (!d->labels) note_labels(d);
+    const size_t hash = hash_label(name);
     for (uint32_t scope = d->s->scope;; scope = d->f->scope_parent[scope]) {
-        for (const struct label *label = d->f->labels; label; label = label->next)
-            if (label->scope == scope && strcmp(label->name, name) == 0) return label;
+        for (size_t at = place_label(d, hash, scope); d->labels[at]; at = (at + 1) & d->label_mask)
+            if (d->labels[at]->scope == scope && strcmp(d->labels[at]->name, name) == 0) return d->labels[at];
         if (d->f->scope_parent[scope] == UINT32_MAX) break;
     }
     refuse(d, PTX_INVALID, "label '%s' is not in sight", name);

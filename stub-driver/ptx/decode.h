@@ -12,6 +12,8 @@ struct decoder {
     struct loader *loader;
     struct function *f;
     const struct statement *s;
+    const struct label **labels; /* by name and scope: open addressing, NULL until the first is looked for */
+    size_t label_mask;
     struct insn *insns;
     const struct statement **statements;
     size_t count, capacity, statement_capacity;

@@ -107,8 +107,8 @@ static void require(struct ptx_module *module, const struct symbol *s, const cha
     loader_error(&module->loader, PTX_UNRESOLVED, line, "'%s', used by '%s', is defined nowhere", s->name, by);
 }
 
-/* `stack`: room for all functions; call chains of a hostile text may be deep. */
-static void reach(struct ptx_module *module, struct function *f, int mark, struct function **stack, struct symbol **found, size_t *count, size_t capacity) {
+/* `stack`: room for all functions; call chains of a hostile text may be deep. `seen`: of each shared variable, by its number, the last mark. */
+static void reach(struct ptx_module *module, struct function *f, int mark, struct function **stack, int *seen, struct symbol **found, size_t *count) {
     size_t depth = 0;
     stack[depth++] = f;
     f->visit = mark;
@@ -128,10 +128,9 @@ static void reach(struct ptx_module *module, struct function *f, int mark, struc
             if (s->kind == SYMBOL_FUNCTION && s->function->has_body && s->function->visit != mark) {
                 s->function->visit = mark;
                 stack[depth++] = s->function;
-            } else if (s->kind == SYMBOL_VARIABLE && s->space == SPACE_SHARED && *count < capacity) {
-                size_t k = 0;
-                while (k < *count && found[k] != s) k++;
-                if (k == *count) found[(*count)++] = s;
+            } else if (s->kind == SYMBOL_VARIABLE && s->space == SPACE_SHARED && seen[s->place] != mark) {
+                seen[s->place] = mark;
+                found[(*count)++] = s;
             }
         }
     }
@@ -145,7 +144,7 @@ void link_units(struct ptx_module *module) {
     for (size_t u = 0; u < module->unit_count; u++) {
         for (struct symbol *s = module->units[u]->symbols; s; s = s->next) {
             if (s->kind != SYMBOL_VARIABLE || s->definition != s) continue;
-            if (s->space == SPACE_SHARED) shared_count++;
+            if (s->space == SPACE_SHARED) s->place = shared_count++; /* its number, until it has a place */
             else if ((s->space == SPACE_GLOBAL || s->space == SPACE_CONST) && s->linkage != LINK_EXTERN) {
                 module->globals = arena_grow(arena, module->globals, module->global_count, &module->global_capacity, sizeof *module->globals);
                 s->place = module->global_count;
@@ -190,25 +189,38 @@ void link_units(struct ptx_module *module) {
     struct symbol ***reached = arena_alloc(&loader->scratch, (kernels + 1) * sizeof *reached);
     size_t *reached_count = arena_alloc(&loader->scratch, (kernels + 1) * sizeof *reached_count);
     struct symbol **found = arena_alloc(&loader->scratch, (shared_count + 1) * sizeof *found);
+    int *seen = arena_alloc(&loader->scratch, (shared_count + 1) * sizeof *seen);
     struct function **stack = arena_alloc(&loader->scratch, (module->function_count + 1) * sizeof *stack);
+    size_t *first = arena_alloc(&loader->scratch, (shared_count + 2) * sizeof *first), total = 0;
     for (size_t i = 0; i < module->function_count; i++) {
         struct function *f = module->functions[i];
         if (!f->is_entry) continue;
         size_t k = module->kernel_count++;
         module->kernels[k] = (struct ptx_kernel){.module = module, .function = f};
         size_t count = 0;
-        reach(module, f, (int)k + 1, stack, found, &count, shared_count);
+        reach(module, f, (int)k + 1, stack, seen, found, &count);
         reached[k] = arena_copy(&loader->scratch, found, count, sizeof *found);
         reached_count[k] = count;
+        total += count;
+        for (size_t n = 0; n < count; n++) first[found[n]->place + 1]++;
     }
+    /* Of variable n, the kernels that reach it: users[first[n] .. first[n + 1]). */
+    uint32_t *users = arena_alloc(&loader->scratch, (total + 1) * sizeof *users);
+    size_t *next = arena_alloc(&loader->scratch, (shared_count + 1) * sizeof *next);
+    for (size_t n = 0; n < shared_count; n++) {
+        first[n + 1] += first[n];
+        next[n] = first[n];
+    }
+    for (size_t k = 0; k < module->kernel_count; k++)
+        for (size_t i = 0; i < reached_count[k]; i++) users[next[reached[k][i]->place]++] = (uint32_t)k;
     for (size_t k = 0; k < module->kernel_count; k++)
         for (size_t i = 0; i < reached_count[k]; i++) {
             struct symbol *s = reached[k][i];
             if (s->placed || s->open_array) continue;
+            const size_t from = first[s->place], end = first[s->place + 1];
             uint64_t place = 0;
-            for (size_t j = 0; j < module->kernel_count; j++)
-                for (size_t n = 0; n < reached_count[j]; n++)
-                    if (reached[j][n] == s && module->kernels[j].function->shared_bytes > place) place = module->kernels[j].function->shared_bytes;
+            for (size_t n = from; n < end; n++)
+                if (module->kernels[users[n]].function->shared_bytes > place) place = module->kernels[users[n]].function->shared_bytes;
             place = (place + s->align - 1) & ~(uint64_t)(s->align - 1);
             if (place + s->size > 1 << 20) {
                 loader->unit_name = module->units[s->unit]->name;
@@ -217,10 +229,11 @@ void link_units(struct ptx_module *module) {
             }
             s->place = place;
             s->placed = true;
-            for (size_t j = 0; j < module->kernel_count; j++)
-                for (size_t n = 0; n < reached_count[j]; n++)
-                    if (reached[j][n] == s) ((struct function *)(uintptr_t)module->kernels[j].function)->shared_bytes = (uint32_t)(place + s->size);
+            for (size_t n = from; n < end; n++) ((struct function *)(uintptr_t)module->kernels[users[n]].function)->shared_bytes = (uint32_t)(place + s->size);
         }
+    for (size_t u = 0; u < module->unit_count; u++)
+        for (struct symbol *s = module->units[u]->symbols; s; s = s->next)
+            if (s->kind == SYMBOL_VARIABLE && s->space == SPACE_SHARED && s->definition == s && !s->placed) s->place = 0;
 }
 
 enum { VISIT_OPEN = -1, VISIT_DONE = -2 };

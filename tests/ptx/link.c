@@ -23,7 +23,37 @@ static const char *const main_text = HEAD
     "\tld.const.u64 %d2, [table];\n\t{\n\t.param.u32 r; .param.u32 x; .param.u64 y;\n\tst.param.u32 [x], 1;\n\tst.param.u64 [y], %d1;\n\tcall (r), %d2, (x, y), proto;\n\tld.param.u32 %r3, [r];\n\t}\nproto: .callprototype (.param.u32 _) _ (.param.u32 _, .param.u64 _);\n"
     "\tst.global.u32 [%o+8], %r3;\n\tld.const.u64 %d3, [table+8];\n\tld.u32 %r4, [%d3];\n\tst.global.u32 [%o+12], %r4;\n\tmov.u64 %d4, shared_words;\n\tst.shared.u64 [%d4+8], 77;\n\tcvta.shared.u64 %d4, %d4;\n\tld.u64 %d5, [%d4+8];\n\tst.global.u64 [%o+16], %d5;\n\tret;\n}\n";
 
+/* Texts whose linking took the square of their length and more: minutes, where a linear linker takes less than a second. */
+static void large_texts(void) {
+    enum { VARIABLES = 30000, KERNELS = 60, LABELS = 60000 };
+    char *text = malloc(100 * VARIABLES + 200 * KERNELS + 200 * LABELS), *at = text + sprintf(text, HEAD);
+    for (int i = 0; i < VARIABLES; i++) at += sprintf(at, ".shared .b8 v%d;\n", i);
+    at += sprintf(at, ".func all() {\n.reg .b64 %%d;\n");
+    for (int i = 0; i < VARIABLES; i++) at += sprintf(at, "mov.u64 %%d, v%d;\n", i);
+    at += sprintf(at, "ret; }\n");
+    for (int i = 0; i < KERNELS; i++) at += sprintf(at, ".visible .entry k%d() { call all, (); ret; }\n", i);
+    struct program p = program_load(text);
+    for (int i = 0; i < KERNELS; i++) {
+        struct ptx_kernel_info info;
+        char name[16];
+        sprintf(name, "k%d", i);
+        ptx_kernel_info(program_kernel(&p, name), &info);
+        if (info.shared_bytes != VARIABLES) die("%s has %u bytes of shared memory", name, info.shared_bytes);
+    }
+    program_free(&p);
+    at = text + sprintf(text, HEAD ".visible .entry k(.param .u64 out) {\n.reg .b64 %%o; .reg .u32 %%r<3>;\nld.param.u64 %%o, [out];\nmov.u32 %%r0, 0;\n");
+    for (int i = 0; i < LABELS; i++) at += sprintf(at, "bra L%d;\nadd.u32 %%r0, %%r0, 100;\nL%d: add.u32 %%r0, %%r0, 1;\n", i, i);
+    sprintf(at, "st.global.u32 [%%o], %%r0;\nret; }\n");
+    p = program_load(text);
+    uint64_t out = device_alloc(4);
+    LAUNCH(&p, "k", D3(1, 1, 1), D3(1, 1, 1), 0, &out);
+    if (*(uint32_t *)host_of(out) != LABELS) die("%u labels", *(uint32_t *)host_of(out));
+    program_free(&p);
+    free(text);
+}
+
 int main(void) {
+    large_texts();
     struct ptx_text texts[2] = {{main_text, strlen(main_text), "main.o"}, {add_text, strlen(add_text), "add.o"}};
     for (int order = 0; order < 2; order++) {
         struct program p = program_link(texts, 2);
