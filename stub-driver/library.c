@@ -58,6 +58,7 @@ static CUresult load(CUlibrary *handle, const void *data, size_t size, const cha
   library->image = image;
   library->modules = NULL;
   library->kernels = NULL;
+  library->kernel_at = NULL;
   const CUresult result = make_managed(library);
   if (result) {
     rf_image_release(image);
@@ -101,6 +102,7 @@ CUresult cuLibraryUnload(CUlibrary handle) {
       free(kernel->legacy);
       rf_object_recycle(RF_KIND_KERNEL, &kernel->object);
     }
+    free(library->kernel_at);
     while (library->modules) {
       struct module *const module = library->modules;
       rf_object_withdraw(&module->object, atomic_load(&module->object.handle));
@@ -117,8 +119,8 @@ CUresult cuLibraryUnload(CUlibrary handle) {
 /* ---- kernels ------------------------------------------------------------------------------------------------------ */
 
 static CUresult kernel_of(struct library *library, const struct ptx_kernel *ptx, CUkernel *handle) {
-  struct kernel *kernel = library->kernels;
-  while (kernel && kernel->ptx != ptx) kernel = kernel->next;
+  if (!library->kernel_at && !(library->kernel_at = calloc(ptx_kernel_count(library->image->ptx), sizeof *library->kernel_at))) return CUDA_ERROR_OUT_OF_MEMORY;
+  struct kernel *kernel = library->kernel_at[ptx_kernel_index(ptx)];
   if (!kernel) {
     kernel = rf_object_new(RF_KIND_KERNEL, NULL);
     if (!kernel) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -127,7 +129,7 @@ static CUresult kernel_of(struct library *library, const struct ptx_kernel *ptx,
     kernel->legacy = NULL;
     for (int i = 0; i < RF_MAX_DEVICES; i++) rf_settings_unset(&kernel->settings[i]);
     kernel->next = library->kernels;
-    library->kernels = kernel;
+    library->kernels = library->kernel_at[ptx_kernel_index(ptx)] = kernel;
     rf_object_publish(RF_KIND_KERNEL, &kernel->object);
   }
   *handle = (CUkernel)(uintptr_t)atomic_load(&kernel->object.handle);

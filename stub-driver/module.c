@@ -133,6 +133,7 @@ CUresult rf_module_make(struct context *context, struct image *image, struct lib
   module->image = image;
   module->instance = NULL;
   module->functions = NULL;
+  module->function_at = NULL;
   module->library = library;
   module->next = NULL;
   module->texrefs = NULL;
@@ -191,6 +192,8 @@ void rf_module_unload(struct module *module) {
     free(function->legacy);
     rf_object_recycle(RF_KIND_FUNCTION, &function->object);
   }
+  free(module->function_at);
+  module->function_at = NULL;
   if (module->library) {
     struct module **link = &module->library->modules;
     while (*link && *link != module) link = &(*link)->next;
@@ -213,8 +216,8 @@ void rf_modules_free_context(struct context *context) {
 /* ---- finding ------------------------------------------------------------------------------------------------------ */
 
 CUresult rf_function_of(struct module *module, const struct ptx_kernel *ptx, struct kernel *kernel, CUfunction *handle) {
-  struct function *function = module->functions;
-  while (function && function->ptx != ptx) function = function->next;
+  if (!module->function_at && !(module->function_at = calloc(ptx_kernel_count(module->image->ptx), sizeof *module->function_at))) return CUDA_ERROR_OUT_OF_MEMORY;
+  struct function *function = module->function_at[ptx_kernel_index(ptx)];
   if (!function) {
     function = rf_object_new(RF_KIND_FUNCTION, NULL);
     if (!function) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -224,7 +227,7 @@ CUresult rf_function_of(struct module *module, const struct ptx_kernel *ptx, str
     rf_settings_unset(&function->settings);
     function->legacy = NULL;
     function->next = module->functions;
-    module->functions = function;
+    module->functions = module->function_at[ptx_kernel_index(ptx)] = function;
     rf_object_publish(RF_KIND_FUNCTION, &function->object);
   }
   *handle = (CUfunction)(uintptr_t)atomic_load(&function->object.handle);

@@ -39,6 +39,7 @@ struct module {
   size_t global_count;
   struct texref **texrefs;       /* by index of the engine's images; NULL for samplers, and where there are none */
   struct function *functions;    /* those that were asked for */
+  struct function **function_at; /* and each by its number in the code; NULL: none was asked for yet */
   struct library *library;       /* whose module it is in its context, or NULL */
   struct module *next;           /* of the library */
 };
@@ -67,6 +68,7 @@ struct library {
   struct image *image;
   struct module *modules; /* one a context */
   struct kernel *kernels;
+  struct kernel **kernel_at; /* as a module's functions */
   struct module_global *managed; /* by index: managed variables are one for all contexts; others are zeros */
 };
 

@@ -124,6 +124,8 @@ void ptx_module_limit_registers(struct ptx_module *module, uint32_t most) { modu
 size_t ptx_kernel_count(const struct ptx_module *module) { return module->kernel_count; }
 const struct ptx_kernel *ptx_kernel_at(const struct ptx_module *module, size_t index) { return index < module->kernel_count ? &module->kernels[index] : NULL; }
 
+size_t ptx_kernel_index(const struct ptx_kernel *kernel) { return (size_t)(kernel - kernel->module->kernels); }
+
 const struct ptx_kernel *ptx_kernel_find(const struct ptx_module *module, const char *name) {
     for (size_t i = 0; i < module->kernel_count; i++)
         if (strcmp(module->kernels[i].function->name, name) == 0) return &module->kernels[i];

@@ -81,6 +81,7 @@ void ptx_module_limit_registers(struct ptx_module *module, uint32_t most);
 
 size_t ptx_kernel_count(const struct ptx_module *module);
 const struct ptx_kernel *ptx_kernel_at(const struct ptx_module *module, size_t index);
+size_t ptx_kernel_index(const struct ptx_kernel *kernel); /* in its module */
 const struct ptx_kernel *ptx_kernel_find(const struct ptx_module *module, const char *name); /* NULL: none */
 void ptx_kernel_info(const struct ptx_kernel *kernel, struct ptx_kernel_info *info);
 bool ptx_kernel_param(const struct ptx_kernel *kernel, size_t index, struct ptx_param_info *info); /* false: no such index */
