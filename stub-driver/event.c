@@ -70,6 +70,7 @@ void rf_event_stamp(struct event *event, uint64_t record) {
 /* The event behind a handle, unless its context is poisoned. */
 static CUresult find(const char *call, CUevent handle, struct event **event) {
   RF_TRY(rf_enter(call));
+  if (RF_UNLIKELY(rf_in_callback)) return CUDA_ERROR_NOT_PERMITTED;
   struct event *const found = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)handle);
   if (!found) return CUDA_ERROR_INVALID_HANDLE;
   *event = found;

@@ -231,11 +231,13 @@ void rows_memop(void)
     leave(context);
 }
 
-static CUresult within = CUDA_SUCCESS;
+static CUresult within = CUDA_SUCCESS, asked = CUDA_SUCCESS;
+static CUevent known;
 static void CUDA_CB host_function(void *data)
 {
     CUdeviceptr pointer = 0;
     within = cuMemAlloc_v2(&pointer, 16);
+    asked = cuEventQuery(known);
     *(int *)data += 1;
 }
 static void CUDA_CB callback(CUstream stream, CUresult status, void *data)
@@ -250,12 +252,15 @@ void rows_callback(void)
     CUstream stream = NULL;
     int called = 0;
     OK(cuStreamCreate(&stream, 0));
+    OK(cuEventCreate(&known, 0));
     E(INVALID_VALUE, cuLaunchHostFunc(stream, NULL, &called));
     E(INVALID_HANDLE, cuLaunchHostFunc(JUNK(CUstream), host_function, &called));
     OK(cuLaunchHostFunc(stream, host_function, &called));
     OK(cuStreamSynchronize(stream));
     HOLDS(called == 1);
     HOLDS(within == CUDA_ERROR_NOT_PERMITTED);
+    HOLDS(asked == CUDA_ERROR_NOT_PERMITTED); /* also of what is answered without waiting */
+    OK(cuEventDestroy_v2(known));
     E(INVALID_VALUE, cuStreamAddCallback(stream, NULL, &called, 0));
     E(INVALID_VALUE, cuStreamAddCallback(stream, callback, &called, 1));
     E(INVALID_HANDLE, cuStreamAddCallback(JUNK(CUstream), callback, &called, 0));
