@@ -77,7 +77,7 @@ function load(v: Invocation, image: Image, jit: JitOptions, loading: Loading): n
     }
     loading.load((status, native) => {
       loading.ended();
-      image.report = jit.report();
+      client.code.tell(image, jit.report());
       if (status === 0 && !loading.wanted()) status = CUresult.CONTEXT_IS_DESTROYED;
       if (status === 0) {
         if (canPrint(image)) executor.startPrinting(client);

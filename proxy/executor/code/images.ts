@@ -33,6 +33,10 @@ export class LoadReport {
   milliseconds = 0;
   info: Buffer = NOTHING;
   errors: Buffer = NOTHING;
+
+  forget(): void {
+    this.info = this.errors = NOTHING;
+  }
 }
 
 const NOTHING = Buffer.alloc(0);

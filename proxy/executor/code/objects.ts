@@ -75,6 +75,9 @@ export class Link {
   constructor(readonly context: Context, readonly native: number, readonly jit: JitOptions, readonly log: number) {}
 }
 
+/** Logs of up to twice 64 KiB that are kept for a client. */
+export const REPORTS_KEPT = 64;
+
 /** All code of one client. */
 export class ClientCode {
   readonly images = new Map<number, Image>();
@@ -84,8 +87,19 @@ export class ClientCode {
   readonly links = new Map<number, Link>();
   /** What loaded and linked code holds of the zone's staging. */
   private held = 0;
+  /** Images of which the compiler had something to say, the last one last. */
+  private readonly told: Image[] = [];
 
   constructor(private readonly memory: Pick<ZoneMemory, 'reserveStaging' | 'releaseStaging'>) {}
+
+  /** Keeps what the compiler said of an image: a client asks for it at once, so the texts of the last few are enough. */
+  tell(image: Image, report: LoadReport): void {
+    image.report = report;
+    const before = this.told.indexOf(image);
+    if (before >= 0) this.told.splice(before, 1);
+    if (report.info.length + report.errors.length === 0) return;
+    if (this.told.push(image) > REPORTS_KEPT) this.told.shift()!.report.forget();
+  }
 
   /** Takes bytes of the driver domain's memory for code; false: the zone's limit says no. */
   hold(bytes: number): boolean {
