@@ -101,7 +101,8 @@ int vgpu_ranges_take_managed(CUcontext context, struct vgpu_host_range *out)
 {
     int found = 0;
     pthread_rwlock_wrlock(&lock);
-    for (size_t i = 0; !found && i < atomic_load_explicit(&count, memory_order_relaxed); i++) {
+    /* The last first: taking all of them moves none. */
+    for (size_t i = atomic_load_explicit(&count, memory_order_relaxed); !found && i-- > 0;) {
         if (!ranges[i].managed || ranges[i].context != context) continue;
         *out = ranges[i];
         remove_at(i);

@@ -81,7 +81,15 @@ function finish(executor: Executor, client: Client, gone: () => void): void {
   executor.collectPrinted(client);
   clientCodeGone(executor, client);
   client.memory.contextsGone();
-  executor.unregisterAll(client);
+  if (executor.unregisterSome(client)) return letGo(executor, client, gone);
+  executor.poll(() => {
+    if (!executor.unregisterSome(client)) return false;
+    letGo(executor, client, gone);
+    return true;
+  });
+}
+
+function letGo(executor: Executor, client: Client, gone: () => void): void {
   client.known.clear();
   const bytes = client.region.shape.size;
   client.words = client.empty;

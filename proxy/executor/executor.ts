@@ -21,6 +21,7 @@ import { Work, type WorkHost } from './work.ts';
 import { RECORD_MAX } from '../../idm/ring.ts';
 
 const SCRATCH_BYTES = 4096;
+const UNREGISTERED_AT_ONCE = 4096;
 const TEXT_BYTES = RECORD_MAX;
 const STREAM_NON_BLOCKING = 1;
 const REGISTER_PORTABLE = 1;
@@ -302,9 +303,14 @@ export class Executor implements WorkHost, MemoryCore {
     return row !== undefined && this.handles.find(this.handles.lowOf(row), this.handles.highOf(row), type, client.owner) === row ? row : -1;
   }
 
-  /** Frees all handles of a client that is gone. */
-  unregisterAll(client: Client): void {
-    for (const row of this.handles.rowsOf(client.owner)) this.unregister(row);
+  /** Frees handles of a client that is gone, not too many in one go; whether none is left. */
+  unregisterSome(client: Client): boolean {
+    let left = UNREGISTERED_AT_ONCE;
+    for (const row of this.handles.rowsOf(client.owner)) {
+      if (left-- === 0) return false;
+      this.unregister(row);
+    }
+    return true;
   }
 
   // ---- contexts ----

@@ -7,7 +7,7 @@ import { CUresult } from '../../driver/errors.ts';
 import { CtxCreate, CuCtxSetLimit, CtxDestroy, CtxPrimaryReset, CtxPrimaryRetain, HandleType, Message } from '../../generated/messages.ts';
 import { contextCodeGone } from '../code/handlers.ts';
 import { contextReferencesGone } from '../textures/references.ts';
-import { Context } from '../context.ts';
+import { Context, type Stream } from '../context.ts';
 import type { Executor } from '../executor.ts';
 import { memoryOf } from '../memory/client.ts';
 import { DEFERRED, type Invocation } from '../invocation.ts';
@@ -74,16 +74,17 @@ function create(v: Invocation): number {
   return DEFERRED;
 }
 
-/** Ends an active context: nothing gets in any more at once; its work is waited for, endless kernels
+/** Events that are forgotten in one go. */
+const EVENTS_AT_ONCE = 2048;
+
+/** Ends an active context: nothing gets in any more at once; its events are forgotten, its work is waited for, endless kernels
  *  excepted where the driver can stop them, then the driver's context goes. */
 export function endContext(executor: Executor, context: Context, done: (status: number) => void): void {
-  const { client, native } = context;
+  const { client } = context;
   const streams = [...context.streams, ...context.perThread.values()];
   if (context.legacy !== null) streams.push(context.legacy);
   context.closing = true;
   for (const stream of context.streams) executor.unregister(stream.row);
-  for (const event of [...context.events]) executor.forgetEvent(event);
-  executor.forgetRecords(context);
   context.streams.clear();
   executor.perThreadStreams -= context.perThread.size;
   context.perThread.clear();
@@ -96,6 +97,27 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.posted = 0;
   context.fault = 0;
   client.forgetContext();
+  if (forgetEvents(executor, context)) afterItsWork(executor, context, streams, done);
+  else executor.poll(() => {
+    if (!forgetEvents(executor, context)) return false;
+    afterItsWork(executor, context, streams, done);
+    return true;
+  });
+}
+
+/** Some of a context's events; whether none is left. */
+function forgetEvents(executor: Executor, context: Context): boolean {
+  let left = EVENTS_AT_ONCE;
+  for (const event of context.events) {
+    if (left-- === 0) return false;
+    executor.forgetEvent(event);
+  }
+  executor.forgetRecords(context);
+  return true;
+}
+
+function afterItsWork(executor: Executor, context: Context, streams: Stream[], done: (status: number) => void): void {
+  const { client, native } = context;
   let idle = false;
   const stopAt = performance.now() + KERNELS_GRACE_MS;
   executor.poll(() => {
@@ -106,12 +128,17 @@ export function endContext(executor: Executor, context: Context, done: (status: 
     idle = true;
     // The driver is done, but events of this context may still be polled: the client's own, and those that other threads' calls
     // (cuMemFree, say) put behind its work meanwhile. None may outlive it.
+    let memory: Generator<void, void> | null = null;
     executor.poll(() => {
-      if (context.eventWaits !== 0) return false;
-      for (const stream of streams) if (stream.queue.first !== null || stream.queue.open !== null) return false;
-      for (const stream of streams) stream.destroyed = true;
-      executor.flushPrinted(client, context);
-      if (!client.dead) client.memory.contextGone(native);
+      if (memory === null) {
+        if (context.eventWaits !== 0) return false;
+        for (const stream of streams) if (stream.queue.first !== null || stream.queue.open !== null) return false;
+        for (const stream of streams) stream.destroyed = true;
+        executor.flushPrinted(client, context);
+        memory = client.memory.contextGoing(native);
+      }
+      // In steps, for there may be very much of it; who is dead gives all of it back in one sum.
+      if (!client.dead && memory.next().done !== true) return false;
       context.spareEvents.length = 0;
       executor.destroyContext(native, (status) => {
         context.native = 0;

@@ -25,6 +25,8 @@ import type { Zone } from './zone.ts';
 /** DEFERRED of invocation.ts: the call is answered later. */
 export const DEFERRED = -1;
 
+/** Blocks that are freed in one go, with others served between: about 2 ms. */
+export const FREED_AT_ONCE = 2048;
 /** Large areas that a client freed and may have back as they are. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 const CACHE_AREAS = 32;
@@ -102,8 +104,9 @@ export class OneClient implements ClientMemory {
       },
       (batch) => {
         this.quietAt = this.restStamp;
-        this.settle(batch);
+        return this.settle(batch);
       },
+      (check) => this.zone.core.poll(check),
     );
   }
 
@@ -389,6 +392,7 @@ export class OneClient implements ClientMemory {
           return false;
         },
         (batch) => this.settle(batch),
+        (check) => this.zone.core.poll(check),
         () => this.streamRests.delete(stream),
       );
       this.streamRests.set(stream, rest);
@@ -396,15 +400,19 @@ export class OneClient implements ClientMemory {
     return rest;
   }
 
-  private settle(batch: Batch): void {
-    if (this.closed) return batch.clear();
-    batch.settle(this.heap, (node) => {
+  /** Frees what has rested, or a part; whether nothing is left. */
+  private settle(batch: Batch): boolean {
+    if (this.closed) {
+      batch.clear();
+      return true;
+    }
+    return batch.settle(this.heap, (node) => {
       this.restEnds(this.heap.bytes[node]);
       this.releaseBlock(node);
     }, (area) => {
       this.restEnds(area.bytes);
       this.releaseWhole(area);
-    });
+    }, FREED_AT_ONCE);
   }
 
   private releaseBlock(node: number): void {
@@ -427,16 +435,24 @@ export class OneClient implements ClientMemory {
 
   // ---- the end of contexts and of the client ----
 
-  contextGone(context: number): void {
+  *contextGoing(context: number): Generator<void, void> {
     for (const each of [...this.waiting, ...this.making]) {
       if (each.context !== context || each.cancelled) continue;
       this.fail(each, CUresult.CONTEXT_IS_DESTROYED);
       each.cancelled = true;
     }
-    for (const node of this.heap.live()) if (this.heap.context[node] === context) this.freeBlock(node, null);
+    let done = 0;
+    for (const node of this.heap.live()) {
+      if (this.heap.context[node] !== context) continue;
+      this.freeBlock(node, null);
+      if (++done % FREED_AT_ONCE !== 0) continue;
+      yield;
+      if (this.closed) return;
+    }
     for (const area of [...this.wholes]) if (area.state === NodeState.live && area.tag!.context === context) this.freeWhole(area, null);
     this.arrays.contextGone(context);
-    this.managed.contextGone(context);
+    yield* this.managed.contextGoing(context);
+    if (this.closed) return;
     this.zone.ipc.contextGone(this, context);
   }
 

@@ -11,7 +11,7 @@
 import { NoticeType } from '../../../idm/hello.ts';
 import { CUresult } from '../../driver/errors.ts';
 import { AllocKind, GpuAllocReply } from '../../generated/messages.ts';
-import { DEFERRED, type OneClient } from './client.ts';
+import { DEFERRED, FREED_AT_ONCE, type OneClient } from './client.ts';
 import { Heap, SMALL_MAX } from './heap.ts';
 import type { HostObject } from './host-window.ts';
 import { Area, AreaKind } from './intervals.ts';
@@ -161,10 +161,12 @@ export class ManagedMemory {
     const { heap } = this;
     const bytes = heap.bytes[node];
     heap.rest(node);
-    this.rest(bytes, () => {
-      const chunk = heap.release(node);
-      if (chunk !== null) this.release(chunk);
-    });
+    this.rest(bytes, () => this.releaseBlock(node));
+  }
+
+  private releaseBlock(node: number): void {
+    const chunk = this.heap.release(node);
+    if (chunk !== null) this.release(chunk);
   }
 
   private freeWhole(area: Area): void {
@@ -189,12 +191,37 @@ export class ManagedMemory {
     this.objects.delete(area);
   }
 
-  contextGone(context: number): void {
+  *contextGoing(context: number): Generator<void, void> {
     for (const each of [...this.waiting]) if (each.context === context) this.fail(each, CUresult.CONTEXT_IS_DESTROYED);
-    for (const node of [...this.heap.live()]) if (this.heap.context[node] === context) this.freeBlock(node);
+    // What is left in it when its work is done: one wait for all of them.
+    const nodes: number[] = [];
+    let bytes = 0;
+    for (const node of this.heap.live()) {
+      if (this.heap.context[node] !== context) continue;
+      nodes.push(node);
+      bytes += this.heap.bytes[node];
+      this.owner.give(this.heap.bytes[node]);
+      this.heap.rest(node);
+      if (nodes.length % FREED_AT_ONCE !== 0) continue;
+      yield;
+      if (this.owner.closed) return;
+    }
+    if (nodes.length !== 0) this.restAll(nodes, bytes);
     for (const area of this.objects.keys()) {
       if (area.kind === AreaKind.whole && area.state === NodeState.live && area.tag!.context === context) this.freeWhole(area);
     }
+  }
+
+  private restAll(nodes: number[], bytes: number): void {
+    const { owner } = this;
+    owner.restBegins(bytes);
+    owner.client.afterWork(() => owner.zone.core.poll(() => {
+      if (owner.closed) return true; // end() drops everything
+      for (const node of nodes.splice(-FREED_AT_ONCE)) this.releaseBlock(node);
+      if (nodes.length !== 0) return false;
+      owner.restEnds(bytes);
+      return true;
+    }));
   }
 
   /** No work can touch it any more. What is still being made drops itself. */

@@ -93,8 +93,9 @@ export interface ClientMemory {
   /** The client's pinned memory `id` (HOST_ALLOC): where the executor has it mapped, and its size. */
   pinned(id: number): { address: number; bytes: number } | undefined
   /** A context is destroyed or reset, or about to be: everything allocated in it goes with it (device memory, arrays; not
-   *  what the virtual memory calls made). The ledger gets it back at once, the memory when afterWork() says so. */
-  contextGone(context: number): void
+   *  what the virtual memory calls made). The ledger gets it back at once, the memory when afterWork() says so.
+   *  In steps, between which others may be served; it is all gone when there is no other. */
+  contextGoing(context: number): Generator<void, void>
   /** Step 2 of the order above. */
   close(): void
   /** Step 4. */

@@ -46,6 +46,12 @@ interface Allocation {
 
 const whole = (bytes: number): boolean => bytes > 0 && bytes < Number.MAX_SAFE_INTEGER && bytes % GRANULE === 0;
 
+/** Mappings that are changed in one go. */
+const AREAS_AT_ONCE = 128;
+
+/** Does something to mappings that make up [start, start + bytes); a CUresult. */
+type Act = (start: number, bytes: number, areas: Area[]) => number;
+
 export class VirtualMemory {
   private readonly reservations = new Set<Area>();
   private readonly allocations = new Map<number, Allocation>();
@@ -289,20 +295,45 @@ export class VirtualMemory {
     const areas = this.mappingsIn(address, bytes);
     if (areas === null) return CUresult.INVALID_VALUE;
     for (const area of areas) area.owner = NOBODY; // stays in the map: nothing may be mapped here yet
-    let later: Later | null = null;
-    let status = 0;
-    const done = owner.client.afterWork(() => {
-      if (owner.closed) return; // end() sees to it
-      status = owner.zone.physical.unmap(address, bytes);
-      for (const area of areas) {
-        if (status !== 0) area.owner = owner.owner;
-        else this.unmapped(area);
-      }
-      later?.finish(status);
+    const { physical } = owner.zone;
+    return this.whenIdle(v, areas, (start, length, slice) => {
+      const status = physical.unmap(start, length);
+      if (status === 0) for (const area of slice) this.unmapped(area);
+      else for (const area of areas) if (this.mappings.has(area)) area.owner = owner.owner;
+      return status;
     });
-    if (done) return status;
-    later = v.later();
-    return DEFERRED;
+  }
+
+  /** Does something to mappings that lie one behind the other when the client's work is done. Answers the call: a CUresult, or DEFERRED. */
+  private whenIdle(v: MemoryInvocation, areas: Area[], act: Act): number {
+    const { owner } = this;
+    let later: Later | null = null;
+    let result = DEFERRED;
+    owner.client.afterWork(() => {
+      if (owner.closed) return; // end() sees to it
+      this.inSlices(areas, act, (status) => {
+        result = status;
+        later?.finish(status);
+      });
+    });
+    if (result === DEFERRED) later = v.later();
+    return result;
+  }
+
+  /** Some of them in one go, for others wait meanwhile. `done` gets the first status that is not 0, now or from polling. */
+  private inSlices(areas: Area[], act: Act, done: (status: number) => void): void {
+    let at = 0;
+    const next = (): boolean => {
+      if (this.owner.closed) return true;
+      const slice = areas.slice(at, at + AREAS_AT_ONCE);
+      const last = slice[slice.length - 1];
+      at += slice.length;
+      const status = act(slice[0].start, last.start + last.bytes - slice[0].start, slice);
+      if (status === 0 && at < areas.length) return false;
+      done(status);
+      return true;
+    };
+    if (!next()) this.owner.zone.core.poll(next);
   }
 
   private unmapped(area: Area): void {
@@ -326,26 +357,27 @@ export class VirtualMemory {
     const areas = this.mappingsIn(address, bytes);
     if (areas === null) return CUresult.INVALID_VALUE;
     const { owner } = this;
-    const change = (): number => {
-      const status = owner.zone.physical.setAccess(address, bytes, flags);
-      if (status === 0) for (const area of areas) area.access = flags;
+    const change: Act = (start, length, slice) => {
+      // Unmapped meanwhile: there is nothing left to change.
+      if (!slice.every((area) => this.mappings.has(area) && area.owner === owner.owner)) return CUresult.INVALID_VALUE;
+      const status = owner.zone.physical.setAccess(start, length, flags);
+      if (status === 0) for (const area of slice) area.access = flags;
       return status;
     };
-    if (areas.every((area) => (area.access & ~flags) === 0)) return change();
+    if (areas.every((area) => (area.access & ~flags) === 0)) {
+      let result = DEFERRED;
+      let later: Later | null = null;
+      this.inSlices(areas, change, (status) => {
+        result = status;
+        later?.finish(status);
+      });
+      if (result === DEFERRED) later = v.later();
+      return result;
+    }
     // Work under way may still use what is taken away, and a fault would cost the client its context: as unmap does, the checks know
     // at once, the driver when the work is done.
     for (const area of areas) area.access &= flags;
-    let later: Later | null = null;
-    let status = 0;
-    const done = owner.client.afterWork(() => {
-      // Unmapped meanwhile: there is nothing left to change.
-      if (owner.closed) return;
-      status = areas.every((area) => this.mappings.has(area) && area.owner === owner.owner) ? change() : CUresult.INVALID_VALUE;
-      later?.finish(status);
-    });
-    if (done) return status;
-    later = v.later();
-    return DEFERRED;
+    return this.whenIdle(v, areas, change);
   }
 
   getAccess(v: MemoryInvocation): number {

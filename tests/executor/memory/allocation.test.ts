@@ -280,7 +280,7 @@ test('a context takes what was allocated in it along', () => {
   const stays = [addressOf(alloc(world, one, 1000, 2)), addressOf(alloc(world, one, 3 * MIB, 2))];
   world.fake.instant = false;
   const waiting = [10 * MIB].map((bytes) => world.start(one, Message.GPU_ALLOC, { [GpuAlloc.kind]: 0, [GpuAlloc.bytes]: u64(bytes) }, 1));
-  one.memory.contextGone(1);
+  for (const _ of one.memory.contextGoing(1));
   for (const call of waiting) assert.is(call.status, 709);
   for (const at of gone) assert.not(world.zone.check(one.memory, at, 1, false));
   for (const at of stays) assert.ok(world.zone.check(one.memory, at, 1000, true));

@@ -117,13 +117,13 @@ test('it ends with the context that it was allocated in, and with the one that i
   const [one, two] = [world.client(), world.client()];
   const [first, second] = [alloc(world, one, 1000, AllocKind.device, 100), alloc(world, one, 2000, AllocKind.device, 200)];
   for (const [at, context] of [[first, 300], [second, 400]]) assert.is(open(world, two, handle(world, one, at), {}, context).status, 0);
-  one.memory.contextGone(100);
+  for (const _ of one.memory.contextGoing(100));
   assert.is(used(world), 3000, 'open elsewhere');
-  two.memory.contextGone(300);
+  for (const _ of two.memory.contextGoing(300));
   assert.is(used(world), 2000);
   assert.not(world.zone.check(two.memory, first, 1, false));
   assert.ok(world.zone.check(two.memory, second, 2000, true));
-  two.memory.contextGone(400);
+  for (const _ of two.memory.contextGoing(400));
   assert.ok(world.zone.check(one.memory, second, 2000, true), 'the owner has it as before');
   assert.is(free(world, one, second), 0);
   assert.is(world.call(one, Message.GPU_FREE, { [GpuFree.address]: u64(first) }).status, INVALID);
@@ -137,7 +137,7 @@ test('openings are bounded like allocations', () => {
   const tokens = Array.from({ length: 4 }, () => handle(world, one, alloc(world, one, 100)));
   for (const token of tokens) assert.is(open(world, two, token).status, 0);
   for (let i = 0; i < 10; i++) assert.is(open(world, two, tokens[0]).status, 0, 'what is open already costs nothing more');
-  two.memory.contextGone(100);
+  for (const _ of two.memory.contextGoing(100));
   for (const token of tokens) assert.is(open(world, two, token).status, 0, 'and comes back');
   for (const each of [one, two]) world.end(each);
 });

@@ -180,7 +180,7 @@ test('an array lives in its context', () => {
   const one = world.client();
   const call = world.call(one, Message.ARRAY_CREATE, { [ArrayCreate.width]: u64(10), [ArrayCreate.format]: 0x20, [ArrayCreate.channels]: 1 }, 5);
   assert.is(one.handles.size, 1);
-  one.memory.contextGone(5);
+  for (const _ of one.memory.contextGoing(5));
   assert.is(one.handles.size, 0);
   assert.is(world.zone.usage().memory, 0);
   assert.is(world.call(one, Message.ARRAY_DESTROY, { [ArrayDestroy.array]: u64(call.replied(0)) }).status, 400);

@@ -124,7 +124,7 @@ test('it goes with its context, and what is being made is answered so', async ()
   const [small, large] = [await alloc(world, one, 100, 100), await alloc(world, one, 4 * MIB, 100)];
   const other = await alloc(world, one, 100, 200);
   const coming = world.start(one, Message.GPU_ALLOC, { [GpuAlloc.kind]: AllocKind.managed, [GpuAlloc.bytes]: u64(4 * MIB) }, 100);
-  one.memory.contextGone(100);
+  for (const _ of one.memory.contextGoing(100));
   assert.is((await answered(world, coming)).status, 709);
   await new Promise((done) => setTimeout(done, 50));
   for (const gone of [small, large]) assert.not(world.zone.check(one.memory, gone.replied(GpuAllocReply.address), 1, false));
