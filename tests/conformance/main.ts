@@ -1,9 +1,10 @@
 // `npm run conformance [-- PART-OF-A-NAME...]`: runs the clients that are installed, each in a zone, and writes docs/CONFORMANCE.md
-// and record.json. A client that was not run keeps what the record says of it.
+// and record.json; `-- --fetch` first fetches what Debian packages outside main (contrib.ts). A client that was not run keeps what the record says of it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../support/cc.ts'
 import { CLIENTS } from './clients.ts'
+import { fetch } from './contrib.ts'
 import { type Outcome, Zone } from './suite.ts'
 
 export interface Entry extends Outcome {
@@ -12,7 +13,11 @@ export interface Entry extends Outcome {
 
 export const recordFile = join(root, 'tests/conformance/record.json')
 const record = (existsSync(recordFile) ? JSON.parse(readFileSync(recordFile, 'utf8')) : {}) as Record<string, Entry>
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).filter((word) => word !== '--fetch')
+if (process.argv.includes('--fetch')) {
+  fetch()
+  if (wanted.length === 0) process.exit(0)
+}
 const chosen = CLIENTS.filter((client) => wanted.length === 0 || wanted.some((part) => client.name.includes(part)))
 if (chosen.length === 0) {
   console.error(`conformance: no client is called ${wanted.join(' ')}; there are: ${CLIENTS.map((client) => client.name).join(', ')}`)

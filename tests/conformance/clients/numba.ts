@@ -1,6 +1,7 @@
 // numba's own CUDA tests, as Debian packages them. They compile kernels with NVIDIA's libNVVM, so they need a CUDA toolkit.
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CONTRIB, LIBRARIES, NEEDS, unpacked } from '../contrib.ts'
 import { type Client, debian, type Outcome, type Zone } from '../suite.ts'
 
 const TOOLKITS = ['/usr/local/cuda', '/usr/local/cuda-13.0']
@@ -27,6 +28,18 @@ function home(folder: string): string {
   symlinkSync(found.nvvm, join(made, 'nvvm/lib64/libnvvm.so'))
   symlinkSync(found.libdevice, join(made, 'nvvm/libdevice'))
   symlinkSync(found.cudart, join(made, 'lib64/libcudart.so'))
+  return made
+}
+
+/** The same of Debian's toolkit 11.8, which is what its numba was made for. */
+function home11(folder: string): string {
+  const made = join(folder, 'cuda')
+  rmSync(made, { recursive: true, force: true })
+  mkdirSync(join(made, 'nvvm/lib64'), { recursive: true })
+  mkdirSync(join(made, 'lib64'))
+  symlinkSync(join(LIBRARIES, 'libnvvm.so.4'), join(made, 'nvvm/lib64/libnvvm.so.4'))
+  symlinkSync(join(CONTRIB, 'usr/lib/nvidia-cuda-toolkit/libdevice'), join(made, 'nvvm/libdevice'))
+  for (const name of ['libcudart.so.11.0', 'libcudadevrt.a']) symlinkSync(join(LIBRARIES, name), join(made, 'lib64', name))
   return made
 }
 
@@ -76,8 +89,8 @@ const cause = (block: string): string | null => {
   return last === undefined ? null : last.slice(0, 160)
 }
 
-function run(zone: Zone, module: string, shim: boolean, seconds: number): Outcome {
-  const env: Record<string, string> = { CUDA_HOME: home(zone.folder) }
+function run(zone: Zone, module: string, shim: boolean, seconds: number, cuda = home(zone.folder)): Outcome {
+  const env: Record<string, string> = { CUDA_HOME: cuda }
   if (shim) {
     writeFileSync(join(zone.folder, 'sitecustomize.py'), SHIM)
     env['PYTHONPATH'] = zone.folder
@@ -89,9 +102,15 @@ function run(zone: Zone, module: string, shim: boolean, seconds: number): Outcom
 
 const version = (): string | null => (toolkit() === null ? null : debian('python3-numba'))
 const common = { packages: ['python3-numba'], needs: "a CUDA toolkit's libNVVM", version }
+const contrib = {
+  packages: ['python3-numba'], needs: NEEDS, long: true as const,
+  version: (): string | null => (unpacked('libnvvm4') && unpacked('libcudart11.0') && unpacked('nvidia-cuda-dev') ? debian('python3-numba') : null),
+}
 
 export const numba: Client[] = [
   { ...common, name: 'numba cudadrv', what: "numba's driver tests, as they are", run: (zone) => run(zone, 'numba.cuda.tests.cudadrv', false, 300) },
   { ...common, name: 'numba cudadrv, IR version shim', what: "numba's driver tests, with libNVVM told numba's IR is of its own version", run: (zone) => run(zone, 'numba.cuda.tests.cudadrv', true, 400) },
+  { ...contrib, name: 'numba cudadrv, toolkit 11.8', what: "numba's driver tests, as they are, with the libNVVM they were written for", run: (zone) => run(zone, 'numba.cuda.tests.cudadrv', false, 1200, home11(zone.folder)) },
+  { ...contrib, name: 'numba cudapy, toolkit 11.8', what: "numba's kernel tests, as they are", run: (zone) => run(zone, 'numba.cuda.tests.cudapy', false, 6000, home11(zone.folder)) },
   { ...common, name: 'numba cudapy, IR version shim', what: "numba's kernel tests", long: true, run: (zone) => run(zone, 'numba.cuda.tests.cudapy', true, 3000) },
 ]

@@ -1,7 +1,9 @@
 // Clients with no tests of their own: what they print or write is the proof.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile } from '../../support/cc.ts'
+import { LIBRARIES, NEEDS, unpacked } from '../contrib.ts'
 import { type Client, checks, debian, type Zone } from '../suite.ts'
 
 const NAME = 'Ringfence Software GPU'
@@ -46,6 +48,26 @@ export const hashcat: Client = {
       ['name', block.includes(NAME), block],
       ['memory is the quota', /Memory\.Total\.*: 2048 MB/.test(block), block],
     ])
+  },
+}
+
+/** Kernels compiled by NVRTC 11.8 at run time; hashcat tries each on a hash it knows before it begins. Few threads: this GPU is software. */
+export const hashcatCracks: Client = {
+  name: 'hashcat, NVRTC 11.8', packages: ['hashcat'], needs: NEEDS, long: true, what: 'finds the word of an MD5, a SHA-1, a SHA-256 and a SHA-512',
+  version: () => (unpacked('libnvrtc11.2') && unpacked('libnvrtc-builtins11.8') ? debian('hashcat') : null),
+  run(zone) {
+    for (const name of ['libnvrtc.so.11.2', 'libnvrtc-builtins.so.11.8']) {
+      const link = join(zone.folder, name === 'libnvrtc.so.11.2' ? 'libnvrtc.so' : name)
+      rmSync(link, { force: true })
+      symlinkSync(join(LIBRARIES, name), link)
+    }
+    writeFileSync(join(zone.folder, 'words'), 'password\nhashcat\nringfence\n123456\n')
+    return checks(([['0', 'md5'], ['100', 'sha1'], ['1400', 'sha256'], ['1700', 'sha512']] as const).map(([mode, algorithm]) => {
+      const hash = createHash(algorithm).update('ringfence').digest('hex')
+      const words = ['hashcat', '-D', '2', '--backend-ignore-opencl', '-m', mode, hash, 'words', '--potfile-disable', '--force', '-n', '1', '-u', '1', '-T', '32', '-O']
+      const { output } = zone.run(words, { libraries: zone.folder, seconds: 600, env: { HOME: zone.folder } })
+      return [algorithm, output.includes(`${hash}:ringfence`), output] as [string, boolean, string]
+    }))
   },
 }
 
