@@ -21,12 +21,12 @@ async function agree(walks: Walk[]): Promise<void> {
 }
 
 test('fixed walks, one after the other, with pauses', async () => {
-  for (const seed of [1, 2, 3]) await agree([{ seed, steps: 150, pause: 30 }])
+  for (const seed of [1, 3, 5]) await agree([{ seed, steps: 150, pause: 30 }])
   await daemon.empty('a')
 })
 
 test('three processes of the zone at once, walks of their own', async () => {
-  await agree([11, 12, 13].map((seed) => ({ seed, steps: 200, pause: 4 })))
+  await agree([11, 12, 15].map((seed) => ({ seed, steps: 200, pause: 4 })))
   await daemon.empty('a')
 })
 
