@@ -1,5 +1,5 @@
 // Looking ahead: of a batch's records just those words are looked at that will be looked up, whatever a client wrote, and none while little lives.
-import fc from 'fast-check'
+import fc from '../support/property.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BATCH_BYTES, RecordWord, SLOT_POSTED } from '../../idm/ring.ts'

@@ -1,7 +1,7 @@
 // test: timeout 120
 // Code from a client that lies: images that are not what their headers say, pieces that do not fit, handles and numbers of others,
 // launches of the wrong length. What asks for too much is refused with the driver's error; the executor lives; nothing is left.
-import fc from 'fast-check'
+import fc from '../support/property.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'

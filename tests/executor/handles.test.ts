@@ -1,5 +1,5 @@
 // The handle table against a model: whatever is added, removed and presented, a handle is found by its owner and type alone.
-import fc from 'fast-check'
+import fc from '../support/property.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { HandleTable, TYPE_SHIFT } from '../../proxy/executor/handles.ts'

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, Message } from '../../proxy/generated/messages.ts'
 import { TestClient, type Wide, wide } from '../support/client.ts'
+import { seedOf } from '../support/seed.ts'
 import { TestExecutor } from '../support/executor.ts'
 
 const HANDLES = 120
@@ -166,7 +167,7 @@ test('texture references: handles of their own kind', async () => {
 })
 
 test('descriptors full of nonsense bring nobody down', async () => {
-  const seed = Number(process.env['RINGFENCE_FUZZ_SEED'] ?? Date.now() % 1_000_000)
+  const seed = seedOf('RINGFENCE_FUZZ_SEED', 'proxy/executor')
   let state = (Math.imul(seed, 2654435769) ^ 0x9e3779b9) | 1
   const random = (n: number): number => {
     state ^= state << 13

@@ -1,7 +1,7 @@
 // Both implementations of the ring run the same random scripts, honest and hostile ones, and must say and leave the same,
 // byte for byte. The C runs under ASan and UBSan, its ring ending exactly where its allocation ends.
 import { spawnSync } from 'node:child_process'
-import fc from 'fast-check'
+import fc from '../support/property.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RECORD_HEADER, RECORD_MAX } from '../../idm/ring.ts'

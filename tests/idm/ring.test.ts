@@ -1,7 +1,7 @@
 // Properties of RingReader and RingWriter: honest use against a simple model, hostile memory, and what is told of a thread
 // that died. agreement.test.ts runs the same kinds of scripts through the C as well.
 import { Worker } from 'node:worker_threads'
-import fc from 'fast-check'
+import fc from '../support/property.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Region } from '../../idm/region.ts'

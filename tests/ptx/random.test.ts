@@ -3,10 +3,11 @@
 // with a failure; `npx tsx tests/ptx/random/main.ts SECONDS --seed N` repeats it, makes the program smaller, and looks on.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { seedOf } from '../support/seed.ts'
 import { clang, clangTargets, mendByteExtracts, nvcc, nvccTargets } from './random/compilers.ts'
 import { examine, targetsOf } from './random/examine.ts'
 
-const first = Number(process.env['RINGFENCE_RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const first = seedOf('RINGFENCE_RANDOM_SEED', 'stub-driver/ptx', 'tests/ptx/random')
 const PROGRAMS = 6
 
 for (const [name, found, targets] of [['clang-14', clang, clangTargets], ['nvcc', nvcc, nvccTargets]] as const) {

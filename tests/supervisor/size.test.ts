@@ -1,5 +1,5 @@
 // Sizes: the promised forms, exactness about 1024 and 1000, refusal of nonsense, and the formatter as the parser's inverse.
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RingfenceError } from '../../proxy/errors.ts';

@@ -2,7 +2,7 @@
 // memory is used again, and what a client leaves behind.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import fc from 'fast-check';
+import fc from '../../support/property.ts';
 import { AllocKind, GpuAlloc, GpuAllocReply, GpuFree, MemInfoReply, Message, PointerQuery, PointerQueryReply } from '../../../proxy/generated/messages.ts';
 import { type Call, type FakeClient, GIB, GRANULE, KIB, MIB, stream, u64, World } from './fake.ts';
 

@@ -1,7 +1,7 @@
 // Segregated fit against a model that is plainly right: a set of live ranges.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import fc from 'fast-check';
+import fc from '../../support/property.ts';
 import { NodeState, Tlsf } from '../../../proxy/executor/memory/tlsf.ts';
 
 interface Live { node: number; start: number; units: number }

@@ -1,7 +1,7 @@
 // The virtual memory calls over the fake driver: the driver's rules and errors, access, growing ranges, what ends with a client.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import fc from 'fast-check';
+import fc from '../../support/property.ts';
 import {
   AddressFree, AddressReserve, AllocKind, GpuAlloc, MemCreate, MemGetAccess, MemMap, MemProperties, MemPropertiesReply, MemRelease,
   MemRetain, MemSetAccess, MemUnmap, Message,

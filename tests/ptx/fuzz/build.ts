@@ -69,8 +69,8 @@ export interface FuzzResult {
   output: string
 }
 
-/** Fuzzes for `seconds` of wall time in one process. Findings are files below build/fuzz/findings/TARGET. */
-export async function fuzz(target: Target, program: string, seconds: number, onText?: (text: string) => void): Promise<FuzzResult> {
+/** Fuzzes for `seconds` of wall time in one process; from libFuzzer's own `seed`, or any. Findings are files below build/fuzz/findings/TARGET. */
+export async function fuzz(target: Target, program: string, seconds: number, onText?: (text: string) => void, seed?: number): Promise<FuzzResult> {
   const working = join(out, 'corpus', target)
   const findings = join(out, 'findings', target)
   mkdirSync(working, { recursive: true })
@@ -78,6 +78,7 @@ export async function fuzz(target: Target, program: string, seconds: number, onT
   const args = [
     working,
     corpus(target),
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
     `-max_total_time=${seconds}`,
     '-timeout=120', // for what sleeps; watch.c sees what runs for too long
     '-rss_limit_mb=2048',

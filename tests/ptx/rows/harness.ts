@@ -3,11 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { run } from '../../support/cc.ts'
+import { seedOf } from '../../support/seed.ts'
 import { engineProgram } from '../ptx.ts'
 import { choices, instruction, parseTable, type Row } from './instruction.ts'
 
 /** Printed with every failure; RINGFENCE_PTX_SEED repeats it. */
-export const seed = Number(process.env['RINGFENCE_PTX_SEED'] ?? Date.now() % 1_000_000)
+export const seed = seedOf('RINGFENCE_PTX_SEED', 'stub-driver/ptx', 'tests/ptx/rows')
 
 export const HEAD = '.version 9.0\n.target sm_100\n.address_size 64\n'
 /** For what later versions have no more. */
