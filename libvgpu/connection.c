@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "callback.h"
 #include "errors.h"
@@ -114,8 +115,17 @@ static void fork_child(void)
 
 /* ---- the socket ---- */
 
-/* Receives exactly `size` bytes, and at most one descriptor. Returns 0, or -1 with errno (0 for a hang-up). */
-static int receive(int fd, void *into, size_t size, int *passed)
+static int is_past(const struct timespec *deadline)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > deadline->tv_sec || (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+/* Receives exactly `size` bytes, and at most one descriptor. Returns 0, or -1 with errno (0 for a hang-up; EAGAIN also for what has not
+ * come by `deadline`, NULL: there is none). The kernel's own limit begins anew with each signal: a program with an interval timer would wait for
+ * ever for a broker that says nothing. */
+static int receive(int fd, void *into, size_t size, int *passed, const struct timespec *deadline)
 {
     size_t got = 0;
     *passed = -1;
@@ -124,7 +134,10 @@ static int receive(int fd, void *into, size_t size, int *passed)
         struct iovec part = {(char *)into + got, size - got};
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
         ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR) {
+            if (!deadline || !is_past(deadline)) continue;
+            errno = EAGAIN;
+        }
         for (struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL; c; c = CMSG_NXTHDR(&message, c)) {
             if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
             if (*passed >= 0) close(*passed);
@@ -154,7 +167,7 @@ static void *listen_for_notices(void *argument)
         /* A thread that sleeps in recvmsg is woken for nothing whenever the executor has read a doorbell. */
         struct pollfd something = {.fd = fd, .events = POLLIN};
         if (fd >= 0) poll(&something, 1, -1);
-        if (fd < 0 || receive(fd, &notice, sizeof notice, &passed) != 0) {
+        if (fd < 0 || receive(fd, &notice, sizeof notice, &passed, NULL) != 0) {
             vgpu_fail(VGPU_ERROR_BROKER_GONE, "the broker has gone");
             return NULL;
         }
@@ -211,15 +224,18 @@ static int open_socket(CUresult *result)
     struct timeval limit = {.tv_sec = HELLO_TIMEOUT_SECONDS};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* bounds connect too, when the backlog is full */
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += HELLO_TIMEOUT_SECONDS;
     int error;
     do error = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
-    while (error == EINTR);
+    while (error == EINTR && !is_past(&deadline));
     if (error == 0 || error == EISCONN) return fd;
     close(fd);
     if (error == EACCES || error == EPERM) {
         vgpu_log_once("no permission to open the zone's socket %s: run as the zone's user, or set RINGFENCE_SOCKET to a zone of yours", path);
         *result = CUDA_ERROR_NOT_PERMITTED;
-    } else if (error == EAGAIN || error == EINPROGRESS) {
+    } else if (error == EAGAIN || error == EINPROGRESS || error == EINTR) {
         vgpu_log_once("the broker at %s does not accept connections: restart it (`ringfence serve`)", path);
         *result = CUDA_ERROR_SYSTEM_NOT_READY;
     } else {
@@ -240,7 +256,10 @@ static CUresult introduce(int fd, struct rf_welcome *welcome, int *region)
     }
     *region = -1;
     int got = -1;
-    if (send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello) got = receive(fd, welcome, sizeof *welcome, region);
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += HELLO_TIMEOUT_SECONDS;
+    if (send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello) got = receive(fd, welcome, sizeof *welcome, region, &deadline);
     explicit_bzero(&hello, sizeof hello);
     if (got != 0) {
         int slow = errno == EAGAIN || errno == EWOULDBLOCK;

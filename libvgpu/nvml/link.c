@@ -56,9 +56,11 @@ static void say(enum vgpu_log_level level, const char *what, const char *more)
 
 static int read_all(int fd, void *into, size_t bytes)
 {
+    /* The kernel's own limit begins anew with each signal. */
+    uint64_t begun = nanoseconds();
     for (size_t got = 0; got < bytes;) {
         ssize_t n = recv(fd, (char *)into + got, bytes - got, 0);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR && nanoseconds() - begun < ANSWER_WITHIN_SECONDS * 1000000000ull) continue;
         if (n <= 0) return -1;
         got += (size_t)n;
     }

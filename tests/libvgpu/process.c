@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@ static void start(void)
 /* In the child: every kind of call fails, and none hangs. */
 static void child_fails(void)
 {
-    alarm(5);
+    alarm(60);
     int n, version;
     size_t a, b;
     CUdeviceptr p;
@@ -94,6 +95,11 @@ static void stream_callback(CUstream stream, CUresult status, void *data)
     host_function(data);
 }
 
+static void beat(int signal)
+{
+    (void)signal;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -147,6 +153,12 @@ int main(int argc, char **argv)
         TRUE_OR_DIE(error == CUDA_ERROR_DEVICE_UNAVAILABLE);
         char byte;
         TRUE_OR_DIE(fcntl(pipes[0], F_SETFL, O_NONBLOCK) == 0 && read(pipes[0], &byte, 1) == -1 && errno == EAGAIN);
+    } else if (!strcmp(what, "signals")) {
+        /* A profiler's timer interrupts the library all the time: a broker that says nothing is given up all the same. */
+        struct sigaction action = {.sa_handler = beat, .sa_flags = SA_RESTART};
+        struct itimerval often = {{0, 50000}, {0, 50000}};
+        TRUE_OR_DIE(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+        CU_FAILS(CUDA_ERROR_SYSTEM_NOT_READY, cuInit(0));
     } else if (!strcmp(what, "devices")) {
         /* CUDA_VISIBLE_DEVICES=GPU-20,0,7: the second device first, then the first; 7 ends the list. */
         int count;

@@ -77,7 +77,7 @@ export async function run(program: string, args: string[], socket: string, optio
     options.output?.(text)
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => (result.stderr += text))
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 60_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? 150_000)
   const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   clearTimeout(timer)
   return { ...result, status, signal, ms: Date.now() - started }
