@@ -25,7 +25,7 @@ static const char *const main_text = HEAD
 
 /* Texts whose linking took the square of their length and more: minutes, where a linear linker takes less than a second. */
 static void large_texts(void) {
-    enum { VARIABLES = 30000, KERNELS = 60, LABELS = 60000 };
+    enum { VARIABLES = 20000, KERNELS = 40, LABELS = 30000 };
     char *text = malloc(100 * VARIABLES + 200 * KERNELS + 200 * LABELS), *at = text + sprintf(text, HEAD);
     for (int i = 0; i < VARIABLES; i++) at += sprintf(at, ".shared .b8 v%d;\n", i);
     at += sprintf(at, ".func all() {\n.reg .b64 %%d;\n");
