@@ -168,6 +168,10 @@ export class Client implements MemoryClient {
     return this.executor.afterWork(this, null, then);
   }
 
+  whenIdle(then: () => void): boolean {
+    return this.executor.whenIdle(this, null, then);
+  }
+
   afterStream(stream: object, then: () => void): void {
     this.executor.work.call(stream as Stream, then);
   }

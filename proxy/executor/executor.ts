@@ -510,6 +510,20 @@ export class Executor implements WorkHost, MemoryCore {
     return true;
   }
 
+  /**
+   * Runs `then` when nothing of `client` (in `context`, or at all) is under way, what it was given meanwhile included: for calls of a driver that
+   * wait for all of that. This thread must not wait, least of all for a host function, whose end comes through it. Returns whether that was at once.
+   */
+  whenIdle(client: Client, context: Context | null, then: () => void): boolean {
+    let calling = true;
+    const now = this.afterWork(client, context, () => {
+      if (calling) then();
+      else this.whenIdle(client, context, then);
+    });
+    calling = false;
+    return now;
+  }
+
   /** CUDA_SUCCESS: all that `client` has given the GPU (in `context`, or at all) is done; NOT_READY; or how it failed. */
   workStatus(client: Client, context: Context | null): number {
     let result = 0;

@@ -215,7 +215,12 @@ int main(int argc, char **argv)
         for (int i = 0; i < 1000; i++) {
             CU(cuCtxCreate_v2(&made, 0, 1));
             CU(cuCtxPushCurrent_v2(made));
+            /* Popped once, as by cuCtxPopCurrent(); where it is current besides, it stays so, destroyed. */
             CU(cuCtxDestroy_v2(made));
+            CU(cuCtxGetCurrent(&current));
+            TRUE_OR_DIE(current == made);
+            CU_FAILS(CUDA_ERROR_CONTEXT_IS_DESTROYED, cuMemAlloc_v2(&p, 16));
+            CU(cuCtxPopCurrent_v2(&current));
             CU(cuCtxGetCurrent(&current));
             TRUE_OR_DIE(!current);
         }

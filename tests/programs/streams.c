@@ -59,6 +59,29 @@ static void *opener(void *unused)
     return NULL;
 }
 
+static void CUDA_CB slow(void *unused)
+{
+    (void)unused;
+    nap(100);
+}
+
+/* A driver waits for all work before it destroys an array, host functions that were given meanwhile included: whoever lets those go on
+ * must not be the one that waits. */
+static void destroyed_behind_host_functions(CUstream a, CUstream b)
+{
+    CUarray array;
+    CUmodule module;
+    const CUDA_ARRAY_DESCRIPTOR shape = {.Width = 16, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1};
+    CU(cuModuleLoadData(&module, ".version 7.0\n.target sm_50\n.address_size 64\n.visible .global .u32 word;\n"));
+    CU(cuArrayCreate_v2(&array, &shape));
+    CU(cuLaunchHostFunc(a, slow, NULL));
+    CU(cuArrayDestroy(array));
+    CU(cuLaunchHostFunc(b, slow, NULL));
+    CU(cuModuleUnload(module));
+    CU(cuStreamSynchronize(b));
+    CU(cuStreamSynchronize(a));
+}
+
 int main(void)
 {
     enum { N = 1 << 20 };
@@ -83,6 +106,7 @@ int main(void)
     TRUE_OR_DIE(of == context);
     CU(cuStreamQuery(a));
     CU(cuStreamSynchronize(a));
+    destroyed_behind_host_functions(a, b);
 
     CUevent done, other, timing1, timing2;
     CU(cuEventCreate(&done, CU_EVENT_DISABLE_TIMING));

@@ -214,7 +214,7 @@ function moduleUnload(v: Invocation): number {
   const later = v.later();
   // A driver waits for the kernels that run; so do we, first. The context stays meanwhile.
   context.eventWaits++;
-  executor.afterWork(client, context, () => {
+  executor.whenIdle(client, context, () => {
     context.eventWaits--;
     executor.flushPrinted(client, context);
     executor.enter(context.native);
@@ -248,7 +248,7 @@ function libraryUnload(v: Invocation): number {
   const library = v.handles.object[row] as Library;
   dropLibrary(executor, client, library);
   const later = v.later();
-  executor.afterWork(client, null, () => {
+  executor.whenIdle(client, null, () => {
     executor.enter(0);
     const status = executor.driver.cuLibraryUnload(library.native);
     giveLibrary(client, library);

@@ -296,7 +296,7 @@ export class Arrays {
     owner.give(record.bytes);
     this.dying.add(record);
     owner.restBegins(record.bytes);
-    owner.client.afterWork(() => {
+    owner.client.whenIdle(() => {
       this.dying.delete(record);
       owner.restEnds(record.bytes);
       if (record.gone || owner.closed) return;

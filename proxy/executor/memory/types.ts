@@ -38,6 +38,8 @@ export interface MemoryClient {
   /** Runs `then` when all that this client has given the GPU so far is done: now if it is already (answers true), else from
    *  the core's polling. Work that failed or whose context was destroyed is done. Never after contextsGone(). */
   afterWork(then: () => void): boolean
+  /** The same, at a moment when nothing of this client is under way: before a call of the driver that waits for all of it. */
+  whenIdle(then: () => void): boolean
   /** Runs `then` when `stream` (an invocation's `found`) has got to here, or is gone with its context; never at once. */
   afterStream(stream: object, then: () => void): void
   /** Frees the handle under which this client has `native`, if it has one: what it stood for is gone (arrays of a context). */

@@ -390,6 +390,10 @@ export class FakeClient implements MemoryClient {
 
   constructor(readonly id: number) {}
 
+  whenIdle(then: () => void): boolean {
+    return this.afterWork(then);
+  }
+
   afterWork(then: () => void): boolean {
     if (this.busy) {
       this.waiting.push(then);
