@@ -1,6 +1,6 @@
 // test: timeout 300
 // What takes a client's executor long is done in pieces: another client of the zone is answered meanwhile. Timings say nothing on a busy machine, so
-// what is counted is how many of the other's calls are answered between a call and its answer.
+// what is counted is how many of the other's calls are answered between a call and its answer: one or two where it is done in one go.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AllocKind, GpuAlloc, MemCreate, MemMap, MemSetAccess, AddressReserve, MemUnmap, Message } from '../../proxy/generated/messages.ts'
@@ -50,14 +50,14 @@ test('a context with very many events and allocations ends', async () => {
   await many(client, 30_000, Message.cuEventCreate, [0, 0])
   await many(client, 30_000, Message.GPU_ALLOC, words({ [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: 64 }))
   const answered = await meanwhile(client, Message.CTX_PRIMARY_RESET, [0, 0])
-  assert.ok(answered >= 10, `${answered}`)
+  assert.ok(answered >= 5, `${answered}`)
   await executor.until(() => executor.usage?.memory === 0)
   client.close()
 })
 
 test('very many mappings get other access, and go', async () => {
   const client = await fresh()
-  const count = 6000
+  const count = 12_000
   await client.must(Message.ADDRESS_RESERVE, words({ [AddressReserve.size]: count * 2 * MIB }))
   const base = client.replyNumber(0)
   await client.must(Message.MEM_CREATE, words({ [MemCreate.size]: 2 * MIB, [MemCreate.type]: 1, [MemCreate.location_type]: 1 }))
