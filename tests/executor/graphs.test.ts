@@ -173,7 +173,8 @@ test("another client's calls are answered between launches of large graphs", asy
     await other.must(Message.MEM_INFO)
     answered++
   }
-  assert.ok(answered > launches / 4, `${answered} calls of the other client were answered meanwhile`)
+  // Two where they are one go; between any two of them on a quiet machine.
+  assert.ok(answered > launches / 10, `${answered} calls of the other client were answered meanwhile`)
   client.close()
   other.close()
 })
