@@ -159,7 +159,7 @@ test("another client's calls are answered between launches of large graphs", asy
   const other = await fresh()
   const a = await allocate(client, 4096)
   const count = 8000
-  const launches = 100
+  const launches = 250
   const one = Int32Array.from(node(SET, set(a, 5)))
   const all = new Int32Array(one.length * count)
   for (let i = 0; i < count; i++) all.set(one, i * one.length)
@@ -174,7 +174,7 @@ test("another client's calls are answered between launches of large graphs", asy
     answered++
   }
   // Two where they are one go; between any two of them on a quiet machine.
-  assert.ok(answered > launches / 10, `${answered} calls of the other client were answered meanwhile`)
+  assert.ok(answered > 25, `${answered} calls of the other client were answered meanwhile`)
   client.close()
   other.close()
 })
