@@ -77,16 +77,9 @@ function destroyContexts(executor: Executor, client: Client, gone: () => void): 
 }
 
 function finish(executor: Executor, client: Client, gone: () => void): void {
-  // What its contexts' end made the driver write out is this client's: it must not be the next one's.
-  executor.collectPrinted(client);
   clientCodeGone(executor, client);
   client.memory.contextsGone();
-  if (executor.unregisterSome(client)) return letGo(executor, client, gone);
-  executor.poll(() => {
-    if (!executor.unregisterSome(client)) return false;
-    letGo(executor, client, gone);
-    return true;
-  });
+  executor.inPieces(() => executor.unregisterSome(client), () => letGo(executor, client, gone));
 }
 
 function letGo(executor: Executor, client: Client, gone: () => void): void {

@@ -170,6 +170,16 @@ export class Executor implements WorkHost, MemoryCore {
     this.onWork();
   }
 
+  /** What takes long, with others served between: `piece` until it says that nothing is left, then `then`; at once where there is but one. */
+  inPieces(piece: () => boolean, then: () => void): void {
+    if (piece()) return then();
+    this.poll(() => {
+      if (!piece()) return false;
+      then();
+      return true;
+    });
+  }
+
   usageChanged(): void {
     this.changed();
   }

@@ -97,12 +97,7 @@ export function endContext(executor: Executor, context: Context, done: (status: 
   context.posted = 0;
   context.fault = 0;
   client.forgetContext();
-  if (forgetEvents(executor, context)) afterItsWork(executor, context, streams, done);
-  else executor.poll(() => {
-    if (!forgetEvents(executor, context)) return false;
-    afterItsWork(executor, context, streams, done);
-    return true;
-  });
+  executor.inPieces(() => forgetEvents(executor, context), () => afterItsWork(executor, context, streams, done));
 }
 
 /** Some of a context's events; whether none is left. */
