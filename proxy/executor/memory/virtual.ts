@@ -296,7 +296,7 @@ export class VirtualMemory {
     if (areas === null) return CUresult.INVALID_VALUE;
     for (const area of areas) area.owner = NOBODY; // stays in the map: nothing may be mapped here yet
     const { physical } = owner.zone;
-    return this.whenIdle(v, areas, (start, length, slice) => {
+    return this.afterWork(v, areas, (start, length, slice) => {
       const status = physical.unmap(start, length);
       if (status === 0) for (const area of slice) this.unmapped(area);
       else for (const area of areas) if (this.mappings.has(area)) area.owner = owner.owner;
@@ -305,7 +305,7 @@ export class VirtualMemory {
   }
 
   /** Does something to mappings that lie one behind the other when the client's work is done. Answers the call: a CUresult, or DEFERRED. */
-  private whenIdle(v: MemoryInvocation, areas: Area[], act: Act): number {
+  private afterWork(v: MemoryInvocation, areas: Area[], act: Act): number {
     const { owner } = this;
     let later: Later | null = null;
     let result = DEFERRED;
@@ -377,7 +377,7 @@ export class VirtualMemory {
     // Work under way may still use what is taken away, and a fault would cost the client its context: as unmap does, the checks know
     // at once, the driver when the work is done.
     for (const area of areas) area.access &= flags;
-    return this.whenIdle(v, areas, change);
+    return this.afterWork(v, areas, change);
   }
 
   getAccess(v: MemoryInvocation): number {
