@@ -246,12 +246,14 @@ const size_t smi_field_count = sizeof smi_fields / sizeof *smi_fields;
 
 static bool is(const char *name, const char *asked, size_t length) { return name && strlen(name) == length && strncmp(name, asked, length) == 0; }
 
-const struct field *smi_field(const char *name, size_t length)
+const struct field *smi_find(const struct field *fields, size_t count, const char *name, size_t length)
 {
-    for (size_t i = 0; i < smi_field_count; i++)
-        if (is(smi_fields[i].name, name, length) || is(smi_fields[i].alias, name, length)) return &smi_fields[i];
+    for (size_t i = 0; i < count; i++)
+        if (is(fields[i].name, name, length) || is(fields[i].alias, name, length)) return &fields[i];
     return NULL;
 }
+
+const struct field *smi_field(const char *name, size_t length) { return smi_find(smi_fields, smi_field_count, name, length); }
 
 void smi_tell(const struct field *field, nvmlDevice_t device, bool unit, const char *none, char *text, size_t size)
 {

@@ -29,13 +29,7 @@ static const char *next(const char **list, size_t *length)
     return name;
 }
 
-static const struct field *app_field(const char *name, size_t length)
-{
-    for (int i = 0; i < APPS; i++)
-        if ((strlen(apps[i].name) == length && !strncmp(apps[i].name, name, length)) || (apps[i].alias && strlen(apps[i].alias) == length && !strncmp(apps[i].alias, name, length)))
-            return &apps[i];
-    return NULL;
-}
+static const struct field *app_field(const char *name, size_t length) { return smi_find(apps, APPS, name, length); }
 
 /* Every name is known, or one line that says which is not; and the header. */
 static int head(const char *list, const struct field *(*find)(const char *, size_t), const char *help, const struct smi_format *format, bool first, FILE *out)

@@ -32,8 +32,9 @@ struct field {
 extern const struct field smi_fields[];
 extern const size_t smi_field_count;
 
-/* By name or alias; NULL: there is none. */
+/* By name or alias; NULL: there is none. The second: of a table of one's own. */
 const struct field *smi_field(const char *name, size_t length);
+const struct field *smi_find(const struct field *fields, size_t count, const char *name, size_t length);
 /* The value, with its unit if asked for; `none` where the device does not say. */
 void smi_tell(const struct field *field, nvmlDevice_t device, bool unit, const char *none, char *text, size_t size);
 /* The same by name, for the texts that are laid out here. */
