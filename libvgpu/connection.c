@@ -53,6 +53,7 @@ _Atomic int vgpu_state = CUDA_ERROR_NOT_INITIALIZED;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int connected;      /* the region is mapped */
+static _Atomic int failing;        /* somebody is in vgpu_fail, or was */
 static _Atomic int failed;         /* the CUresult that ended it */
 static _Atomic int forked;
 static _Atomic int descriptor = -1;
@@ -72,10 +73,11 @@ CUresult vgpu_not_ready(void)
 
 void vgpu_fail(CUresult error, const char *why)
 {
-    int none = CUDA_SUCCESS;
-    if (!atomic_compare_exchange_strong(&failed, &none, (int)error)) return;
-    atomic_store(&vgpu_state, (int)error);
+    if (atomic_exchange(&failing, 1)) return;
+    /* First the line, then the error: a program may end itself at the first call that fails, and why must be told by then. */
     if (why) vgpu_log_once("%s; CUDA calls of this process now return %s", why, vgpu_error_name(error));
+    atomic_store(&failed, (int)error);
+    atomic_store(&vgpu_state, (int)error);
     if (!atomic_load(&connected)) return;
     for (uint32_t i = 0; i < vgpu.slot_count; i++) {
         atomic_fetch_xor(&vgpu.slots[i].state, 0x80000000u); /* never the ticket that is waited for: that is the old value + 1 */

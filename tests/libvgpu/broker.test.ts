@@ -52,6 +52,9 @@ for (const after of [0, 1, 3, 10, 40])
     assert.match(ran.stderr, /^ringfence: the broker has gone; .*CUDA_ERROR_DEVICE_UNAVAILABLE\n.*CUDA_ERROR_DEVICE_UNAVAILABLE/)
   })
 
+test('a call does not fail before the line that says why has been written', async () =>
+  fine(await against('die=10', build('process'), ['last-line'], { timeout: 60_000 })))
+
 async function killUnder(sanitizer: Sanitizer, threads: number): Promise<void> {
   const b = await broker('serve')
   const ran = await run(build('threads', sanitizer), ['until-dead', String(threads)], b.socket, {

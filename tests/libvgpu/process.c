@@ -74,6 +74,24 @@ static void *stop_soon(void *argument)
     return argument;
 }
 
+static _Atomic int read_began;
+
+static void *read_late(void *descriptor)
+{
+    usleep(200000);
+    atomic_store(&read_began, 1);
+    char some[4096];
+    while (read(*(int *)descriptor, some, sizeof some) > 0) {}
+    return descriptor;
+}
+
+static void *synchronize(void *argument)
+{
+    cuCtxSetCurrent(context);
+    while (cuCtxSynchronize() == CUDA_SUCCESS) {}
+    return argument;
+}
+
 static _Atomic int order[3], calls;
 static _Atomic CUresult inside;
 static pthread_t main_thread;
@@ -299,6 +317,23 @@ int main(int argc, char **argv)
         void *data[] = {&type, &device_pointer, &host_pointer, &managed, &ordinal};
         CU(cuPointerGetAttributes(5, ask, data, (CUdeviceptr)(uintptr_t)host));
         TRUE_OR_DIE(type == 0 && device_pointer == 0 && host_pointer == 0 && managed == 0 && ordinal == CU_DEVICE_INVALID);
+    } else if (!strcmp(what, "last-line")) {
+        /* Standard error takes nothing for a while: a call must not fail before the line that says why has been written. */
+        int pipes[2];
+        static const char much[4096];
+        TRUE_OR_DIE(pipe(pipes) == 0 && fcntl(pipes[1], F_SETFL, O_NONBLOCK) == 0);
+        while (write(pipes[1], much, sizeof much) > 0) {}
+        TRUE_OR_DIE(fcntl(pipes[1], F_SETFL, 0) == 0);
+        start();
+        int error = dup(STDERR_FILENO);
+        TRUE_OR_DIE(dup2(pipes[1], STDERR_FILENO) == STDERR_FILENO);
+        pthread_t thread;
+        TRUE_OR_DIE(pthread_create(&thread, NULL, read_late, &pipes[0]) == 0);
+        TRUE_OR_DIE(pthread_create(&thread, NULL, synchronize, NULL) == 0);
+        for (int cores; cuDeviceGetAttribute(&cores, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0) == CUDA_SUCCESS;) {}
+        int told = atomic_load(&read_began);
+        TRUE_OR_DIE(dup2(error, STDERR_FILENO) == STDERR_FILENO);
+        TRUE_OR_DIE(told);
     } else if (!strcmp(what, "main-leaves")) {
         /* The main thread leaves; the process must end with its last thread, not with the library's. */
         start();
