@@ -10,6 +10,7 @@ import { PROTOCOL } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
 import { addressOf } from '../driver/driver.ts';
 import { TABLE_HASH } from '../generated/messages.ts';
+import { Patience } from '../patience.ts';
 import type { ZoneRecord } from '../supervisor/messages.ts';
 import { close, drainBells, HUNG_UP, NOTHING_YET, peerUid, receive, send, Sent } from './system.ts';
 
@@ -77,7 +78,7 @@ export class Connection {
   private greeted = false;
   private over = false;
   private readonly poll: node.PollHandle;
-  private readonly timer: NodeJS.Timeout;
+  private readonly patience: Patience;
 
   /** Owns `fd` until greet() has succeeded. */
   constructor(readonly fd: number, private readonly events: ConnectionEvents) {
@@ -85,7 +86,8 @@ export class Connection {
     // with our bytes unread (POLLERR), and whatever it wrote before is of no use to anybody.
     const told = (status: unknown): void => (status === 0 ? this.readable() : this.end('hung up with notices unread'));
     this.poll = koffi.node.poll(fd, { readable: true, disconnect: true }, told);
-    this.timer = setTimeout(() => this.tooLate(), HELLO_WITHIN_MS);
+    this.patience = new Patience(HELLO_WITHIN_MS, () =>
+      this.refuse(new Refused(Refusal.hello, `no hello came within ${HELLO_WITHIN_MS / 1000} seconds; this is Ringfence's socket, and wants its libcuda.so.1`)));
   }
 
   /** The peer's uid. */
@@ -100,17 +102,11 @@ export class Connection {
     this.end(refused.message);
   }
 
-  private tooLate(): void {
-    // Timers come before sockets: where this process, or the whole machine, stood still for so long, the hello lies there unread.
-    this.readable();
-    this.refuse(new Refused(Refusal.hello, `no hello came within ${HELLO_WITHIN_MS / 1000} seconds; this is Ringfence's socket, and wants its libcuda.so.1`));
-  }
-
   /** Stops listening; the descriptor stays open. */
   stop(): void {
     if (this.over) return;
     this.over = true;
-    clearTimeout(this.timer);
+    this.patience.end();
     this.poll.close();
   }
 
@@ -145,7 +141,7 @@ export class Connection {
       return this.refuse(error);
     }
     this.greeted = true;
-    clearTimeout(this.timer);
+    this.patience.end();
     const sent = send(this.fd, writeWelcome({ status: Refusal.none, regionSize: welcome.regionSize }), welcome.descriptor) === Sent.all;
     this.events.welcomed(sent);
     if (!sent) this.end('hung up before its welcome');

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
+import { Patience } from '../patience.ts';
 import { toBackground, toForeground } from './background.ts';
 import { hasHandle, sendSocket } from './hand-over.ts';
 import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
@@ -110,8 +111,8 @@ export class ExecutorProcess {
     });
     // Nobody may be waiting when a spare executor fails; the pool learns of it from `exited`.
     this.ready.catch(() => {});
-    const timer = setTimeout(() => this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it was not ready after ${START_TIMEOUT_MS / 1000} s` })), START_TIMEOUT_MS);
-    this.ready.finally(() => clearTimeout(timer)).catch(() => {});
+    const patience = new Patience(START_TIMEOUT_MS, () => this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: `it was not ready after ${START_TIMEOUT_MS / 1000} s` })));
+    this.ready.finally(() => patience.end()).catch(() => {});
 
     this.exited = new Promise((resolve) => {
       const gone = (code: number | null, signal: NodeJS.Signals | null, why?: string) => {

@@ -8,6 +8,7 @@
 import { chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import type { Logger } from 'pino';
+import { Patience } from '../patience.ts';
 import type { Crowd } from './crowd.ts';
 import { describeExit, type ExecutorProcess, type ExitInfo } from './executor-process.ts';
 import { noUsage, type ExecutorMessage, type ZoneLimits, type ZoneRecord, type ZoneUsage } from './messages.ts';
@@ -203,13 +204,13 @@ export class ZoneServer {
     this.#handed = new Set();
     this.#usage = noUsage;
     void executor.exited.then((exit) => this.#gone(executor, exit));
-    const timer = setTimeout(() => {
+    const patience = new Patience(ADOPT_TIMEOUT_MS, () => {
       this.#log.error({ executor: executor.pid }, 'the executor did not take the zone in time');
       executor.kill();
-    }, ADOPT_TIMEOUT_MS);
-    void executor.exited.then(() => clearTimeout(timer));
+    });
+    void executor.exited.then(() => patience.end());
     executor.onMessage = (message) => {
-      if (message.type === 'adopted') clearTimeout(timer);
+      if (message.type === 'adopted') patience.end();
       this.#receive(executor, message);
     };
     // With it and right behind it: messages arrive in order, and a client need not wait until the executor has said that it took the zone.
