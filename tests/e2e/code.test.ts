@@ -60,6 +60,14 @@ test('what kernels print comes out where it would on the GPU itself', async () =
   await daemon.empty('a')
 })
 
+test('no synchronisation is done before what kernels have printed is written, whichever thread writes it', async () => {
+  const alone = run(program('code'), ['both'], { LD_LIBRARY_PATH: libraries.stub })
+  assert.is(alone.status, 0, alone.stderr)
+  const inside = daemon.in('a', program('code'), ['both'])
+  assert.is(inside.status, 0, inside.stderr)
+  await daemon.empty('a')
+})
+
 test('what the kernels of two clients print never mixes', async () => {
   const wanted = run(program('code'), ['print'], { LD_LIBRARY_PATH: libraries.stub }).stdout
   const clients = [0, 1, 2].map(() => {

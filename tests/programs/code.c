@@ -2,12 +2,15 @@
  *
  *   code             everything below
  *   code print       kernels print; standard output is compared by the caller
+ *   code both        kernels print, two threads synchronise, and standard output takes nothing for a while: neither is done before it has
  *   code assert X    a kernel's assertion, of the text X, fails; standard error is compared by the caller
  *   code again       loads an image of 1 MiB; upon a line the same from other places, in every way; upon one more another
  *   code quota N     in a zone of N bytes: code and its variables are counted to the byte
  *   code storm       launches without end, until it is killed */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -548,6 +551,44 @@ static void print(void)
     printf("end\n");
 }
 
+static _Atomic int reading;
+
+static void *read_late(void *descriptor)
+{
+    char some[4096];
+    usleep(300000);
+    atomic_store(&reading, 1);
+    while (read(*(int *)descriptor, some, sizeof some) > 0) {}
+    return NULL;
+}
+
+static void *synchronize(void *late)
+{
+    if (late) usleep(100000); /* the other one is writing */
+    CU(cuCtxSetCurrent(context));
+    CU(cuCtxSynchronize());
+    TRUE_OR_DIE(atomic_load(&reading));
+    return NULL;
+}
+
+static void both(void)
+{
+    CUmodule module;
+    CUfunction say;
+    int pipes[2], n = 1;
+    static const char much[4096];
+    TRUE_OR_DIE(pipe(pipes) == 0 && fcntl(pipes[1], F_SETFL, O_NONBLOCK) == 0);
+    while (write(pipes[1], much, sizeof much) > 0) {}
+    TRUE_OR_DIE(fcntl(pipes[1], F_SETFL, 0) == 0 && dup2(pipes[1], STDOUT_FILENO) == STDOUT_FILENO);
+    CU(cuModuleLoadData(&module, printing));
+    CU(cuModuleGetFunction(&say, module, "say"));
+    launch(say, 1, 1, NULL, (void *[]){&n});
+    pthread_t all[2], reader;
+    for (int i = 0; i < 2; i++) TRUE_OR_DIE(pthread_create(&all[i], NULL, synchronize, i ? &n : NULL) == 0);
+    TRUE_OR_DIE(pthread_create(&reader, NULL, read_late, &pipes[0]) == 0);
+    for (int i = 0; i < 2; i++) pthread_join(all[i], NULL);
+}
+
 /* In a zone whose only client this is. */
 static void quota(size_t limit)
 {
@@ -679,6 +720,7 @@ int main(int argc, char **argv)
     CU(cuInit(0));
     CU(cuCtxCreate_v2(&context, 0, 0));
     if (argc > 1 && !strcmp(argv[1], "print")) print();
+    else if (argc > 1 && !strcmp(argv[1], "both")) both();
     else if (argc > 1 && !strcmp(argv[1], "again")) again();
     else if (argc > 2 && !strcmp(argv[1], "assert")) insist(argv[2], argc > 3 ? argv[3] : "");
     else if (argc > 2 && !strcmp(argv[1], "quota")) quota(strtoull(argv[2], NULL, 0));
