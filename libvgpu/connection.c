@@ -101,8 +101,9 @@ void vgpu_doorbell(void)
     }
     static const char bell = 1;
     /* Full buffers are fine: bytes are then on their way already. The raw call is no cancellation point. */
-    if (syscall(SYS_sendto, fd, &bell, (size_t)1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) < 0 && errno != EAGAIN && errno != EINTR)
-        vgpu_fail(VGPU_ERROR_BROKER_GONE, "the broker has gone");
+    if (syscall(SYS_sendto, fd, &bell, (size_t)1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0 || errno == EAGAIN || errno == EINTR) return;
+    /* A hang-up is the listener's to tell: the broker may have said before it with which error calls are to fail. */
+    if (errno != EPIPE && errno != ECONNRESET) vgpu_fail(VGPU_ERROR_BROKER_GONE, "the broker has gone");
 }
 
 static void fork_child(void)

@@ -15,6 +15,7 @@
  *        die=N            serves N waited calls and exits without answering the next
  *        mute=N           serves N waited calls, then answers nothing, and exits half a second later
  *        farewell=N       after N waited calls says farewell with CUDA_ERROR_OUT_OF_MEMORY
+ *        leave=N          the same, asleep, and exits at once
  *
  * It trusts its client: hostile clients are the executor's tests' business. Staging is small (8 chunks of 64 KiB) and the ring
  * 32 KiB, so that tests reach both limits quickly. */
@@ -54,7 +55,7 @@ static struct rf_region *region;
 static int client, object;
 static uint64_t next_address = WINDOW;
 static struct { uint8_t *bytes; uint64_t size; } pinned[PINNED];
-static int limit = -1, at_limit; /* waited calls to serve; what to do then: 'd', 'm' or 'f' */
+static int limit = -1, at_limit; /* waited calls to serve; what to do then: 'd', 'm', 'f' or 'l' */
 
 #define DIE(...) do { fprintf(stderr, "broker: " __VA_ARGS__); fputc('\n', stderr); _exit(1); } while (0)
 
@@ -85,8 +86,9 @@ static void reply(const struct rf_record *record, int status, const void *payloa
     if (record->slot == RF_SLOT_POSTED) return;
     if (limit >= 0 && limit-- == 0) {
         if (at_limit == 'd') _exit(0);
-        if (at_limit == 'f') notice(RF_NOTICE_FAREWELL, CUDA_ERROR_OUT_OF_MEMORY, 0, 0, 0, -1);
-        usleep(500000);
+        if (at_limit == 'l') atomic_store(&region->ring.asleep, 1);
+        if (at_limit == 'f' || at_limit == 'l') notice(RF_NOTICE_FAREWELL, CUDA_ERROR_OUT_OF_MEMORY, 0, 0, 0, -1);
+        if (at_limit != 'l') usleep(500000);
         _exit(0);
     }
     struct rf_slot *slot = (struct rf_slot *)(base + SLOTS_AT) + record->slot;

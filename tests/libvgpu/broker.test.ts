@@ -45,6 +45,12 @@ test('a farewell says with which error calls fail', async () => {
   assert.match(ran.stderr, /^ringfence: the broker ended this client; CUDA calls of this process now return CUDA_ERROR_OUT_OF_MEMORY\n.*CUDA_ERROR_OUT_OF_MEMORY/)
 })
 
+test('a hang-up that a thread notices before the farewell was read does not take its place', async () => {
+  const ran = await against('leave=10', build('process'), ['farewell'], { timeout: 60_000 })
+  fine(ran)
+  assert.match(ran.stderr, /^ringfence: the broker ended this client; [^\n]*CUDA_ERROR_OUT_OF_MEMORY\n$/)
+})
+
 for (const after of [0, 1, 3, 10, 40])
   test(`a broker that dies instead of answer ${after} fails that call`, async () => {
     const ran = await against(`die=${after}`, build('copies'), ['1', '50'], { timeout: 60_000 })

@@ -5,12 +5,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +92,20 @@ static void *synchronize(void *argument)
     cuCtxSetCurrent(context);
     while (cuCtxSynchronize() == CUDA_SUCCESS) {}
     return argument;
+}
+
+static _Atomic int holding, hung_up;
+
+/* The library's listener waits by this: while `holding` it is not back before the broker has hung up and it is let go. */
+int poll(struct pollfd *all, nfds_t count, int timeout)
+{
+    int result = (int)syscall(SYS_poll, all, count, timeout);
+    while (atomic_load(&holding)) {
+        result = (int)syscall(SYS_poll, all, count, timeout);
+        if (result == 1 && all->revents & POLLHUP) atomic_store(&hung_up, 1);
+        usleep(1000);
+    }
+    return result;
 }
 
 static _Atomic int order[3], calls;
@@ -334,6 +350,19 @@ int main(int argc, char **argv)
         int told = atomic_load(&read_began);
         TRUE_OR_DIE(dup2(error, STDERR_FILENO) == STDERR_FILENO);
         TRUE_OR_DIE(told);
+    } else if (!strcmp(what, "farewell")) {
+        /* The broker says with which error calls fail, and hangs up. A thread that notices the hang-up first must not make up another. */
+        CUdeviceptr p;
+        start();
+        CU(cuMemAlloc_v2(&p, 4096));
+        atomic_store(&holding, 1);
+        pthread_t thread;
+        TRUE_OR_DIE(pthread_create(&thread, NULL, synchronize, NULL) == 0);
+        while (!atomic_load(&hung_up)) usleep(1000);
+        CU(cuMemsetD8Async(p, 1, 1, NULL)); /* rings at a broker that has gone */
+        atomic_store(&holding, 0);
+        pthread_join(thread, NULL);
+        CU_FAILS(CUDA_ERROR_OUT_OF_MEMORY, cuMemsetD8Async(p, 1, 1, NULL));
     } else if (!strcmp(what, "main-leaves")) {
         /* The main thread leaves; the process must end with its last thread, not with the library's. */
         start();
