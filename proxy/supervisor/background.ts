@@ -34,7 +34,8 @@ const possible = ((): boolean => {
   }
 })();
 
-/** All threads of the process; again until none was left, because a thread inherits its maker's policy, and may be made meanwhile. */
+/** All threads of the process; again until none was left, because a thread inherits its maker's policy, and may be made meanwhile, by one that
+ *  has ended since too. One that may not be changed stays as it is. */
 function schedule(pid: number, policy: number): void {
   for (let changed = true; changed; ) {
     changed = false;
@@ -44,7 +45,12 @@ function schedule(pid: number, policy: number): void {
     } catch {
       return; // gone
     }
-    for (const thread of threads) if (getPolicy(Number(thread)) !== policy && setPolicy(Number(thread), policy, PRIORITY) === 0) changed = true;
+    for (const thread of threads.map(Number)) {
+      const before = getPolicy(thread) as number;
+      if (before === policy) continue;
+      setPolicy(thread, policy, PRIORITY);
+      if (before < 0 || getPolicy(thread) !== before) changed = true;
+    }
   }
 }
 

@@ -343,7 +343,7 @@ static void edges(void)
     CU(cuGraphLaunch(exec, stream));
     CU(cuGraphExecDestroy(exec));
     CU(cuStreamSynchronize(stream));
-    for (int i = 0; i < 2000 && !destroyed; i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    for (int i = 0; i < 30000 && !destroyed; i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     TRUE_OR_DIE(destroyed == 1);
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuUserObjectRelease(object, 1));
 
