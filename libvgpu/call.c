@@ -99,11 +99,10 @@ static __attribute__((noinline)) CUresult claim_when_room(struct rf_ring *ring, 
     }
 }
 
-/* Calls that name their context or object, and are answered without a current context. */
+/* Calls that name their context, and are answered without a current one. */
 static int names_its_context(uint16_t message)
 {
-    return message == RF_cuCtxRecordEvent || message == RF_cuCtxWaitEvent || message == RF_cuEventQuery ||
-           message == RF_cuEventElapsedTime || message == RF_cuEventElapsedTime_v2;
+    return message == RF_cuCtxRecordEvent || message == RF_cuCtxWaitEvent;
 }
 
 CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_bytes, int waited, unsigned abi)
@@ -271,7 +270,7 @@ static int ruins_its_context(CUresult error)
 
 /* Some calls (memory) are served outside of the client's context and would succeed in one that is ruined, so that is remembered
  * here. The error at hand may be another context's, by its stream or event: the current one is asked. */
-static __attribute__((noinline)) void learn_fault(void)
+void vgpu_learn_fault(void)
 {
     static _Thread_local int asking;
     struct vgpu_context *context = vgpu_thread.top;
@@ -309,7 +308,10 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes)
     if (message != RF_PRINT_READ) vgpu_print_look();
     if (__builtin_expect(result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY, 0)) {
         vgpu_log(VGPU_DEBUG, "message %u: %s", call->message, vgpu_error_name(result));
-        if (ruins_its_context(result)) learn_fault();
+        if (ruins_its_context(result)) {
+            atomic_store_explicit(&vgpu_context_failed, 1, memory_order_relaxed);
+            vgpu_learn_fault();
+        }
     }
     return result;
 }

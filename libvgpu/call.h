@@ -61,6 +61,9 @@ CUresult vgpu_finish(struct vgpu_call *call, void *reply, uint32_t reply_bytes);
 int vgpu_spin_begin(void);
 void vgpu_spin_end(void);
 
+/* Asks whether the current context has failed, and remembers it. */
+void vgpu_learn_fault(void);
+
 /* The steady clock. */
 uint64_t vgpu_nanoseconds(void);
 

@@ -26,7 +26,6 @@ struct primary {
     struct vgpu_context *context;
     unsigned retained;
     _Atomic unsigned flags; /* also read without the lock */
-    _Atomic int active; /* the same */
 };
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -56,7 +55,7 @@ CUresult vgpu_context_init(void)
     for (CUdevice i = 0; i < vgpu_device_count(); i++) {
         struct vgpu_context *context = add(vgpu_device(i)->primary_context, i, 0);
         if (!context) return CUDA_ERROR_OUT_OF_MEMORY;
-        context->primary = 1;
+        context->primary = context->inactive = 1;
         primaries[i].context = context;
     }
     return CUDA_SUCCESS;
@@ -159,6 +158,42 @@ void vgpu_context_thread_gone(struct vgpu_thread *thread)
     thread->stack = NULL;
     thread->room = 0;
     thread->top = NULL;
+}
+
+_Atomic int vgpu_context_failed;
+
+/* Makes the context of a stream or event current; what is then to be answered, as that context's fault or the object is none. */
+static CUresult enter_object(uint64_t object)
+{
+    struct vgpu_thread *thread = &vgpu_thread;
+    const uint64_t handle = vgpu_sure_context(object);
+    struct vgpu_context *context = handle ? reference(handle) : NULL;
+    if (!context) return thread->top ? vgpu_context_working(NULL) : CUDA_ERROR_INVALID_HANDLE; /* good enough: the executor says it */
+    struct vgpu_context *const before = thread->top;
+    thread->top = context;
+    if (context == before) dereference(context);
+    if (atomic_load_explicit(&vgpu_context_failed, memory_order_relaxed)) vgpu_learn_fault();
+    return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
+}
+
+CUresult vgpu_context_borrow(uint64_t object, uint64_t other)
+{
+    struct vgpu_context *const before = vgpu_thread.top;
+    if (vgpu_thread.in_callback) return CUDA_SUCCESS; /* the call says what it makes of that */
+    if (other > 2) {
+        const CUresult error = enter_object(other);
+        vgpu_context_give_back(before);
+        if (error != CUDA_SUCCESS) return error;
+    }
+    return object > 2 ? enter_object(object) : CUDA_SUCCESS;
+}
+
+void vgpu_context_give_back(struct vgpu_context *before)
+{
+    struct vgpu_context *borrowed = vgpu_thread.top;
+    if (borrowed == before) return;
+    vgpu_thread.top = before;
+    dereference(borrowed);
 }
 
 CUresult vgpu_cuCtxPushCurrent_v2(CUcontext ctx)
@@ -306,11 +341,15 @@ CUresult vgpu_context_working(struct vgpu_context **out)
 {
     struct vgpu_context *context = vgpu_thread.top;
     if (vgpu_thread.in_callback || !context) return vgpu_no_context();
-    const int gone = context->primary ? !atomic_load_explicit(&primaries[context->device].active, memory_order_relaxed)
-                                      : atomic_load_explicit(&context->destroyed, memory_order_relaxed);
-    if (gone) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (atomic_load_explicit(&context->destroyed, memory_order_relaxed) | atomic_load_explicit(&context->inactive, memory_order_relaxed)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
     if (out) *out = context;
     return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
+}
+
+CUresult vgpu_context_or(CUresult error)
+{
+    const CUresult wrong = vgpu_thread.top ? vgpu_context_working(NULL) : CUDA_SUCCESS;
+    return wrong ? wrong : error;
 }
 
 CUresult vgpu_cuCtxGetDevice_v2(CUdevice *device, CUcontext ctx)
@@ -440,7 +479,7 @@ CUresult vgpu_cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
     struct primary *primary = &primaries[dev];
     CUresult error = CUDA_SUCCESS;
     pthread_mutex_lock(&primary_lock);
-    if (!primary->active) {
+    if (primary->context->inactive) {
         struct vgpu_call call;
         struct rf_CTX_PRIMARY_RETAIN_reply reply;
         error = vgpu_begin(&call, RF_CTX_PRIMARY_RETAIN, sizeof(struct rf_CTX_PRIMARY_RETAIN), VGPU_WAITED | VGPU_ANY_CONTEXT, 0);
@@ -450,7 +489,7 @@ CUresult vgpu_cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
             request->flags = primary->flags;
             error = vgpu_wait(&call, &reply, sizeof reply);
         }
-        primary->active = error == CUDA_SUCCESS;
+        primary->context->inactive = error != CUDA_SUCCESS;
     }
     if (error == CUDA_SUCCESS) {
         primary->retained++;
@@ -469,8 +508,8 @@ CUresult vgpu_cuDevicePrimaryCtxRelease_v2(CUdevice dev)
     pthread_mutex_lock(&primary_lock);
     if (primary->retained == 0) {
         error = CUDA_ERROR_INVALID_CONTEXT;
-    } else if (--primary->retained == 0 && primary->active) {
-        primary->active = 0;
+    } else if (--primary->retained == 0 && !primary->context->inactive) {
+        primary->context->inactive = 1;
         kept = take_kept(primary->context);
         error = reset(dev);
     }
@@ -485,8 +524,8 @@ CUresult vgpu_cuDevicePrimaryCtxReset_v2(CUdevice dev)
     struct rf_cudart_kept *kept = NULL;
     CUresult error = CUDA_SUCCESS;
     pthread_mutex_lock(&primary_lock);
-    if (primaries[dev].active) {
-        primaries[dev].active = 0;
+    if (!primaries[dev].context->inactive) {
+        primaries[dev].context->inactive = 1;
         kept = take_kept(primaries[dev].context);
         error = reset(dev);
     }
@@ -511,7 +550,7 @@ CUresult vgpu_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int 
     if (!vgpu_device(dev)) return CUDA_ERROR_INVALID_DEVICE;
     pthread_mutex_lock(&primary_lock);
     *flags = primaries[dev].flags;
-    *active = primaries[dev].active;
+    *active = !primaries[dev].context->inactive;
     pthread_mutex_unlock(&primary_lock);
     return CUDA_SUCCESS;
 }

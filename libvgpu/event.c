@@ -3,6 +3,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "context.h"
 #include "hand.h"
 #include "sure.h"
 
@@ -30,5 +31,5 @@ CUresult vgpu_cuEventDestroy_v2(CUevent hEvent)
     vgpu_sure_forget(VGPU_WIRE(hEvent));
     error = vgpu_wait(&call, NULL, 0);
     if (error == CUDA_SUCCESS) graph_capture_event_gone(hEvent);
-    return error;
+    return error == CUDA_ERROR_INVALID_HANDLE ? vgpu_context_or(error) : error;
 }

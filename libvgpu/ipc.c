@@ -85,6 +85,8 @@ CUresult vgpu_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
     if (error != CUDA_SUCCESS) return error;
     memcpy(call.payload, handle.reserved, sizeof(struct rf_EVENT_OPEN));
     error = vgpu_wait(&call, &reply, sizeof reply);
-    if (error == CUDA_SUCCESS) *phEvent = (CUevent)(uintptr_t)reply.event;
-    return error;
+    if (error != CUDA_SUCCESS) return error;
+    vgpu_sure_learn(reply.event);
+    *phEvent = (CUevent)(uintptr_t)reply.event;
+    return CUDA_SUCCESS;
 }

@@ -224,5 +224,5 @@ CUresult vgpu_cuLaunchKernelEx(unsigned abi, const CUlaunchConfig *config, CUfun
     struct vgpu_order order = {.grid = {config->gridDimX, config->gridDimY, config->gridDimZ}, .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
                                .shared = config->sharedMemBytes, .stream = config->hStream, .params = kernelParams, .extra = extra,
                                .attributes = config->attrs, .attribute_count = config->numAttrs};
-    return vgpu_launch(abi, f, &order);
+    VGPU_IN_CONTEXT_OF(config->hStream, 0, vgpu_launch(abi, f, &order));
 }

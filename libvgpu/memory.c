@@ -83,11 +83,7 @@ static CUresult allocate_async(unsigned abi, CUdeviceptr *dptr, size_t bytesize,
     }
     struct rf_GPU_ALLOC what = {.kind = RF_ALLOC_ASYNC, .bytes = bytesize, .pool = VGPU_WIRE(pool), .stream = VGPU_WIRE(stream)};
     struct rf_GPU_ALLOC_reply reply;
-    /* With none current, the stream's context: CUDA's C++ library (cuda::mr) allocates so. */
-    struct vgpu_context *const current = vgpu_thread.top;
-    CUresult error = current ? CUDA_SUCCESS : vgpu_stream_context(stream, &vgpu_thread.top);
-    if (error == CUDA_SUCCESS) error = allocate(&what, abi, &reply);
-    vgpu_thread.top = current;
+    CUresult error = allocate(&what, abi, &reply);
     if (error == CUDA_SUCCESS) *dptr = reply.address;
     return error;
 }
@@ -130,10 +126,7 @@ CUresult vgpu_cuMemFreeAsync(unsigned abi, CUdeviceptr dptr, CUstream hStream)
     if (graph_memory_free(dptr, &taken)) return taken;
     struct vgpu_call call;
     const int sure = vgpu_sure_stream(hStream) && vgpu_sure_begins(dptr);
-    struct vgpu_context *const current = vgpu_thread.top; /* as for the allocation */
-    CUresult error = current ? CUDA_SUCCESS : vgpu_stream_context(hStream, &vgpu_thread.top);
-    if (error == CUDA_SUCCESS) error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
-    vgpu_thread.top = current;
+    CUresult error = vgpu_begin(&call, RF_GPU_FREE, sizeof(struct rf_GPU_FREE), sure ? VGPU_POSTED : VGPU_ACCEPTED, abi);
     if (error != CUDA_SUCCESS) return error;
     if (sure) vgpu_sure_memory_remove(dptr);
     struct rf_GPU_FREE *request = call.payload;

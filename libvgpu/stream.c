@@ -27,7 +27,7 @@ CUresult vgpu_cuStreamDestroy_v2(CUstream hStream)
     vgpu_sure_forget(VGPU_WIRE(hStream));
     error = vgpu_wait(&call, NULL, 0);
     if (error == CUDA_SUCCESS) graph_capture_stream_gone(VGPU_WIRE(hStream));
-    return error;
+    return error == CUDA_ERROR_INVALID_HANDLE ? vgpu_context_or(error) : error;
 }
 
 /* ---- whose ---- */

@@ -34,6 +34,9 @@ extern _Thread_local bool rf_in_callback;
 /* Finds the calling thread's context. Errors: NOT_PERMITTED (in a callback), INVALID_CONTEXT (none current), CONTEXT_IS_DESTROYED, the context's sticky error. */
 CUresult rf_current_context(struct context **context);
 
+/* What a call answers to a stream or event that is none: what is wrong with the current context, as every call in it does, or INVALID_HANDLE. */
+CUresult rf_no_object(void);
+
 /* The guard of a call that needs no context. `call` is the exported name. */
 static inline CUresult rf_enter(const char *call) {
   if (RF_UNLIKELY(atomic_load_explicit(&rf_state, memory_order_acquire) != RF_STATE_READY)) return CUDA_ERROR_NOT_INITIALIZED;

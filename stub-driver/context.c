@@ -69,6 +69,12 @@ CUresult rf_current_context(struct context **context) {
   return rf_context_error(found);
 }
 
+CUresult rf_no_object(void) {
+  struct context *context = NULL;
+  const CUresult result = rf_current_context(&context);
+  return result && result != CUDA_ERROR_INVALID_CONTEXT ? result : CUDA_ERROR_INVALID_HANDLE;
+}
+
 struct context *rf_context_or_null(void) {
   struct context *context = NULL;
   return rf_current_context(&context) ? NULL : context;

@@ -72,7 +72,7 @@ static CUresult find(const char *call, CUevent handle, struct event **event) {
   RF_TRY(rf_enter(call));
   if (RF_UNLIKELY(rf_in_callback)) return CUDA_ERROR_NOT_PERMITTED;
   struct event *const found = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)handle);
-  if (!found) return CUDA_ERROR_INVALID_HANDLE;
+  if (!found) return rf_no_object();
   *event = found;
   return rf_context_error(found->context);
 }
@@ -98,7 +98,7 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
 CUresult cuEventDestroy_v2(CUevent hEvent) {
   RF_ENTER();
   struct event *const event = rf_object_find(RF_KIND_EVENT, (uint64_t)(uintptr_t)hEvent);
-  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  if (!event) return rf_no_object();
   const CUresult fault = rf_context_error(event->context); /* told here too; the event goes nevertheless */
   if (!rf_object_withdraw(&event->object, (uint64_t)(uintptr_t)hEvent)) return CUDA_ERROR_INVALID_HANDLE;
   graph_capture_event_gone(hEvent);

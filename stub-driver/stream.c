@@ -18,7 +18,8 @@ CUresult rf_stream_find(CUstream handle, CUstream null_stream, struct stream **s
     return *stream ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
   }
   struct stream *const found = rf_object_find(RF_KIND_STREAM, (uint64_t)(uintptr_t)wanted);
-  if (RF_UNLIKELY(!found)) return CUDA_ERROR_INVALID_HANDLE;
+  if (RF_UNLIKELY(!found)) return rf_no_object();
+  if (RF_UNLIKELY(rf_in_callback)) return CUDA_ERROR_NOT_PERMITTED;
   *stream = found;
   return rf_context_error(found->context);
 }
@@ -50,7 +51,7 @@ CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned int flags, int 
 static CUresult destroy(const char *call, CUstream hStream) {
   RF_TRY(rf_enter(call));
   struct stream *const stream = rf_object_find(RF_KIND_STREAM, (uint64_t)(uintptr_t)hStream);
-  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream) return rf_no_object();
   const CUresult fault = rf_context_error(stream->context); /* told here too; the stream goes nevertheless */
   if (!rf_object_withdraw(&stream->object, (uint64_t)(uintptr_t)hStream)) return CUDA_ERROR_INVALID_HANDLE;
   graph_capture_stream_gone((uint64_t)(uintptr_t)stream);

@@ -111,7 +111,7 @@ export function handHeader(): string {
 export function entries(): string {
   const out = [
     `/* ${BANNER}\n * libcuda.so.1's entry points: every symbol that CUDA 13.0's driver exports. */`,
-    '#include <string.h>', '', '#include "call.h"', '#include "capture.h"', '#include "hand.h"', '#include "messages.h"', '#include "sure.h"', '',
+    '#include <string.h>', '', '#include "call.h"', '#include "capture.h"', '#include "context.h"', '#include "hand.h"', '#include "messages.h"', '#include "sure.h"', '',
     '#define EXPORT __attribute__((visibility("default")))', '',
     ...Object.entries(STRUCTS).map(([t, n]) => `_Static_assert(sizeof(${t}) == ${n}, "${t}");`), '',
   ]
@@ -126,8 +126,12 @@ export function entries(): string {
         out.push(`    return vgpu_refuse("${s}", ${c.serve.error});`)
       } else {
         if (!c.early) out.push('    CUresult ready = vgpu_ready();', '    if (ready != CUDA_SUCCESS) return ready;')
-        if (c.serve.how === 'generated') out.push(`    return call_${target.symbol}(${names(c, abi)});`)
-        else out.push(`    return vgpu_${target.symbol}(${names(c, target.twin ? abi : '')});`)
+        const call = c.serve.how === 'generated' ? `call_${target.symbol}(${names(c, abi)})` : `vgpu_${target.symbol}(${names(c, target.twin ? abi : '')})`
+        // What destroys, and what only describes work, is told nothing of a context's fault.
+        const objects = /Destroy|^cuGraph.*Node|^cuIpc|^cuCtx/.test(c.symbol) ? [] : c.parameters
+        const [event, end] = objects.filter((p) => p.type === 'CUevent')
+        const named = objects.find((p) => p.type === 'CUstream') ?? end ?? event
+        out.push(named ? `    VGPU_IN_CONTEXT_OF(${named.name}, ${event && event !== named ? event.name : 0}, ${call});` : `    return ${call};`)
       }
       out.push('}', '')
     }

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "context.h"
 #include "hand.h"
 #include "messages.h"
 #include "sure.h"
@@ -1661,28 +1662,28 @@ EXPORT CUresult CUDAAPI cuMemPrefetchAsync(CUdeviceptr devPtr, size_t count, CUd
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchAsync(0, devPtr, count, dstDevice, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchAsync(0, devPtr, count, dstDevice, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPrefetchAsync_ptsz(CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchAsync(RF_FLAG_PER_THREAD, devPtr, count, dstDevice, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchAsync(RF_FLAG_PER_THREAD, devPtr, count, dstDevice, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPrefetchAsync_v2(CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchAsync_v2(0, devPtr, count, location, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchAsync_v2(0, devPtr, count, location, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPrefetchAsync_v2_ptsz(CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchAsync_v2(RF_FLAG_PER_THREAD, devPtr, count, location, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchAsync_v2(RF_FLAG_PER_THREAD, devPtr, count, location, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemAdvise(CUdeviceptr devPtr, size_t count, CUmem_advise advice, CUdevice device)
@@ -1703,42 +1704,42 @@ EXPORT CUresult CUDAAPI cuMemPrefetchBatchAsync(CUdeviceptr *dptrs, size_t *size
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchBatchAsync(0, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchBatchAsync(0, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPrefetchBatchAsync_ptsz(CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemPrefetchBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemPrefetchBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemDiscardBatchAsync(CUdeviceptr *dptrs, size_t *sizes, size_t count, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemDiscardBatchAsync(0, dptrs, sizes, count, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemDiscardBatchAsync(0, dptrs, sizes, count, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemDiscardBatchAsync_ptsz(CUdeviceptr *dptrs, size_t *sizes, size_t count, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemDiscardBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemDiscardBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemDiscardAndPrefetchBatchAsync(CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemDiscardAndPrefetchBatchAsync(0, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemDiscardAndPrefetchBatchAsync(0, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemDiscardAndPrefetchBatchAsync_ptsz(CUdeviceptr *dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemDiscardAndPrefetchBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemDiscardAndPrefetchBatchAsync(RF_FLAG_PER_THREAD, dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemRangeGetAttribute(void *data, size_t dataSize, CUmem_range_attribute attribute, CUdeviceptr devPtr, size_t count)
@@ -1794,28 +1795,28 @@ EXPORT CUresult CUDAAPI cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemFreeAsync(0, dptr, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemFreeAsync(0, dptr, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemFreeAsync_ptsz(CUdeviceptr dptr, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemFreeAsync(RF_FLAG_PER_THREAD, dptr, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemFreeAsync(RF_FLAG_PER_THREAD, dptr, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemAllocAsync(0, dptr, bytesize, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemAllocAsync(0, dptr, bytesize, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemAllocAsync_ptsz(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemAllocAsync(RF_FLAG_PER_THREAD, dptr, bytesize, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemAllocAsync(RF_FLAG_PER_THREAD, dptr, bytesize, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPoolTrimTo(CUmemoryPool pool, size_t minBytesToKeep)
@@ -1892,14 +1893,14 @@ EXPORT CUresult CUDAAPI cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesi
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemAllocFromPoolAsync(0, dptr, bytesize, pool, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemAllocFromPoolAsync(0, dptr, bytesize, pool, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemAllocFromPoolAsync(RF_FLAG_PER_THREAD, dptr, bytesize, pool, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemAllocFromPoolAsync(RF_FLAG_PER_THREAD, dptr, bytesize, pool, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags)
@@ -2376,245 +2377,245 @@ EXPORT CUresult CUDAAPI cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t B
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyAsync(0, dst, src, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyAsync(0, dst, src, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyAsync_ptsz(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyAsync(RF_FLAG_PER_THREAD, dst, src, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyAsync(RF_FLAG_PER_THREAD, dst, src, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyPeerAsync(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice, CUcontext srcContext, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyPeerAsync(0, dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyPeerAsync(0, dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyPeerAsync_ptsz(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice, CUcontext srcContext, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyPeerAsync(RF_FLAG_PER_THREAD, dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyPeerAsync(RF_FLAG_PER_THREAD, dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoDAsync(CUdeviceptr_v1 dstDevice, const void *srcHost, unsigned int ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoDAsync(dstDevice, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoDAsync(dstDevice, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void *srcHost, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoDAsync_v2(0, dstDevice, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoDAsync_v2(0, dstDevice, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoDAsync_v2_ptsz(CUdeviceptr dstDevice, const void *srcHost, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoDAsync_v2(RF_FLAG_PER_THREAD, dstDevice, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoDAsync_v2(RF_FLAG_PER_THREAD, dstDevice, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoHAsync(void *dstHost, CUdeviceptr_v1 srcDevice, unsigned int ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoHAsync(dstHost, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoHAsync(dstHost, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoHAsync_v2(0, dstHost, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoHAsync_v2(0, dstHost, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoHAsync_v2_ptsz(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoHAsync_v2(RF_FLAG_PER_THREAD, dstHost, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoHAsync_v2(RF_FLAG_PER_THREAD, dstHost, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoDAsync(CUdeviceptr_v1 dstDevice, CUdeviceptr_v1 srcDevice, unsigned int ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoDAsync(dstDevice, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoDAsync(dstDevice, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoDAsync_v2(0, dstDevice, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoDAsync_v2(0, dstDevice, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyDtoDAsync_v2_ptsz(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyDtoDAsync_v2(RF_FLAG_PER_THREAD, dstDevice, srcDevice, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyDtoDAsync_v2(RF_FLAG_PER_THREAD, dstDevice, srcDevice, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoAAsync(CUarray dstArray, unsigned int dstOffset, const void *srcHost, unsigned int ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoAAsync_v2(CUarray dstArray, size_t dstOffset, const void *srcHost, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoAAsync_v2(0, dstArray, dstOffset, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoAAsync_v2(0, dstArray, dstOffset, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyHtoAAsync_v2_ptsz(CUarray dstArray, size_t dstOffset, const void *srcHost, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyHtoAAsync_v2(RF_FLAG_PER_THREAD, dstArray, dstOffset, srcHost, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyHtoAAsync_v2(RF_FLAG_PER_THREAD, dstArray, dstOffset, srcHost, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyAtoHAsync(void *dstHost, CUarray srcArray, unsigned int srcOffset, unsigned int ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyAtoHAsync_v2(void *dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyAtoHAsync_v2(0, dstHost, srcArray, srcOffset, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyAtoHAsync_v2(0, dstHost, srcArray, srcOffset, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyAtoHAsync_v2_ptsz(void *dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyAtoHAsync_v2(RF_FLAG_PER_THREAD, dstHost, srcArray, srcOffset, ByteCount, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyAtoHAsync_v2(RF_FLAG_PER_THREAD, dstHost, srcArray, srcOffset, ByteCount, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy2DAsync(const CUDA_MEMCPY2D_v1 *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy2DAsync(pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy2DAsync(pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy2DAsync_v2(0, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy2DAsync_v2(0, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy2DAsync_v2_ptsz(const CUDA_MEMCPY2D *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy2DAsync_v2(RF_FLAG_PER_THREAD, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy2DAsync_v2(RF_FLAG_PER_THREAD, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DAsync(const CUDA_MEMCPY3D_v1 *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DAsync(pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DAsync(pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DAsync_v2(0, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DAsync_v2(0, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DAsync_v2_ptsz(const CUDA_MEMCPY3D *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DAsync_v2(RF_FLAG_PER_THREAD, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DAsync_v2(RF_FLAG_PER_THREAD, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DPeerAsync(0, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DPeerAsync(0, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DPeerAsync_ptsz(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DPeerAsync(RF_FLAG_PER_THREAD, pCopy, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DPeerAsync(RF_FLAG_PER_THREAD, pCopy, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyBatchAsync(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count, CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, size_t *failIdx, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyBatchAsync(0, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyBatchAsync(0, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyBatchAsync_ptsz(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count, CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, size_t *failIdx, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyBatchAsync(RF_FLAG_PER_THREAD, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyBatchAsync(RF_FLAG_PER_THREAD, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyBatchAsync_v2(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count, CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyBatchAsync_v2(0, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyBatchAsync_v2(0, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpyBatchAsync_v2_ptsz(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count, CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpyBatchAsync_v2(RF_FLAG_PER_THREAD, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpyBatchAsync_v2(RF_FLAG_PER_THREAD, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DBatchAsync(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList, size_t *failIdx, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DBatchAsync(0, numOps, opList, failIdx, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DBatchAsync(0, numOps, opList, failIdx, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DBatchAsync_ptsz(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList, size_t *failIdx, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DBatchAsync(RF_FLAG_PER_THREAD, numOps, opList, failIdx, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DBatchAsync(RF_FLAG_PER_THREAD, numOps, opList, failIdx, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DBatchAsync_v2(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DBatchAsync_v2(0, numOps, opList, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DBatchAsync_v2(0, numOps, opList, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemcpy3DBatchAsync_v2_ptsz(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList, unsigned long long flags, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemcpy3DBatchAsync_v2(RF_FLAG_PER_THREAD, numOps, opList, flags, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemcpy3DBatchAsync_v2(RF_FLAG_PER_THREAD, numOps, opList, flags, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD8(CUdeviceptr_v1 dstDevice, unsigned char uc, unsigned int N)
@@ -2747,84 +2748,84 @@ EXPORT CUresult CUDAAPI cuMemsetD8Async(CUdeviceptr dstDevice, unsigned char uc,
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD8Async(0, dstDevice, uc, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD8Async(0, dstDevice, uc, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD8Async_ptsz(CUdeviceptr dstDevice, unsigned char uc, size_t N, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD8Async(RF_FLAG_PER_THREAD, dstDevice, uc, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD8Async(RF_FLAG_PER_THREAD, dstDevice, uc, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD16Async(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD16Async(0, dstDevice, us, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD16Async(0, dstDevice, us, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD16Async_ptsz(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD16Async(RF_FLAG_PER_THREAD, dstDevice, us, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD16Async(RF_FLAG_PER_THREAD, dstDevice, us, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD32Async(CUdeviceptr dstDevice, unsigned int ui, size_t N, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD32Async(0, dstDevice, ui, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD32Async(0, dstDevice, ui, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD32Async_ptsz(CUdeviceptr dstDevice, unsigned int ui, size_t N, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD32Async(RF_FLAG_PER_THREAD, dstDevice, ui, N, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD32Async(RF_FLAG_PER_THREAD, dstDevice, ui, N, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D8Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned char uc, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D8Async(0, dstDevice, dstPitch, uc, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D8Async(0, dstDevice, dstPitch, uc, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D8Async_ptsz(CUdeviceptr dstDevice, size_t dstPitch, unsigned char uc, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D8Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, uc, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D8Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, uc, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D16Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned short us, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D16Async(0, dstDevice, dstPitch, us, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D16Async(0, dstDevice, dstPitch, us, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D16Async_ptsz(CUdeviceptr dstDevice, size_t dstPitch, unsigned short us, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D16Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, us, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D16Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, us, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D32Async(CUdeviceptr dstDevice, size_t dstPitch, unsigned int ui, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D32Async(0, dstDevice, dstPitch, ui, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D32Async(0, dstDevice, dstPitch, ui, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuMemsetD2D32Async_ptsz(CUdeviceptr dstDevice, size_t dstPitch, unsigned int ui, size_t Width, size_t Height, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuMemsetD2D32Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, ui, Width, Height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuMemsetD2D32Async(RF_FLAG_PER_THREAD, dstDevice, dstPitch, ui, Width, Height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuArrayCreate(CUarray *pHandle, const CUDA_ARRAY_DESCRIPTOR_v1 *pAllocateArray)
@@ -2964,154 +2965,154 @@ EXPORT CUresult CUDAAPI cuStreamGetPriority(CUstream hStream, int *priority)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetPriority(0, hStream, priority);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetPriority(0, hStream, priority));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetPriority_ptsz(CUstream hStream, int *priority)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetPriority(RF_FLAG_PER_THREAD, hStream, priority);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetPriority(RF_FLAG_PER_THREAD, hStream, priority));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetDevice(CUstream hStream, CUdevice *device)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetDevice(0, hStream, device);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetDevice(0, hStream, device));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetDevice_ptsz(CUstream hStream, CUdevice *device)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetDevice(RF_FLAG_PER_THREAD, hStream, device);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetDevice(RF_FLAG_PER_THREAD, hStream, device));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetFlags(CUstream hStream, unsigned int *flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetFlags(0, hStream, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetFlags(0, hStream, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetFlags_ptsz(CUstream hStream, unsigned int *flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetFlags(RF_FLAG_PER_THREAD, hStream, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetFlags(RF_FLAG_PER_THREAD, hStream, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetId(CUstream hStream, unsigned long long *streamId)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetId(0, hStream, streamId);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetId(0, hStream, streamId));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetId_ptsz(CUstream hStream, unsigned long long *streamId)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetId(RF_FLAG_PER_THREAD, hStream, streamId);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetId(RF_FLAG_PER_THREAD, hStream, streamId));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCtx(CUstream hStream, CUcontext *pctx)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCtx(0, hStream, pctx);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCtx(0, hStream, pctx));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCtx_ptsz(CUstream hStream, CUcontext *pctx)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCtx(RF_FLAG_PER_THREAD, hStream, pctx);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCtx(RF_FLAG_PER_THREAD, hStream, pctx));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCtx_v2(CUstream hStream, CUcontext *pCtx, CUgreenCtx *pGreenCtx)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCtx_v2(0, hStream, pCtx, pGreenCtx);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCtx_v2(0, hStream, pCtx, pGreenCtx));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCtx_v2_ptsz(CUstream hStream, CUcontext *pCtx, CUgreenCtx *pGreenCtx)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCtx_v2(RF_FLAG_PER_THREAD, hStream, pCtx, pGreenCtx);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCtx_v2(RF_FLAG_PER_THREAD, hStream, pCtx, pGreenCtx));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitEvent(0, hStream, hEvent, Flags);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuStreamWaitEvent(0, hStream, hEvent, Flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitEvent_ptsz(CUstream hStream, CUevent hEvent, unsigned int Flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitEvent(RF_FLAG_PER_THREAD, hStream, hEvent, Flags);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuStreamWaitEvent(RF_FLAG_PER_THREAD, hStream, hEvent, Flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamAddCallback(CUstream hStream, CUstreamCallback callback, void *userData, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamAddCallback(0, hStream, callback, userData, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamAddCallback(0, hStream, callback, userData, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamAddCallback_ptsz(CUstream hStream, CUstreamCallback callback, void *userData, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamAddCallback(RF_FLAG_PER_THREAD, hStream, callback, userData, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamAddCallback(RF_FLAG_PER_THREAD, hStream, callback, userData, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t length, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamAttachMemAsync(0, hStream, dptr, length, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamAttachMemAsync(0, hStream, dptr, length, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamAttachMemAsync_ptsz(CUstream hStream, CUdeviceptr dptr, size_t length, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamAttachMemAsync(RF_FLAG_PER_THREAD, hStream, dptr, length, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamAttachMemAsync(RF_FLAG_PER_THREAD, hStream, dptr, length, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamQuery(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamQuery(0, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamQuery(0, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamQuery_ptsz(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamQuery(RF_FLAG_PER_THREAD, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamQuery(RF_FLAG_PER_THREAD, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamSynchronize(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamSynchronize(0, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamSynchronize(0, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamSynchronize_ptsz(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamSynchronize(RF_FLAG_PER_THREAD, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamSynchronize(RF_FLAG_PER_THREAD, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamDestroy(CUstream hStream)
@@ -3132,196 +3133,196 @@ EXPORT CUresult CUDAAPI cuStreamCopyAttributes(CUstream dstStream, CUstream srcS
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamCopyAttributes(0, dstStream, srcStream);
+    VGPU_IN_CONTEXT_OF(dstStream, 0, call_cuStreamCopyAttributes(0, dstStream, srcStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamCopyAttributes_ptsz(CUstream dstStream, CUstream srcStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamCopyAttributes(RF_FLAG_PER_THREAD, dstStream, srcStream);
+    VGPU_IN_CONTEXT_OF(dstStream, 0, call_cuStreamCopyAttributes(RF_FLAG_PER_THREAD, dstStream, srcStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetAttribute(0, hStream, attr, value);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetAttribute(0, hStream, attr, value));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetAttribute_ptsz(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamGetAttribute(RF_FLAG_PER_THREAD, hStream, attr, value);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamGetAttribute(RF_FLAG_PER_THREAD, hStream, attr, value));
 }
 
 EXPORT CUresult CUDAAPI cuStreamSetAttribute(CUstream hStream, CUstreamAttrID attr, const CUstreamAttrValue *param)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamSetAttribute(0, hStream, attr, param);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamSetAttribute(0, hStream, attr, param));
 }
 
 EXPORT CUresult CUDAAPI cuStreamSetAttribute_ptsz(CUstream hStream, CUstreamAttrID attr, const CUstreamAttrValue *param)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamSetAttribute(RF_FLAG_PER_THREAD, hStream, attr, param);
+    VGPU_IN_CONTEXT_OF(hStream, 0, call_cuStreamSetAttribute(RF_FLAG_PER_THREAD, hStream, attr, param));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue32(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue32_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue32_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue32_ptsz(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue32_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue32_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue32_v2_ptsz(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue64(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue64_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue64_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue64_ptsz(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue64_v2(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue64_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue64_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWaitValue64_v2_ptsz(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWaitValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWaitValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue32(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue32_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue32_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue32_ptsz(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue32_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue32_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue32_v2_ptsz(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue32_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue64(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue64_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue64_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue64_ptsz(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue64_v2(0, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue64_v2(0, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamWriteValue64_v2_ptsz(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuStreamWriteValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, call_cuStreamWriteValue64_v2(RF_FLAG_PER_THREAD, stream, addr, value, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBatchMemOp(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBatchMemOp_v2(0, stream, count, paramArray, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, vgpu_cuStreamBatchMemOp_v2(0, stream, count, paramArray, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBatchMemOp_ptsz(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBatchMemOp_v2(RF_FLAG_PER_THREAD, stream, count, paramArray, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, vgpu_cuStreamBatchMemOp_v2(RF_FLAG_PER_THREAD, stream, count, paramArray, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBatchMemOp_v2(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBatchMemOp_v2(0, stream, count, paramArray, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, vgpu_cuStreamBatchMemOp_v2(0, stream, count, paramArray, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBatchMemOp_v2_ptsz(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBatchMemOp_v2(RF_FLAG_PER_THREAD, stream, count, paramArray, flags);
+    VGPU_IN_CONTEXT_OF(stream, 0, vgpu_cuStreamBatchMemOp_v2(RF_FLAG_PER_THREAD, stream, count, paramArray, flags));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchHostFunc(0, hStream, fn, userData);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchHostFunc(0, hStream, fn, userData));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchHostFunc_ptsz(CUstream hStream, CUhostFn fn, void *userData)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchHostFunc(RF_FLAG_PER_THREAD, hStream, fn, userData);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchHostFunc(RF_FLAG_PER_THREAD, hStream, fn, userData));
 }
 
 EXPORT CUresult CUDAAPI cuEventCreate(CUevent *phEvent, unsigned int Flags)
@@ -3335,42 +3336,42 @@ EXPORT CUresult CUDAAPI cuEventRecord(CUevent hEvent, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventRecord(0, hEvent, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuEventRecord(0, hEvent, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuEventRecord_ptsz(CUevent hEvent, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventRecord(RF_FLAG_PER_THREAD, hEvent, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuEventRecord(RF_FLAG_PER_THREAD, hEvent, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventRecordWithFlags(0, hEvent, hStream, flags);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuEventRecordWithFlags(0, hEvent, hStream, flags));
 }
 
 EXPORT CUresult CUDAAPI cuEventRecordWithFlags_ptsz(CUevent hEvent, CUstream hStream, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventRecordWithFlags(RF_FLAG_PER_THREAD, hEvent, hStream, flags);
+    VGPU_IN_CONTEXT_OF(hStream, hEvent, call_cuEventRecordWithFlags(RF_FLAG_PER_THREAD, hEvent, hStream, flags));
 }
 
 EXPORT CUresult CUDAAPI cuEventQuery(CUevent hEvent)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventQuery(0, hEvent);
+    VGPU_IN_CONTEXT_OF(hEvent, 0, call_cuEventQuery(0, hEvent));
 }
 
 EXPORT CUresult CUDAAPI cuEventSynchronize(CUevent hEvent)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuEventSynchronize(hEvent);
+    VGPU_IN_CONTEXT_OF(hEvent, 0, vgpu_cuEventSynchronize(hEvent));
 }
 
 EXPORT CUresult CUDAAPI cuEventDestroy(CUevent hEvent)
@@ -3391,14 +3392,14 @@ EXPORT CUresult CUDAAPI cuEventElapsedTime(float *pMilliseconds, CUevent hStart,
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventElapsedTime(0, pMilliseconds, hStart, hEnd);
+    VGPU_IN_CONTEXT_OF(hEnd, hStart, call_cuEventElapsedTime(0, pMilliseconds, hStart, hEnd));
 }
 
 EXPORT CUresult CUDAAPI cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return call_cuEventElapsedTime_v2(0, pMilliseconds, hStart, hEnd);
+    VGPU_IN_CONTEXT_OF(hEnd, hStart, call_cuEventElapsedTime_v2(0, pMilliseconds, hStart, hEnd));
 }
 
 EXPORT CUresult CUDAAPI cuModuleLoad(CUmodule *module, const char *fname)
@@ -3727,14 +3728,14 @@ EXPORT CUresult CUDAAPI cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsi
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernel_ptsz(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams, void **extra)
@@ -3755,14 +3756,14 @@ EXPORT CUresult CUDAAPI cuLaunchCooperativeKernel(CUfunction f, unsigned int gri
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchCooperativeKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchCooperativeKernel(0, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchCooperativeKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchCooperativeKernel(RF_FLAG_PER_THREAD, f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams));
 }
 
 EXPORT CUresult CUDAAPI cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *launchParamsList, unsigned int numDevices, unsigned int flags)
@@ -3832,7 +3833,7 @@ EXPORT CUresult CUDAAPI cuLaunchGridAsync(CUfunction f, int grid_width, int grid
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuLaunchGridAsync(f, grid_width, grid_height, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuLaunchGridAsync(f, grid_width, grid_height, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuParamSetTexRef(CUfunction hfunc, int texunit, CUtexref hTexRef)
@@ -3902,42 +3903,42 @@ EXPORT CUresult CUDAAPI cuStreamBeginCapture(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCapture(0, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCapture(0, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_ptsz(CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCapture(RF_FLAG_PER_THREAD, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCapture(RF_FLAG_PER_THREAD, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCapture_v2(0, hStream, mode);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCapture_v2(0, hStream, mode));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCapture_v2_ptsz(CUstream hStream, CUstreamCaptureMode mode)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCapture_v2(RF_FLAG_PER_THREAD, hStream, mode);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCapture_v2(RF_FLAG_PER_THREAD, hStream, mode));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCaptureToGraph(0, hStream, hGraph, dependencies, dependencyData, numDependencies, mode);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCaptureToGraph(0, hStream, hGraph, dependencies, dependencyData, numDependencies, mode));
 }
 
 EXPORT CUresult CUDAAPI cuStreamBeginCaptureToGraph_ptsz(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamBeginCaptureToGraph(RF_FLAG_PER_THREAD, hStream, hGraph, dependencies, dependencyData, numDependencies, mode);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamBeginCaptureToGraph(RF_FLAG_PER_THREAD, hStream, hGraph, dependencies, dependencyData, numDependencies, mode));
 }
 
 EXPORT CUresult CUDAAPI cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
@@ -3951,98 +3952,98 @@ EXPORT CUresult CUDAAPI cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamEndCapture(0, hStream, phGraph);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamEndCapture(0, hStream, phGraph));
 }
 
 EXPORT CUresult CUDAAPI cuStreamEndCapture_ptsz(CUstream hStream, CUgraph *phGraph)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamEndCapture(RF_FLAG_PER_THREAD, hStream, phGraph);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamEndCapture(RF_FLAG_PER_THREAD, hStream, phGraph));
 }
 
 EXPORT CUresult CUDAAPI cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamIsCapturing(0, hStream, captureStatus);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamIsCapturing(0, hStream, captureStatus));
 }
 
 EXPORT CUresult CUDAAPI cuStreamIsCapturing_ptsz(CUstream hStream, CUstreamCaptureStatus *captureStatus)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamIsCapturing(RF_FLAG_PER_THREAD, hStream, captureStatus);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamIsCapturing(RF_FLAG_PER_THREAD, hStream, captureStatus));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo(0, hStream, captureStatus_out, id_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo(0, hStream, captureStatus_out, id_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_ptsz(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo_v2(0, hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo_v2(0, hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_v2_ptsz(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo_v2(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo_v2(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo_v3(0, hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo_v3(0, hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamGetCaptureInfo_v3_ptsz(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out, CUgraph *graph_out, const CUgraphNode **dependencies_out, const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamGetCaptureInfo_v3(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamGetCaptureInfo_v3(RF_FLAG_PER_THREAD, hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out));
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies(CUstream hStream, CUgraphNode *dependencies, size_t numDependencies, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamUpdateCaptureDependencies(0, hStream, dependencies, numDependencies, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamUpdateCaptureDependencies(0, hStream, dependencies, numDependencies, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_ptsz(CUstream hStream, CUgraphNode *dependencies, size_t numDependencies, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamUpdateCaptureDependencies(RF_FLAG_PER_THREAD, hStream, dependencies, numDependencies, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamUpdateCaptureDependencies(RF_FLAG_PER_THREAD, hStream, dependencies, numDependencies, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2(CUstream hStream, CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamUpdateCaptureDependencies_v2(0, hStream, dependencies, dependencyData, numDependencies, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamUpdateCaptureDependencies_v2(0, hStream, dependencies, dependencyData, numDependencies, flags));
 }
 
 EXPORT CUresult CUDAAPI cuStreamUpdateCaptureDependencies_v2_ptsz(CUstream hStream, CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData, size_t numDependencies, unsigned int flags)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuStreamUpdateCaptureDependencies_v2(RF_FLAG_PER_THREAD, hStream, dependencies, dependencyData, numDependencies, flags);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuStreamUpdateCaptureDependencies_v2(RF_FLAG_PER_THREAD, hStream, dependencies, dependencyData, numDependencies, flags));
 }
 
 EXPORT CUresult CUDAAPI cuGraphCreate(CUgraph *phGraph, unsigned int flags)
@@ -4554,28 +4555,28 @@ EXPORT CUresult CUDAAPI cuGraphUpload(CUgraphExec hGraph, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuGraphUpload(0, hGraph, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuGraphUpload(0, hGraph, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuGraphUpload_ptsz(CUgraphExec hGraph, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuGraphUpload(RF_FLAG_PER_THREAD, hGraph, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuGraphUpload(RF_FLAG_PER_THREAD, hGraph, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuGraphLaunch(CUgraphExec hGraph, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuGraphLaunch(0, hGraph, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuGraphLaunch(0, hGraph, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuGraphLaunch_ptsz(CUgraphExec hGraph, CUstream hStream)
 {
     CUresult ready = vgpu_ready();
     if (ready != CUDA_SUCCESS) return ready;
-    return vgpu_cuGraphLaunch(RF_FLAG_PER_THREAD, hGraph, hStream);
+    VGPU_IN_CONTEXT_OF(hStream, 0, vgpu_cuGraphLaunch(RF_FLAG_PER_THREAD, hGraph, hStream));
 }
 
 EXPORT CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec hGraphExec)

@@ -26,11 +26,9 @@ static void create(void)
 static stream_slot *some_stream(void)
 {
     stream_slot *slot = &streams[below(STREAMS)];
-    if (!has_context()) return NULL;
     for (int i = 0; i < STREAMS && !LIVE(slot) && !one_in(12); i++) slot = &streams[(slot - streams + 1) % STREAMS];
     say("stream %d, %s", (int)(slot - streams), LIVE(slot) ? "there" : slot->handle ? "gone" : "none");
-    /* Of what is gone a context that has failed may say either. */
-    return slot->handle && can_name(slot->context) && (LIVE(slot) || !contexts[current()].fault) ? slot : NULL;
+    return slot->handle ? slot : NULL;
 }
 
 static void destroy(void)
@@ -135,11 +133,9 @@ static void event_create(void)
 static event_slot *some_event(void)
 {
     event_slot *slot = &events[below(EVENTS)];
-    if (!has_context()) return NULL;
     for (int i = 0; i < EVENTS && !LIVE(slot) && !one_in(12); i++) slot = &events[(slot - events + 1) % EVENTS];
     say("event %d, %s", (int)(slot - events), LIVE(slot) ? "there" : slot->handle ? "gone" : "none");
-    /* Of what is gone a context that has failed may say either. */
-    return slot->handle && can_name(slot->context) && (LIVE(slot) || !contexts[current()].fault) ? slot : NULL;
+    return slot->handle ? slot : NULL;
 }
 
 static void event_destroy(void)
@@ -236,6 +232,53 @@ static void host_functions(void)
     say("%s called, order %x", called == given ? "all" : "not all", order_hash);
 }
 
+/* Work in a stream from wherever this thread is: in another context, in one that has failed or is gone, in none. A stream carries its context. */
+static void elsewhere(void)
+{
+    stream_slot *slot = some_stream();
+    event_slot *event = &events[below(EVENTS)];
+    if (!slot) return;
+    int c = slot->context, index = MADE + (int)(slot - streams);
+    buffer_slot *b = LIVE(slot) ? any_buffer(c) : NULL;
+    module_slot *m = &modules[below(MODULES)];
+    if (LIVE(slot) && contexts[c].fault == CUDA_SUCCESS && b) order(&b->last, c, index);
+    CUdeviceptr at = b ? b->at : 0, made = 0;
+    size_t size = b ? b->size : 0;
+    uint32_t n = (uint32_t)(size < 4000 ? size / 4 : 1000), value = below(100);
+    unsigned char byte = 0;
+    CUcontext context = NULL;
+    CUresult result = CUDA_ERROR_UNKNOWN;
+    CUlaunchConfig how = {.gridDimX = 4, .gridDimY = 1, .gridDimZ = 1, .blockDimX = 250, .blockDimY = 1, .blockDimZ = 1, .hStream = slot->handle};
+    switch (below(8)) {
+    case 0: if (b) result = CALL(cuMemsetD8Async(at, (unsigned char)value, size, slot->handle)); break;
+    case 1: if (b) result = CALL(cuMemcpyHtoDAsync_v2(at, "abc", size < 4 ? size : 4, slot->handle)); break;
+    case 2:
+        if (!b) break;
+        may_wait();
+        result = CALL(cuMemcpyDtoHAsync_v2(&byte, at, 1, slot->handle));
+        say("byte %u", byte);
+        break;
+    case 3: if (b && LIVE(m) && m->context == c) result = CALL(launch(m->add, 4, 250, 0, slot->handle, (void *[]){&at, &n, &value})); break;
+    case 4: if (b && LIVE(m) && m->context == c) result = CALL(cuLaunchKernelEx(&how, m->add, (void *[]){&at, &n, &value}, NULL)); break;
+    case 5:
+        result = CALL(cuMemAllocAsync(&made, 100, slot->handle));
+        if (result == CUDA_SUCCESS) CALL(cuMemFreeAsync(made, slot->handle));
+        break;
+    case 6:
+        if (!LIVE(event) || event->context != c) break;
+        result = CALL(cuEventRecord(event->handle, slot->handle));
+        if (result == CUDA_SUCCESS) event->recorded = 1, event->held = is_held(c, index);
+        break;
+    case 7:
+        if (CALL(cuStreamGetCtx(slot->handle, &context)) == CUDA_SUCCESS) say("its context %s", context == contexts[c].handle ? "is" : "is not");
+        result = CALL(cuStreamWaitValue32_v2(slot->handle, at, 0, CU_STREAM_WAIT_VALUE_GEQ));
+        break;
+    }
+    if (result != CUDA_SUCCESS) return;
+    if (b) give(&b->last, c, index);
+    loud(c);
+}
+
 /* Words that the GPU writes and waits for. */
 static void values(void)
 {
@@ -261,5 +304,6 @@ const operation stream_operations[] = {
     {"hold back", "streams", 4, hold_back}, {"go on", "streams", 3, go_on}, {"event create", "streams", 8, event_create},
     {"event destroy", "streams", 2, event_destroy}, {"event record", "streams", 10, record}, {"event query", "streams", 6, event_query},
     {"event synchronise", "streams", 4, event_synchronise}, {"wait event", "streams", 5, wait_event}, {"elapsed", "streams", 4, elapsed},
-    {"host functions", "streams", 4, host_functions}, {"values", "streams", 3, values}, {0},
+    {"host functions", "streams", 4, host_functions}, {"values", "streams", 3, values},
+    {"elsewhere", "streams", 6, elsewhere}, {0},
 };

@@ -91,18 +91,6 @@ int current(void)
     return -1;
 }
 
-int has_context(void)
-{
-    int c = current();
-    return c >= 0 && contexts[c].live;
-}
-
-int can_name(int context)
-{
-    int c = current();
-    return c >= 0 && contexts[c].live && (c == context || (!contexts[c].fault && !contexts[context].fault));
-}
-
 int owned(int context, unsigned generation)
 {
     return contexts[context].live && contexts[context].generation == generation;

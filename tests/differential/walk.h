@@ -125,10 +125,6 @@ uint64_t hash_of(const void *bytes, size_t size);
 
 /* Slots. current(): of this thread's current context, -1 none. */
 int current(void);
-/* Whether this thread has a context that is there: without one, whether a call on a stream or event of its own context is made is left open. */
-int has_context(void);
-/* Whether a call on an object of that context is determined here: of two contexts of which one has failed, either may be told of. */
-int can_name(int context);
 int owned(int context, unsigned generation);
 void ended(int context);  /* its objects are gone */
 #define LIVE(slot) ((slot)->live && owned((slot)->context, (slot)->context_generation))
