@@ -20,6 +20,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "context.h"
 #include "globals.h"
 #include "happens.h"
 #include "hostmem.h"
@@ -419,8 +420,8 @@ static __attribute__((noinline)) int captured(const struct vgpu_box *box, CUresu
 
 CUresult vgpu_copy(struct vgpu_box *box)
 {
+    if (box->width == 0 || box->rows == 0 || box->depth == 0) return vgpu_context_working(NULL);
     if (!vgpu_thread.top) return vgpu_no_context();
-    if (box->width == 0 || box->rows == 0 || box->depth == 0) return CUDA_SUCCESS;
     CUresult taken = CUDA_SUCCESS;
     if (graph_capturing() && captured(box, &taken)) return taken;
     uint64_t area, volume;

@@ -111,8 +111,9 @@ static CUresult side_of(const struct end *end, size_t width, size_t rows, size_t
 static CUresult box(unsigned abi, const struct end *dst, const struct end *src, size_t width, size_t rows, size_t depth, CUstream stream, int async)
 {
     struct vgpu_box box = {.width = width, .rows = rows, .depth = depth, .stream = stream, .abi = abi, .async = async};
-    if (!vgpu_thread.top) return vgpu_no_context();
-    CUresult error = side_of(dst, width, rows, depth, &box.dst);
+    CUresult error = vgpu_context_working(NULL);
+    if (error != CUDA_SUCCESS || width == 0 || rows == 0 || depth == 0) return error;
+    error = side_of(dst, width, rows, depth, &box.dst);
     if (error == CUDA_SUCCESS) error = side_of(src, width, rows, depth, &box.src);
     return error ? error : vgpu_copy(&box);
 }
@@ -168,8 +169,9 @@ CUresult vgpu_cuMemcpy3DAsync_v2(unsigned abi, const CUDA_MEMCPY3D *c, CUstream 
 static CUresult volume_peers(const CUDA_MEMCPY3D_PEER *c)
 {
     if (!c) return CUDA_ERROR_INVALID_VALUE;
-    /* NULL is the current context, as programs leave it for ends that are host memory. */
-    return vgpu_context_find(c->dstContext) && vgpu_context_find(c->srcContext) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+    /* An array has its own; NULL is the current context, as programs leave it for ends that are host memory. */
+    const int dst = c->dstMemoryType == CU_MEMORYTYPE_ARRAY || vgpu_context_find(c->dstContext), src = c->srcMemoryType == CU_MEMORYTYPE_ARRAY || vgpu_context_find(c->srcContext);
+    return dst && src ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult vgpu_cuMemcpy3DPeer(unsigned abi, const CUDA_MEMCPY3D_PEER *c)

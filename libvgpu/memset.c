@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "capture.h"
+#include "context.h"
 #include "copy.h"
 #include "hand.h"
 #include "hostmem.h"
@@ -45,12 +46,12 @@ static CUresult set_here(const struct set *set, CUstream stream, unsigned abi)
 
 static CUresult run(unsigned abi, struct set set, CUstream stream, int async)
 {
-    if (!vgpu_thread.top) return vgpu_no_context();
-    if (set.address % set.element) return CUDA_ERROR_INVALID_VALUE;
+    CUresult wrong = vgpu_context_working(NULL);
+    if (wrong != CUDA_SUCCESS) return wrong;
     uint64_t bytes;
-    if (__builtin_mul_overflow(set.width, set.element, &bytes)) return CUDA_ERROR_INVALID_VALUE;
+    if (set.address % set.element || set.pitch % set.element || __builtin_mul_overflow(set.width, set.element, &bytes)) return CUDA_ERROR_INVALID_VALUE;
     if (set.width == 0 || set.rows == 0) return CUDA_SUCCESS;
-    if (set.rows > 1 && (set.pitch < bytes || set.pitch % set.element)) return CUDA_ERROR_INVALID_VALUE;
+    if (set.rows > 1 && set.pitch < bytes) return CUDA_ERROR_INVALID_VALUE;
     if (set.rows == 1) set.pitch = bytes;
     if (graph_capturing()) {
         const CUgraphNodeParams given = {.type = CU_GRAPH_NODE_TYPE_MEMSET, .memset = {set.address, set.pitch, set.value, set.element, set.width, set.rows, NULL}};

@@ -185,13 +185,14 @@ static CUresult array_side(const struct side *side, const struct rf_copy *copy, 
 static CUresult make_side(const char *call, const struct side *side, const struct rf_copy *copy, unsigned access, struct rf_end *end) {
   if (side->lod) return CUDA_ERROR_INVALID_VALUE;
   if (side->type == CU_MEMORYTYPE_ARRAY) return array_side(side, copy, end);
-  /* A pitch of 0 is the width of what is copied; a height of 0 (3D) the number of rows. */
-  const uint64_t pitch = side->pitch ? side->pitch : copy->width + side->x;
-  const uint64_t rows = side->height ? side->height : copy->height + side->y;
+  /* One row needs no pitch, one slice no height ("may be 0 if Depth==1"); else they hold what is copied. */
+  const uint64_t reach = copy->width + side->x, most = copy->height + side->y;
+  if (reach < side->x || most < side->y) return CUDA_ERROR_INVALID_VALUE;
+  if (side->pitch ? side->pitch < reach : copy->height > 1 || copy->depth > 1 || side->y || side->z) return CUDA_ERROR_INVALID_VALUE;
+  if (side->height ? side->height < most && copy->depth > 1 : copy->depth > 1 || side->z) return CUDA_ERROR_INVALID_VALUE;
+  const uint64_t pitch = side->pitch ? side->pitch : reach;
+  const uint64_t rows = side->height ? side->height : most;
   uint64_t slice = 0, offset = 0, part = 0;
-  if (copy->height > 1 || copy->depth > 1)
-    if (pitch < copy->width + side->x) return CUDA_ERROR_INVALID_VALUE;
-  if (copy->depth > 1 && rows < copy->height + side->y) return CUDA_ERROR_INVALID_VALUE;
   if (__builtin_mul_overflow(pitch, rows, &slice) || __builtin_mul_overflow(slice, side->z, &offset) ||
       __builtin_mul_overflow(pitch, side->y, &part) || __builtin_add_overflow(offset, part, &offset) ||
       __builtin_add_overflow(offset, side->x, &offset))
@@ -242,18 +243,20 @@ static CUresult rectangle(const struct target *target, const struct side *to, co
     .array = (c)->side##Array, .x = (c)->side##XInBytes, .y = (c)->side##Y, .pitch = (c)->side##Pitch                   \
   }
 
-static CUresult copy_2d(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, const CUDA_MEMCPY2D *c) {
+#define MOST_PITCH ((size_t)2147483647) /* CU_DEVICE_ATTRIBUTE_MAX_PITCH */
+
+static CUresult copy_2d(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, bool any_pitch, const CUDA_MEMCPY2D *c) {
   struct target target;
   RF_TRY(enter(&target, call, handle, null_stream, asynchronous));
-  if (!c) return CUDA_ERROR_INVALID_VALUE;
+  if (!c || (!any_pitch && (c->srcPitch > MOST_PITCH || c->dstPitch > MOST_PITCH))) return CUDA_ERROR_INVALID_VALUE;
   const struct side to = RF_SIDE(c, dst, "the destination"), from = RF_SIDE(c, src, "the source");
   struct rf_copy copy = {.width = c->WidthInBytes, .height = c->Height, .depth = 1};
   return rectangle(&target, &to, &from, &copy);
 }
 
-RF_TWIN(cuMemcpy2D_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, null_stream, false, pCopy))
-RF_TWIN(cuMemcpy2DUnaligned_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, null_stream, false, pCopy))
-RF_TWIN(cuMemcpy2DAsync_v2, _ptsz, (const CUDA_MEMCPY2D *pCopy, CUstream hStream), copy_2d(call, hStream, null_stream, true, pCopy))
+RF_TWIN(cuMemcpy2D_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, null_stream, false, false, pCopy))
+RF_TWIN(cuMemcpy2DUnaligned_v2, _ptds, (const CUDA_MEMCPY2D *pCopy), copy_2d(call, 0, null_stream, false, true, pCopy))
+RF_TWIN(cuMemcpy2DAsync_v2, _ptsz, (const CUDA_MEMCPY2D *pCopy, CUstream hStream), copy_2d(call, hStream, null_stream, true, false, pCopy))
 
 #define RF_SIDES_3D(c)                                                                                                 \
   struct side to = RF_SIDE(c, dst, "the destination"), from = RF_SIDE(c, src, "the source");                           \
@@ -282,13 +285,18 @@ static CUresult copy_3d(const char *call, CUstream handle, CUstream null_stream,
   RF_COPY_3D(c);
 }
 
+/* An array has its own ("ignored with CU_MEMORYTYPE_ARRAY"); none is the current one, as programs leave it for host memory. */
+static CUresult peer_context(CUcontext handle, CUmemorytype type) {
+  struct context *context = NULL;
+  return !handle || type == CU_MEMORYTYPE_ARRAY ? CUDA_SUCCESS : rf_context_find(handle, &context);
+}
+
 static CUresult copy_3d_peer(const char *call, CUstream handle, CUstream null_stream, bool asynchronous, const CUDA_MEMCPY3D_PEER *c) {
   struct target target;
-  struct context *context = NULL;
   RF_TRY(enter(&target, call, handle, null_stream, asynchronous));
   if (!c) return CUDA_ERROR_INVALID_VALUE;
-  RF_TRY(rf_context_find(c->srcContext, &context));
-  RF_TRY(rf_context_find(c->dstContext, &context));
+  RF_TRY(peer_context(c->srcContext, c->srcMemoryType));
+  RF_TRY(peer_context(c->dstContext, c->dstMemoryType));
   RF_COPY_3D(c);
 }
 
@@ -341,13 +349,13 @@ RF_TWIN(cuMemcpyBatchAsync_v2, _ptsz,
         batch(call, dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, NULL, hStream, null_stream))
 
 /* Extents, offsets and lengths of a 3D operand are in elements; of pointers on both sides an element is a byte. */
-static CUresult batch_side(const CUmemcpy3DOperand *operand, const char *what, unsigned element, struct side *side) {
+static CUresult batch_side(const CUmemcpy3DOperand *operand, const CUextent3D *extent, const char *what, unsigned element, struct side *side) {
   *side = (struct side){.what = what};
   if (operand->type == CU_MEMCPY_OPERAND_TYPE_POINTER) {
     side->type = CU_MEMORYTYPE_UNIFIED;
     side->device = operand->op.ptr.ptr;
-    side->pitch = operand->op.ptr.rowLength * element;
-    side->height = operand->op.ptr.layerHeight;
+    side->pitch = (operand->op.ptr.rowLength ? operand->op.ptr.rowLength : extent->width) * element;
+    side->height = operand->op.ptr.layerHeight ? operand->op.ptr.layerHeight : extent->height;
     return CUDA_SUCCESS;
   }
   if (operand->type != CU_MEMCPY_OPERAND_TYPE_ARRAY) return CUDA_ERROR_INVALID_VALUE;
@@ -369,8 +377,8 @@ static CUresult batch_3d_one(const struct target *target, const CUDA_MEMCPY3D_BA
     element = array->element;
   }
   struct side to, from;
-  RF_TRY(batch_side(&op->dst, "the destination", element, &to));
-  RF_TRY(batch_side(&op->src, "the source", element, &from));
+  RF_TRY(batch_side(&op->dst, &op->extent, "the destination", element, &to));
+  RF_TRY(batch_side(&op->src, &op->extent, "the source", element, &from));
   struct rf_copy copy = {.width = op->extent.width * element, .height = op->extent.height, .depth = op->extent.depth};
   if ((int)op->srcAccessOrder < CU_MEMCPY_SRC_ACCESS_ORDER_STREAM || op->srcAccessOrder > CU_MEMCPY_SRC_ACCESS_ORDER_ANY)
     return CUDA_ERROR_INVALID_VALUE;

@@ -593,6 +593,7 @@ export class Executor implements WorkHost, MemoryCore {
   private poisoned(context: Context, status: number): void {
     if (!FAULTS.has(status) || context.legacy === null || context.fault === status) return;
     context.fault = status;
+    if (context.posted === status) context.posted = 0;
     if (status !== CUresult.ASSERT) return;
     // Whoever asks is told, and what the assertion says is written then at the latest. Asking a stream never waits.
     this.enter(context.native);
@@ -638,7 +639,7 @@ export class Executor implements WorkHost, MemoryCore {
     if (status >= FIRST_FAULT && context !== null) this.suspect(context, status);
     if (context === null) {
       if (client.posted === 0) client.posted = status;
-    } else if (context.posted === 0) context.posted = status;
+    } else if (context.posted === 0 && status !== context.fault) context.posted = status; // a fault every call in the context tells, and no other
   }
 
   wakeClients(): void {

@@ -169,8 +169,17 @@ static void set_rows(void)
     say("buffer %d, %zu rows of %zu, pitch %zu, %s %d", (int)(b - buffers), rows, width, pitch, later ? "stream" : "waited", index);
     order(&b->last, c, index);
     if (!later) may_wait();
-    unsigned char value = (unsigned char)below(256);
-    CUresult result = later ? CALL(cuMemsetD2D8Async(b->at, pitch, value, width, rows, stream)) : CALL(cuMemsetD2D8_v2(b->at, pitch, value, width, rows));
+    if (one_in(12)) pitch = 0;
+    if (one_in(12)) width = 0;
+    int wide = (int)below(3);
+    unsigned value = below(0x7fffffff);
+    CUresult result;
+    say("%d bytes each", 1 << wide);
+    if (wide && !one_in(8)) pitch = pitch >> wide << wide;
+    width >>= wide;
+    if (wide == 0) result = later ? CALL(cuMemsetD2D8Async(b->at, pitch, (unsigned char)value, width, rows, stream)) : CALL(cuMemsetD2D8_v2(b->at, pitch, (unsigned char)value, width, rows));
+    else if (wide == 1) result = later ? CALL(cuMemsetD2D16Async(b->at, pitch, (unsigned short)value, width, rows, stream)) : CALL(cuMemsetD2D16_v2(b->at, pitch, (unsigned short)value, width, rows));
+    else result = later ? CALL(cuMemsetD2D32Async(b->at, pitch, value, width, rows, stream)) : CALL(cuMemsetD2D32_v2(b->at, pitch, value, width, rows));
     if (result == CUDA_SUCCESS) give(&b->last, c, index);
 }
 
@@ -187,15 +196,21 @@ static void rows(void)
     if (bytes > ROOM) bytes = ROOM;
     if (direction == 2 && b == d) return;
     size_t from_pitch = 1 + below(400), to_pitch = 1 + below(400), width = 1 + below((uint32_t)(from_pitch < to_pitch ? from_pitch : to_pitch) + one_in(12));
+    if (one_in(12)) width = 0;
     size_t most = bytes / (from_pitch > to_pitch ? from_pitch : to_pitch);
     if (!most) return;
     CUDA_MEMCPY2D how = {.WidthInBytes = width, .Height = 1 + below((uint32_t)most), .srcPitch = from_pitch, .dstPitch = to_pitch};
     if (one_in(3) && how.Height > 1) how.srcY = 1, how.Height--;
+    if (one_in(12)) how.Height = one_in(2), how.srcY = 0;
+    if (one_in(12)) how.srcPitch = 0;
+    if (one_in(12)) how.dstPitch = 0;
+    if (one_in(10) && how.Height > 1) how.dstXInBytes = below(8), how.srcXInBytes = below(8), how.Height--;
+    if (one_in(40)) how.srcPitch = (size_t)1 << 31;
     CUstream stream = later ? pick_stream(c, &index) : (index = LEGACY, NULL);
     if (direction == 0) how.srcMemoryType = CU_MEMORYTYPE_HOST, how.srcHost = h->at, how.dstMemoryType = CU_MEMORYTYPE_DEVICE, how.dstDevice = b->at;
     if (direction == 1) how.srcMemoryType = CU_MEMORYTYPE_DEVICE, how.srcDevice = b->at, how.dstMemoryType = CU_MEMORYTYPE_HOST, how.dstHost = h->at;
     if (direction == 2) how.srcMemoryType = CU_MEMORYTYPE_DEVICE, how.srcDevice = b->at, how.dstMemoryType = CU_MEMORYTYPE_UNIFIED, how.dstDevice = d->at;
-    say("direction %d, host %d, buffers %d, %d, %zu rows of %zu, pitches %zu, %zu, %s %d", direction, (int)(h - hosts), (int)(b - buffers), (int)(d - buffers), how.Height, width, from_pitch, to_pitch, later ? "stream" : "waited", index);
+    say("direction %d, host %d, buffers %d, %d, %zu rows of %zu, pitches %zu, %zu, %s %d", direction, (int)(h - hosts), (int)(b - buffers), (int)(d - buffers), how.Height, width, how.srcPitch, how.dstPitch, later ? "stream" : "waited", index);
     order(&h->last, c, index);
     order(&b->last, c, index);
     order(&d->last, c, index);
