@@ -284,7 +284,7 @@ static void *watch(void *unused)
         long began = step_began;
         naps = began && began == before ? naps + 1 : 0;
         before = began;
-        if (naps > 13) {
+        if (naps > 12000) {
             say("has not returned for 20 seconds");
             _exit(9);
         }
