@@ -271,7 +271,7 @@ static void elsewhere(void)
         break;
     case 7:
         if (CALL(cuStreamGetCtx(slot->handle, &context)) == CUDA_SUCCESS) say("its context %s", context == contexts[c].handle ? "is" : "is not");
-        result = CALL(cuStreamWaitValue32_v2(slot->handle, at, 0, CU_STREAM_WAIT_VALUE_GEQ));
+        result = CALL(cuStreamWriteValue32_v2(slot->handle, at, value, 0));
         break;
     }
     if (result != CUDA_SUCCESS) return;
