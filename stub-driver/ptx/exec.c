@@ -339,7 +339,8 @@ const struct insn *warp_fault(struct warp *w, const struct insn *at, enum ptx_fa
         char place[300] = "";
         if (f->source_line) snprintf(place, sizeof place, " (%s:%u)", f->source_file, f->source_line);
         char number[32] = "";
-        if (address || (kind != PTX_FAULT_TRAP && kind != PTX_FAULT_ASSERT)) snprintf(number, sizeof number, " 0x%llx", (unsigned long long)address);
+        const bool bare = kind == PTX_FAULT_ASSERT || (kind == PTX_FAULT_TRAP && !strcmp(what, kind_word(kind))); /* nothing to name */
+        if (!bare) snprintf(number, sizeof number, " 0x%llx", (unsigned long long)address);
         snprintf(f->message, sizeof f->message, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s: %s%s in %s, PTX line %u%s", f->kernel, f->block[0], f->block[1], f->block[2],
                  f->thread[0], f->thread[1], f->thread[2], kind_word(kind), what, number, f->function, f->line, place);
     }

@@ -295,6 +295,13 @@ void decode_tensormap(struct decoder *d) {
 static const u8 types[] = {TENSOR_U8, TENSOR_U16, TENSOR_U32, TENSOR_S32, TENSOR_U64, TENSOR_S64, TENSOR_F16, TENSOR_F32, TENSOR_F32_FTZ, TENSOR_F64, TENSOR_BF16, TENSOR_TF32, TENSOR_TF32_FTZ};
 static const u8 atoms[] = {SWIZZLE_128, SWIZZLE_128_ATOM_32, SWIZZLE_128_ATOM_32_FLIP_8, SWIZZLE_128_ATOM_64};
 
+/* 128 bytes of zeros are a map to begin with, of one dimension, as on hardware: Triton builds its own so, field by field. What it does
+ * not set is found when the map is used. */
+static void begin_map(struct tensor_map *m) {
+    static const struct tensor_map zeros;
+    if (!memcmp(m, &zeros, sizeof zeros)) m->magic = TENSOR_MAP_MAGIC, m->rank = 1;
+}
+
 static const struct insn *run_replace(struct warp *w, const struct insn *in) {
     EACH_LANE(w, i) {
         const u64 at = memory_address(w, in, i);
@@ -302,6 +309,7 @@ static const struct insn *run_replace(struct warp *w, const struct insn *in) {
         if (!p) return NULL;
         struct tensor_map m;
         memcpy(&m, p, sizeof m);
+        begin_map(&m);
         const bool wide = in->vec == FIELD_ADDRESS || in->vec == FIELD_STRIDE;
         const u64 value = wide ? ((const u64 *)row(w, in->b))[i] : ((const u32 *)row(w, in->b))[i];
         bool fits = m.magic == TENSOR_MAP_MAGIC;

@@ -223,20 +223,27 @@ int main(void) {
     for (int r = 0; r < 4; r++)
         for (int c = 0; c < 4 && at[1 + r] < 100; c++)
             if (cells[at[1 + r] * 64 + 60 + c] != z[16 * r + c] && wrong++ < 20) printf("scatter4: row %d, column %d\n", r, c);
-    /* In shared memory a copy of the map gets another address, size, box, stride and type; it goes out by a fence and is used. */
+    /* In shared memory a copy of the map gets another address, size, box, stride and type; it goes out by a fence and is used. The second
+     * time there are zeros in the map's place, and every field is set: so Triton makes its own. */
     m->rank = 1, m->type = TENSOR_U8;
     at[0] = 2, at[1] = 3;
     fill_tensor();
     const uint64_t moved = tensor + 4096;
     memcpy((unsigned char *)at + 24, &moved, 8);
-    run_ok(__LINE__, "fence.proxy.tensormap::generic.acquire.gpu [%d9], 128; cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [box], [%d9, {%r0,%r1}], [bar];",
-           "setp.ge.u32 %p1, %r16, 32; add.u64 %d9, %d3, 65536; @%p1 bra apart; mul.lo.u32 %r14, %r16, 4; cvt.u64.u32 %d5, %r14; add.u64 %d5, %d1, %d5; ld.global.u32 %r13, [%d5]; mov.u32 %r15, copy; add.u32 %r14, %r14, %r15; st.shared.u32 [%r14], %r13; bar.warp.sync -1; setp.ne.u32 %p2, %r16, 0; ld.global.u64 %d6, [%d2+24]; mov.u64 %d10, 512; mov.u32 %r12, 200; mov.u32 %r11, 2;\n"
-           "@!%p2 tensormap.replace.tile.global_address.shared::cta.b1024.b64 [copy], %d6; @!%p2 tensormap.replace.tile.rank.shared::cta.b1024.b32 [copy], 1; @!%p2 tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [copy], 0, %r12; @!%p2 tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [copy], 1, %r12; @!%p2 tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [copy], 0, %d10;\n"
-           "@!%p2 tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [copy], 0, 8; @!%p2 tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [copy], 1, 4; @!%p2 tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [copy], 1, %r11; @!%p2 tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [copy], 1; @!%p2 tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [copy], 0; @!%p2 tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [copy], 0; @!%p2 tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [copy], 0;\n"
-           "bar.warp.sync -1; tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%d9], [copy], 128;\napart: bar.sync 0;", 2, 0, WAIT, 32, 1);
-    for (int r = 0; r < 2; r++) /* every other row of a box of 4 */
-        for (int c = 0; c < 8; c++)
-            if (((const uint16_t *)(const void *)z)[8 * r + c] != ((const uint16_t *)(const void *)cells)[2048 + (3 + 2 * r) * 256 + 2 + c] && wrong++ < 20) printf("a map that was changed: row %d, column %d\n", r, c);
+    for (int zeros = 0; zeros < 2; zeros++) {
+        static char before[4096];
+        snprintf(before, sizeof before,
+           "setp.ge.u32 %%p1, %%r16, 32; add.u64 %%d9, %%d3, 65536; @%%p1 bra apart; mul.lo.u32 %%r14, %%r16, 4; cvt.u64.u32 %%d5, %%r14; add.u64 %%d5, %%d1, %%d5; %s mov.u32 %%r15, copy; add.u32 %%r14, %%r14, %%r15; st.shared.u32 [%%r14], %%r13; bar.warp.sync -1; setp.ne.u32 %%p2, %%r16, 0; ld.global.u64 %%d6, [%%d2+24]; mov.u64 %%d10, 512; mov.u32 %%r12, 200; mov.u32 %%r11, 2;\n"
+           "@!%%p2 tensormap.replace.tile.global_address.shared::cta.b1024.b64 [copy], %%d6; @!%%p2 tensormap.replace.tile.rank.shared::cta.b1024.b32 [copy], 1; @!%%p2 tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [copy], 0, %%r12; @!%%p2 tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [copy], 1, %%r12; @!%%p2 tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [copy], 0, %%d10;\n"
+           "@!%%p2 tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [copy], 0, 8; @!%%p2 tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [copy], 1, 4; @!%%p2 tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [copy], 0, 1; @!%%p2 tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [copy], 1, %%r11; @!%%p2 tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [copy], 1; @!%%p2 tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [copy], 0; @!%%p2 tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [copy], 0; @!%%p2 tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [copy], 0;\n"
+           "bar.warp.sync -1; tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%%d9], [copy], 128;\napart: bar.sync 0;",
+                 zeros ? "mov.u32 %r13, 0;" : "ld.global.u32 %r13, [%d5];");
+        memset(host_of(out), 0, 64);
+        run_ok(__LINE__, "fence.proxy.tensormap::generic.acquire.gpu [%d9], 128; cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [box], [%d9, {%r0,%r1}], [bar];", before, 2, 0, WAIT, 32, 1);
+        for (int r = 0; r < 2; r++) /* every other row of a box of 4 */
+            for (int c = 0; c < 8; c++)
+                if (((const uint16_t *)(const void *)z)[8 * r + c] != ((const uint16_t *)(const void *)cells)[2048 + (3 + 2 * r) * 256 + 2 + c] && wrong++ < 20) printf("a map that was %s: row %d, column %d\n", zeros ? "made" : "changed", r, c);
+    }
     /* The same box for blocks 0 and 2 of a cluster of three. */
     m = fresh(TENSOR_U32, 1, 64);
     m->dim[0] = 1000;
@@ -258,6 +265,7 @@ int main(void) {
         {"cp.async.bulk.tensor.1d.shared::cta.global.mbarrier::complete_tx::bytes [box], [%d1, {%r0}], [bar];", "read 0x", 3},
         {"cp.async.bulk.tensor.1d.shared::cta.global.mbarrier::complete_tx::bytes [box], [%d1+8, {%r0}], [bar];", "misaligned", 0},
         {"cp.reduce.async.bulk.tensor.1d.global.shared::cta.add.bulk_group [%d1, {%r0}], [box];", "no reductions", 4},
+        {"tensormap.replace.tile.rank.shared::cta.b1024.b32 [copy], 0; tensormap.replace.tile.rank.shared::cta.b1024.b32 [copy], 5;", "cannot have, map at 0x", 0},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         m = fresh(TENSOR_U32, 1, 64);
