@@ -6,9 +6,14 @@
 #include "module.h"
 
 static struct library *find(CUlibrary handle) { return rf_object_find(RF_KIND_LIBRARY, (uint64_t)(uintptr_t)handle); }
+/* Whether there is something to be had of it. */
+static CUresult usable(const struct library *library) {
+  return !library ? CUDA_ERROR_INVALID_HANDLE : library->image ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
+}
 static struct kernel *kernel_find(CUkernel handle) { return rf_object_find(RF_KIND_KERNEL, (uint64_t)(uintptr_t)handle); }
 
 static void unmake_managed(struct library *library) {
+  if (!library->image) return;
   const size_t count = ptx_global_count(library->image->ptx);
   for (size_t i = 0; library->managed && i < count; i++) rf_managed_unmake(&library->managed[i]);
   free(library->managed);
@@ -17,6 +22,7 @@ static void unmake_managed(struct library *library) {
 
 /* Managed variables have their memory, and their initial values, before any context has the rest. */
 static CUresult make_managed(struct library *library) {
+  if (!library->image) return CUDA_SUCCESS;
   const size_t count = ptx_global_count(library->image->ptx);
   library->managed = calloc(count + 1, sizeof *library->managed);
   uint64_t *const addresses = calloc(count + 1, sizeof *addresses);
@@ -49,10 +55,13 @@ static CUresult load(CUlibrary *handle, const void *data, size_t size, const cha
   for (unsigned i = 0; i < library_count; i++)
     if ((int)library_options[i] < 0 || library_options[i] >= CU_LIBRARY_NUM_OPTIONS) return CUDA_ERROR_INVALID_VALUE;
   struct image *image = NULL;
-  RF_TRY(rf_image_load(data, size, name, count, options, values, &image));
+  const CUresult loaded = rf_image_load(data, size, name, count, options, values, &image);
+  /* A fat binary for other GPUs is a library all the same, since drivers load lazily: the CUDA runtime loads all that a program has when it
+   * starts, and a program that has code for several GPUs in several libraries (PyTorch) shall find the device whatever it then launches. */
+  if (loaded && (loaded != CUDA_ERROR_NO_BINARY_FOR_GPU || !memcmp(data, "\177ELF", 4))) return loaded;
   struct library *const library = rf_object_new(RF_KIND_LIBRARY, NULL);
   if (!library) {
-    rf_image_release(image);
+    if (image) rf_image_release(image);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   library->image = image;
@@ -61,7 +70,7 @@ static CUresult load(CUlibrary *handle, const void *data, size_t size, const cha
   library->kernel_at = NULL;
   const CUresult result = make_managed(library);
   if (result) {
-    rf_image_release(image);
+    if (image) rf_image_release(image);
     rf_object_recycle(RF_KIND_LIBRARY, &library->object);
     return result;
   }
@@ -109,7 +118,7 @@ CUresult cuLibraryUnload(CUlibrary handle) {
       rf_module_unload(module); /* takes itself out of the list */
     }
     unmake_managed(library);
-    rf_image_release(library->image);
+    if (library->image) rf_image_release(library->image);
     rf_object_recycle(RF_KIND_LIBRARY, &library->object);
   }
   rf_modules_unlock();
@@ -141,8 +150,9 @@ CUresult cuLibraryGetKernel(CUkernel *pKernel, CUlibrary handle, const char *nam
   if (!pKernel || !name) return CUDA_ERROR_INVALID_VALUE;
   rf_modules_lock();
   struct library *const library = find(handle);
-  const struct ptx_kernel *const ptx = library ? ptx_kernel_find(library->image->ptx, name) : NULL;
-  const CUresult result = !library ? CUDA_ERROR_INVALID_HANDLE : !ptx ? CUDA_ERROR_NOT_FOUND : kernel_of(library, ptx, pKernel);
+  CUresult result = usable(library);
+  const struct ptx_kernel *const ptx = result ? NULL : ptx_kernel_find(library->image->ptx, name);
+  if (!result) result = ptx ? kernel_of(library, ptx, pKernel) : CUDA_ERROR_NOT_FOUND;
   rf_modules_unlock();
   return result;
 }
@@ -152,9 +162,10 @@ CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary lib) {
   if (!count) return CUDA_ERROR_INVALID_VALUE;
   rf_modules_lock();
   struct library *const library = find(lib);
-  if (library) *count = (unsigned)ptx_kernel_count(library->image->ptx);
+  const CUresult result = usable(library);
+  if (!result) *count = (unsigned)ptx_kernel_count(library->image->ptx);
   rf_modules_unlock();
-  return library ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+  return result;
 }
 
 CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int numKernels, CUlibrary lib) {
@@ -162,7 +173,7 @@ CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int numKernels, C
   if (!kernels && numKernels) return CUDA_ERROR_INVALID_VALUE;
   rf_modules_lock();
   struct library *const library = find(lib);
-  CUresult result = library ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+  CUresult result = usable(library);
   for (size_t i = 0; !result && i < numKernels && i < ptx_kernel_count(library->image->ptx); i++)
     result = kernel_of(library, ptx_kernel_at(library->image->ptx, i), &kernels[i]);
   rf_modules_unlock();
@@ -186,7 +197,8 @@ static CUresult get_global(CUlibrary handle, const char *name, CUdeviceptr *addr
   rf_modules_lock();
   struct library *const library = find(handle);
   struct module *module = NULL;
-  CUresult result = !library ? CUDA_ERROR_INVALID_HANDLE : managed ? CUDA_SUCCESS : rf_library_module(library, context, &module);
+  CUresult result = usable(library);
+  if (!result && !managed) result = rf_library_module(library, context, &module);
   if (!result) {
     size_t index = 0;
     uint64_t size = 0;

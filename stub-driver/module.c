@@ -235,6 +235,7 @@ CUresult rf_function_of(struct module *module, const struct ptx_kernel *ptx, str
 }
 
 CUresult rf_library_module(struct library *library, struct context *context, struct module **found) {
+  if (!library->image) return CUDA_ERROR_NO_BINARY_FOR_GPU;
   struct module *module = library->modules;
   while (module && module->context != context) module = module->next;
   if (!module) {
@@ -339,7 +340,7 @@ CUresult cuModuleUnload(CUmodule hmod) {
   return result;
 }
 
-/* Everything is decoded when it is loaded: that is when what the engine lacks is found. */
+/* Everything is decoded when it is loaded: that is when what the engine lacks is found, but for a library's fat binary that has nothing for this GPU. */
 CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode *mode) {
   RF_ENTER();
   if (!mode) return CUDA_ERROR_INVALID_VALUE;

@@ -65,7 +65,7 @@ struct kernel {
 
 struct library {
   struct rf_object object;
-  struct image *image;
+  struct image *image;       /* NULL: a fat binary with nothing for this GPU, as whoever wants something of it is told */
   struct module *modules; /* one a context */
   struct kernel *kernels;
   struct kernel **kernel_at; /* as a module's functions */

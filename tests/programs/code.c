@@ -358,6 +358,18 @@ static void bad_images(void)
     CU_FAILS(CUDA_ERROR_INVALID_PTX, cuLibraryLoadData(&library, HEAD ".visible .entry k() { frobnicate; }", NULL, NULL, 0, NULL, NULL, 0));
     CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, elf));
     CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, fatbin));
+    /* The CUDA runtime loads every fat binary of a program when it starts: one without code for this GPU fails when it is used. */
+    CUkernel kernel;
+    unsigned count;
+    CUdeviceptr address;
+    CU(cuLibraryLoadData(&library, fatbin, NULL, NULL, 0, NULL, NULL, 0));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryGetKernel(&kernel, library, "k"));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryGetKernelCount(&count, library));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryGetModule(&module, library));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryGetGlobal(&address, NULL, library, "v"));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryGetManaged(&address, NULL, library, "v"));
+    CU(cuLibraryUnload(library));
+    CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuLibraryLoadData(&library, elf, NULL, NULL, 0, NULL, NULL, 0));
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuModuleLoadData(&module, NULL));
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuModuleLoadData(NULL, text));
     CU_FAILS(CUDA_ERROR_FILE_NOT_FOUND, cuModuleLoad(&module, "/nonexistent/code.ptx"));
