@@ -165,16 +165,20 @@ test("another client's calls are answered between launches of large graphs", asy
   for (let i = 0; i < count; i++) all.set(one, i * one.length)
   assert.is(await makeOf(client, sendAll(client, all), count), 0)
   const graph = client.replyWide(0)
-  for (let i = 0; i < launches; i++) launch(client, graph)
-  // All are in the ring, and this is behind them.
-  const ticket = client.write(Message.GPU_SYNC, [SyncScope.context, 0, ...client.primary], 0)
-  let answered = 0
-  while (!client.answered(0, ticket)) {
-    await other.must(Message.MEM_INFO)
-    answered++
+  // Two where they are one go, however often; between any two of them on a quiet machine. An attempt in which this process stood still says nothing.
+  let most = 0
+  for (let attempt = 0; attempt < 4 && most <= 25; attempt++) {
+    for (let i = 0; i < launches; i++) launch(client, graph)
+    // All are in the ring, and this is behind them.
+    const ticket = client.write(Message.GPU_SYNC, [SyncScope.context, 0, ...client.primary], 0)
+    let answered = 0
+    while (!client.answered(0, ticket)) {
+      await other.must(Message.MEM_INFO)
+      answered++
+    }
+    most = Math.max(most, answered)
   }
-  // Two where they are one go; between any two of them on a quiet machine.
-  assert.ok(answered > 25, `${answered} calls of the other client were answered meanwhile`)
+  assert.ok(most > 25, `${most} calls of the other client were answered meanwhile`)
   client.close()
   other.close()
 })

@@ -32,6 +32,14 @@ async function meanwhile(client: TestClient, message: Message, payload: readonly
   return answered
 }
 
+/** The most that were answered in one of a few attempts: one in which this process stood still says nothing, and where it is done in one go
+ *  none has more than two. */
+async function most(enough: number, attempt: () => Promise<number>): Promise<number> {
+  let answered = 0
+  for (let i = 0; i < 4 && answered < enough; i++) answered = Math.max(answered, await attempt())
+  return answered
+}
+
 /** The same message so many times, as many at once as there are slots. */
 async function many(client: TestClient, count: number, message: Message, payload: readonly number[]): Promise<number[]> {
   const made: number[] = []
@@ -46,32 +54,36 @@ async function many(client: TestClient, count: number, message: Message, payload
 }
 
 test('a context with very many events and allocations ends', async () => {
-  const client = await fresh()
-  await many(client, 45_000, Message.cuEventCreate, [0, 0])
-  await many(client, 45_000, Message.GPU_ALLOC, words({ [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: 64 }))
-  const answered = await meanwhile(client, Message.CTX_PRIMARY_RESET, [0, 0])
+  const answered = await most(10, async () => {
+    const client = await fresh()
+    await many(client, 45_000, Message.cuEventCreate, [0, 0])
+    await many(client, 45_000, Message.GPU_ALLOC, words({ [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: 64 }))
+    const answered = await meanwhile(client, Message.CTX_PRIMARY_RESET, [0, 0])
+    await executor.until(() => executor.usage?.memory === 0)
+    client.close()
+    await executor.empty()
+    return answered
+  })
   assert.ok(answered >= 10, `${answered}`)
-  await executor.until(() => executor.usage?.memory === 0)
-  client.close()
 })
 
 test('very many mappings get other access, and go', async () => {
   const client = await fresh()
   const count = 12_000
-  await client.must(Message.ADDRESS_RESERVE, words({ [AddressReserve.size]: count * 2 * MIB }))
+  const size = count * 2 * MIB
+  await client.must(Message.ADDRESS_RESERVE, words({ [AddressReserve.size]: size }))
   const base = client.replyNumber(0)
   await client.must(Message.MEM_CREATE, words({ [MemCreate.size]: 2 * MIB, [MemCreate.type]: 1, [MemCreate.location_type]: 1 }))
   const memory = client.replyWide(0)
-  for (let i = 0; i < count; i++) {
-    const map = words({ [MemMap.address]: base + i * 2 * MIB, [MemMap.size]: 2 * MIB, [MemMap.allocation]: memory })
-    await client.must(Message.MEM_MAP, map)
-  }
-  const range = { address: base, size: count * 2 * MIB }
-  await client.must(Message.MEM_SET_ACCESS, words({ [MemSetAccess.address]: range.address, [MemSetAccess.size]: range.size, [MemSetAccess.location_type]: 1, [MemSetAccess.flags]: 3 }))
-  const gone = await meanwhile(client, Message.MEM_UNMAP, words({ [MemUnmap.address]: range.address, [MemUnmap.size]: range.size }))
+  const gone = await most(5, async () => {
+    for (let i = 0; i < count; i++)
+      await client.must(Message.MEM_MAP, words({ [MemMap.address]: base + i * 2 * MIB, [MemMap.size]: 2 * MIB, [MemMap.allocation]: memory }))
+    await client.must(Message.MEM_SET_ACCESS, words({ [MemSetAccess.address]: base, [MemSetAccess.size]: size, [MemSetAccess.location_type]: 1, [MemSetAccess.flags]: 3 }))
+    return meanwhile(client, Message.MEM_UNMAP, words({ [MemUnmap.address]: base, [MemUnmap.size]: size }))
+  })
   assert.ok(gone >= 5, `${gone}`)
   client.close()
-  await executor.until(() => executor.usage?.clients === 0)
+  await executor.empty()
 })
 
 test.run()

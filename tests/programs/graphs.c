@@ -490,8 +490,11 @@ static void updates(void)
 
 /* ---- launches ---- */
 
+static _Atomic int let_go;
+
 static void slowly(void *data)
 {
+    while (!atomic_load(&let_go)) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     atomic_fetch_add((_Atomic int *)data, 1);
 }
@@ -522,6 +525,7 @@ static void launches(void)
     CU(cuGraphUpload(exec, stream));
     CU(cuGraphLaunch(exec, stream));
     CU_FAILS(CUDA_ERROR_NOT_READY, cuStreamQuery(stream)); /* posted, not awaited */
+    atomic_store(&let_go, 1);
     /* the stream's order: what comes behind the launch sees its work */
     unsigned seen = 0, *pinned;
     CU(cuMemAllocHost_v2((void **)&pinned, 4));

@@ -82,10 +82,12 @@ static void slow(void) { /* COPY_BANDWIDTH=10Mi, COPY_LATENCY=1ms: 1 MiB takes 1
   OK(cuEventCreate(&end, 0));
   OK(cuMemAlloc_v2(&a, 1 << 20));
   OK(cuMemHostAlloc(&pinned, 1 << 20, 0));
+  OK(cuLaunchHostFunc(stream, wait_at_gate, NULL)); /* so that the question comes before the copy's end, whenever it comes */
   OK(cuEventRecord(start, stream));
   OK(cuMemcpyHtoDAsync_v2(a, pinned, 1 << 20, stream));
   OK(cuEventRecord(end, stream));
   FAILS(NOT_READY, cuStreamQuery(stream));
+  __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
   OK(cuEventSynchronize(end));
   OK(cuEventElapsedTime(&ms, start, end));
   CHECK(ms >= 100);
