@@ -80,12 +80,17 @@ struct context *rf_context_or_null(void) {
   return rf_current_context(&context) ? NULL : context;
 }
 
+/* First the line, then the error: a program may end itself at the first call that fails, and what it was must be told by then. Whoever comes
+ * second is back when the error stands, or its own work would end without one. */
 void rf_context_fail(struct context *context, CUresult error) {
-  int none = CUDA_SUCCESS;
-  if (atomic_compare_exchange_strong(&context->error, &none, (int)error)) {
-    rf_kernels_stop(context);
+  static pthread_mutex_t failing = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&failing);
+  if (!atomic_load(&context->error)) {
     rf_log(RF_LOG_ERROR, "context %llu is poisoned with error %d until it is destroyed", (unsigned long long)context->id, (int)error);
+    atomic_store(&context->error, (int)error);
+    rf_kernels_stop(context);
   }
+  pthread_mutex_unlock(&failing);
 }
 
 static void lose(void *object, void *argument) {
@@ -94,8 +99,8 @@ static void lose(void *object, void *argument) {
 }
 
 void rf_device_lose(int device) {
-  atomic_store(&lost[device], true);
   rf_log(RF_LOG_ERROR, "device %d is lost, as RINGFENCE_STUB_FAULTS ordered", device);
+  atomic_store(&lost[device], true);
   rf_object_each(RF_KIND_CONTEXT, lose, &device);
 }
 

@@ -20,6 +20,10 @@ test('an illegal address sticks to its context', () => {
   holds('illegal-address', { RINGFENCE_STUB_FAULTS: 'op@3=illegal-address' })
 })
 
+test('no call fails before the line that says why has been written', () => {
+  assert.match(holds('told-first', { RINGFENCE_STUB_FAULTS: 'op@1=illegal-address', RINGFENCE_STUB_LOG: 'error' }), /is poisoned with error 700 /)
+})
+
 test('a lost device stays lost', () => {
   holds('lost', { RINGFENCE_STUB_FAULTS: 'op@2=device-lost' })
 })
