@@ -164,7 +164,8 @@ typedef struct {
     int weight;
     void (*run)(void);
 } operation;
-extern const operation context_operations[], stream_operations[], memory_operations[], copy_operations[], kernel_operations[], graph_operations[], array_operations[];
+extern const operation context_operations[], stream_operations[], memory_operations[], copy_operations[], kernel_operations[], graph_operations[], array_operations[],
+    volume_operations[], code_operations[];
 
 void print_buffer(buffer_slot *buffer);
 void fill_host(host_slot *host);
