@@ -355,7 +355,7 @@ void pause_a_little(void)
 
 /* ---- The walk ------------------------------------------------------------------------------------------------- */
 
-static const operation *const families[] = {context_operations, stream_operations, memory_operations, copy_operations, kernel_operations, graph_operations, array_operations, volume_operations, code_operations};
+static const operation *const families[] = {context_operations, stream_operations, memory_operations, copy_operations, kernel_operations, graph_operations, array_operations, volume_operations, code_operations, node_operations};
 static const operation *chosen[256];
 static int chosen_weight[256], chosen_count, chosen_total;
 

@@ -165,7 +165,7 @@ typedef struct {
     void (*run)(void);
 } operation;
 extern const operation context_operations[], stream_operations[], memory_operations[], copy_operations[], kernel_operations[], graph_operations[], array_operations[],
-    volume_operations[], code_operations[];
+    volume_operations[], code_operations[], node_operations[];
 
 void print_buffer(buffer_slot *buffer);
 void fill_host(host_slot *host);
