@@ -77,6 +77,7 @@ static void library(void)
     CALL(cuLibraryUnload(lib));
     CALL(cuLibraryGetKernel(&kernel, lib, "grow"));
     CALL(cuKernelGetFunction(&f, all[0]));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
@@ -105,6 +106,7 @@ static void linking(void)
         CALL(cuModuleUnload(m));
     }
     CALL(cuLinkDestroy(link));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 

@@ -74,6 +74,7 @@ static void memory_nodes(void)
     CALL(cuGraphDestroy(graph));
     CALL(cuDeviceGraphMemTrim(0));
     CALL(cuMemFree_v2(at));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
@@ -133,6 +134,7 @@ static void nested_nodes(void)
     CALL(cuGraphDestroy(graph));
     CALL(cuEventDestroy_v2(event));
     CALL(cuMemFree_v2(at));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
@@ -201,6 +203,7 @@ static void changed_nodes(void)
     }
     CALL(cuGraphDestroy(graph));
     CALL(cuMemFree_v2(at));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
@@ -294,6 +297,7 @@ static void mappings(void)
     if (one) CALL(cuMemRelease(one));
     CALL(cuMemAddressFree(at, grain)); /* a part */
     CALL(cuMemAddressFree(at, 3 * grain));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 

@@ -88,6 +88,7 @@ static void array_boxes(void)
     }
     CALL(cuArrayDestroy(array));
     CALL(cuMemcpy3D_v2(&out));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
@@ -119,6 +120,7 @@ static void mipmaps(void)
     CALL(cuMipmappedArrayDestroy(all));
     CALL(cuMipmappedArrayDestroy(all));
     CALL(cuMipmappedArrayGetLevel(&level, all, 0));
+    CALL(cuCtxSynchronize());
     synchronised(c);
 }
 
