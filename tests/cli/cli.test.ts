@@ -53,7 +53,7 @@ async function serve(args: string[] = [], more: NodeJS.ProcessEnv = {}): Promise
   let said = '';
   daemon.stdout!.on('data', (data) => (said += data));
   void daemon.result.then(({ err }) => (said ||= `serving? no: ${err}`));
-  await until('the daemon serves', () => said.includes('serving'), 20_000);
+  await until('the daemon serves', () => said.includes('serving'));
   return daemon;
 }
 
@@ -256,7 +256,7 @@ test('run: a killed command line takes its private daemon with it', async () => 
   const pid = await firstOutput(command);
   assert.is(readdirSync(temporary).length, 1);
   command.kill('SIGKILL');
-  await until('its run directory is gone', () => readdirSync(temporary).length === 0, 10_000);
+  await until('its run directory is gone', () => readdirSync(temporary).length === 0);
   process.kill(Number(pid), 'SIGKILL');
 });
 
