@@ -167,13 +167,23 @@ static CUresult enter_object(uint64_t object)
 {
     struct vgpu_thread *thread = &vgpu_thread;
     const uint64_t handle = vgpu_sure_context(object);
+    if (handle && thread->top && thread->top->handle == handle) return (CUresult)atomic_load_explicit(&thread->top->fault, memory_order_relaxed);
     struct vgpu_context *context = handle ? reference(handle) : NULL;
-    if (!context) return thread->top ? vgpu_context_working(NULL) : CUDA_ERROR_INVALID_HANDLE; /* good enough: the executor says it */
-    struct vgpu_context *const before = thread->top;
+    if (!context) return thread->top ? vgpu_context_working(NULL) : CUDA_ERROR_INVALID_HANDLE; /* CUDA_SUCCESS: the executor says that it is none */
     thread->top = context;
-    if (context == before) dereference(context);
     if (atomic_load_explicit(&vgpu_context_failed, memory_order_relaxed)) vgpu_learn_fault();
     return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
+}
+
+/* A context that had failed is no more. */
+static void failure_gone(void)
+{
+    int failed = 0;
+    pthread_rwlock_rdlock(&lock);
+    for (const struct vgpu_context *c = contexts; c; c = c->next)
+        failed |= !atomic_load_explicit(&c->destroyed, memory_order_relaxed) && atomic_load_explicit(&c->fault, memory_order_relaxed);
+    atomic_store_explicit(&vgpu_context_failed, failed, memory_order_relaxed);
+    pthread_rwlock_unlock(&lock);
 }
 
 CUresult vgpu_context_borrow(uint64_t object, uint64_t other)
@@ -294,6 +304,7 @@ CUresult vgpu_cuCtxDestroy_v2(CUcontext ctx)
         ((struct rf_CTX_DESTROY *)call.payload)->target = context->handle;
         error = vgpu_wait(&call, NULL, 0);
     }
+    if (atomic_load_explicit(&context->fault, memory_order_relaxed)) failure_gone();
     struct rf_cudart_kept *kept = take_kept(context);
     vgpu_managed_context_gone((CUcontext)(uintptr_t)context->handle);
     vgpu_sure_context_gone(context->handle);
@@ -463,7 +474,7 @@ static CUresult reset(CUdevice dev)
     if (error != CUDA_SUCCESS) return error;
     ((struct rf_CTX_PRIMARY_RESET *)call.payload)->device = vgpu_device_to_wire(dev);
     error = vgpu_wait(&call, NULL, 0);
-    atomic_store_explicit(&primaries[dev].context->fault, CUDA_SUCCESS, memory_order_relaxed);
+    if (atomic_exchange_explicit(&primaries[dev].context->fault, CUDA_SUCCESS, memory_order_relaxed) != CUDA_SUCCESS) failure_gone();
     if (error == CUDA_SUCCESS) {
         vgpu_managed_context_gone((CUcontext)(uintptr_t)vgpu_device(dev)->primary_context);
         vgpu_sure_context_gone(primaries[dev].context->handle);

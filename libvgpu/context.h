@@ -32,7 +32,7 @@ struct vgpu_context *vgpu_context_find(CUcontext handle);
  * destroyed (or a primary one that is not active), or its fault. For calls that send no message. */
 CUresult vgpu_context_working(struct vgpu_context **context);
 
-/* Some context of the process has failed since it began. */
+/* Some context of the process has failed, and has not been seen to end. */
 extern _Atomic int vgpu_context_failed;
 
 /* Whether a call on a stream or event can be made in what is current here, whatever context the object is of. */
