@@ -69,7 +69,7 @@ export class VirtualMemory {
     if (alignment > 2 ** 52 || (alignment !== 0 && 2 ** Math.floor(Math.log2(alignment)) !== alignment)) return CUresult.INVALID_VALUE;
     const granules = bytes / GRANULE;
     // Address space is the zone's too: what clients reserve must leave room for what they allocate.
-    if (granules > zone.window.granules / 2 - zone.reservedGranules || alignment > zone.window.bytes || !zone.takeMapping()) {
+    if (granules > zone.reservable - zone.reservedGranules || alignment > zone.window.bytes || !zone.takeMapping()) {
       zone.ledger.refuse();
       return CUresult.OUT_OF_MEMORY;
     }

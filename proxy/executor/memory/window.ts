@@ -32,10 +32,13 @@ const EEXIST = 17;
 /** MAP_FAILED and everything else that is no address of a process. */
 const FAILED = 2 ** 57;
 
-/** Bytes of window for a quota: a power of two, at least four times the quota (reservations without memory, holes), 64 GiB to 1 TiB. */
+/**
+ * Bytes of window for a quota: a power of two, at least 16 times the quota, 64 GiB to 1 TiB. So much for reservations without memory: PyTorch's
+ * expandable segments reserve 9/8 of the device for each stream and pool, and twice that before the first tensor.
+ */
 export function windowBytes(quota: number): number {
   let bytes = WINDOW_MIN;
-  while (bytes < 4 * quota && bytes < SLOT_BYTES) bytes *= 2;
+  while (bytes < 16 * quota && bytes < SLOT_BYTES) bytes *= 2;
   return bytes;
 }
 

@@ -95,6 +95,11 @@ export class Zone implements ZoneMemory {
     return this.map.touch((high >>> 0) * 4294967296 + (low >>> 0));
   }
 
+  /** Granules that clients may reserve in all: what they allocate, holes included, needs the rest. */
+  get reservable(): number {
+    return Math.max(this.window.granules / 2, this.window.granules - 2 * Math.ceil(this.ledger.limits.memory / GRANULE));
+  }
+
   hasWindowsFor(limits: ZoneLimits): boolean {
     return this.window.bytes === windowBytes(limits.memory) && this.host.bytes === hostWindowBytes(hostMemory(limits));
   }

@@ -7,6 +7,7 @@ import {
   MemRetain, MemSetAccess, MemUnmap, Message,
 } from '../../../proxy/generated/messages.ts';
 import { type Call, type FakeClient, GIB, GRANULE, MIB, u64, World } from './fake.ts';
+import { windowBytes } from '../../../proxy/executor/memory/window.ts';
 
 const INVALID = 1;
 const OUT_OF_MEMORY = 2;
@@ -222,6 +223,10 @@ test('access is taken away from the client at once, from its work under way when
   assert.ok(vmm.check(at, 1));
 });
 
+test("a window holds four of the ranges that PyTorch's expandable segments reserve, each 9/8 of the device", () => {
+  for (const quota of [1, 3, 8, 24, 48, 80, 141]) assert.ok(windowBytes(quota * GIB) - 2 * quota * GIB >= 4 * quota * GIB * 9 / 8, `${quota} GiB`);
+});
+
 test('quotas: memory, allocations, mappings, address space', () => {
   const world = new World({ memory: 4 * GRANULE, allocations: 6 });
   const vmm = new Vmm(world);
@@ -229,9 +234,9 @@ test('quotas: memory, allocations, mappings, address space', () => {
   assert.is(vmm.create(2 * GRANULE).status, OUT_OF_MEMORY);
   vmm.memory(GRANULE);
   assert.is(world.call(vmm.client, Message.GPU_ALLOC, { [GpuAlloc.kind]: AllocKind.device, [GpuAlloc.bytes]: u64(1) }).status, OUT_OF_MEMORY);
-  const half = world.zone.windowSize / 2;
-  assert.is(vmm.reserve(half + GRANULE).status, OUT_OF_MEMORY);
-  const all = vmm.range(half);
+  const most = world.zone.windowSize - 2 * 4 * GRANULE; // twice the quota is left
+  assert.is(vmm.reserve(most + GRANULE).status, OUT_OF_MEMORY);
+  const all = vmm.range(most);
   assert.is(vmm.reserve(GRANULE).status, OUT_OF_MEMORY);
   let mapped = 0;
   for (let i = 0; i < 10; i++) if (vmm.map(all + i * 4 * GRANULE, 3 * GRANULE, handle) === 0) mapped++;
@@ -239,7 +244,7 @@ test('quotas: memory, allocations, mappings, address space', () => {
   world.end(vmm.client);
   assert.equal([world.zone.usage().memory, world.zone.usage().allocations], [0, 0]);
   const next = new Vmm(world);
-  next.range(half);
+  next.range(most);
 });
 
 test('random life of two clients: charged to the byte, checks right, nothing left', () => {
