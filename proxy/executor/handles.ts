@@ -1,8 +1,9 @@
 /**
  * The zone's handles: what clients hold in place of the driver's pointers, which never leave this process.
  *
- *   bits  0-19  index of the row
- *   bits 20-31  generation of the row: a freed handle stays wrong for 4096 reuses of its row
+ *   bits  0-2   0, as of the pointers that handles are elsewhere: PyTorch tells a stream of its own from a CUstream by the lowest bit
+ *   bits  3-22  index of the row
+ *   bits 23-31  generation of the row: a freed handle stays wrong for 512 reuses of its row
  *   bits 32-58  random, drawn anew at each use of the row: cannot be guessed from another one's
  *   bits 59-63  type (never 0, so that a handle is never one of CUDA's special stream values 0, 1 and 2)
  *
@@ -19,6 +20,8 @@ import { addressOf } from '../driver/driver.ts';
 import type { HandleType } from '../generated/messages.ts';
 
 const INDEX_BITS = 20;
+/** Where the index begins: a handle is a multiple of 8. */
+const INDEX_SHIFT = 3;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
 /** Where the type begins in the high word. */
 export const TYPE_SHIFT = 27;
@@ -116,7 +119,7 @@ export class HandleTable {
 
   /** Row of the handle given in two words, or -1: unknown, freed, of another type or another client's. */
   find(low: number, high: number, type: HandleType, owner: number): number {
-    const row = low & INDEX_MASK;
+    const row = (low >>> INDEX_SHIFT) & INDEX_MASK;
     if (row > this.mask) return -1;
     const { words } = this;
     const at = row << ROW_SHIFT;
@@ -129,7 +132,7 @@ export class HandleTable {
   touch(lows: Int32Array, count: number): number {
     const { words, mask } = this;
     let seen = 0;
-    for (let i = 0; i < count; i++) seen ^= words[(lows[i] & mask) << ROW_SHIFT];
+    for (let i = 0; i < count; i++) seen ^= words[((lows[i] >>> INDEX_SHIFT) & mask) << ROW_SHIFT];
     return seen;
   }
 
@@ -144,7 +147,7 @@ export class HandleTable {
     else if (next === NOBODY) this.first.delete(words[at + Row.owner]);
     else this.first.set(words[at + Row.owner], next);
     words[at + Row.high] = 0;
-    words[at + Row.low] = (words[at + Row.low] + (1 << INDEX_BITS)) | 0;
+    words[at + Row.low] = (words[at + Row.low] + (1 << (INDEX_BITS + INDEX_SHIFT))) | 0;
     words[at + Row.owner] = NOBODY;
     this.object[row] = null;
     words[at + Row.next] = this.freeHead;
@@ -193,7 +196,7 @@ export class HandleTable {
     for (let row = size - 1; row >= old; row--) {
       const at = row << ROW_SHIFT;
       this.object[row] = null;
-      words[at + Row.low] = row;
+      words[at + Row.low] = row << INDEX_SHIFT;
       words[at + Row.owner] = NOBODY;
       words[at + Row.next] = this.freeHead;
       this.freeHead = row;
