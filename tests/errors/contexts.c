@@ -241,8 +241,22 @@ void rows_primary(void)
     OK(cuDevicePrimaryCtxRetain(&again, 0));
     HOLDS(again == primary);
     OK(cuMemAlloc_v2(&pointer, 16)); /* lives again, empty */
+    CUlibrary library = NULL;
+    CUkernel kernel = NULL;
+    size_t size = 0;
+    OK(cuLibraryLoadData(&library, rows_ptx, NULL, NULL, 0, NULL, NULL, 0));
+    OK(cuLibraryGetKernel(&kernel, library, "nothing"));
+    OK(cuLaunchKernel((CUfunction)kernel, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
     OK(cuDevicePrimaryCtxReset_v2(0));
     E(CONTEXT_IS_DESTROYED, cuMemsetD8_v2(pointer, 0, 16));
+    E(CONTEXT_IS_DESTROYED, cuMemsetD8Async(pointer, 0, 16, NULL));
+    E(CONTEXT_IS_DESTROYED, cuLaunchKernel((CUfunction)kernel, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL)); /* which no later call tells */
+    OK(cuDevicePrimaryCtxRetain(&again, 0)); /* the library and its kernel survive */
+    OK(cuLibraryGetGlobal(&pointer, &size, library, "global"));
+    OK(cuLaunchKernel((CUfunction)kernel, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
+    OK(cuCtxSynchronize());
+    OK(cuLibraryUnload(library));
+    OK(cuDevicePrimaryCtxReset_v2(0));
     OK(cuCtxSetCurrent(NULL));
     OK(cuDevicePrimaryCtxSetFlags_v2(0, 0));
     OK(cuDevicePrimaryCtxReset_v2(0)); /* not active: nothing to do */
