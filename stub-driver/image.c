@@ -151,10 +151,11 @@ static int target_of(const char *text) {
   return name && isdigit((unsigned char)name[3]) ? (int)strtol(name + 3, NULL, 10) : 0;
 }
 
-static CUresult result_of(enum ptx_status status) {
+CUresult rf_result_of(enum ptx_status status) {
   switch (status) {
     case PTX_OK: return CUDA_SUCCESS;
     case PTX_UNSUPPORTED: return CUDA_ERROR_NOT_SUPPORTED;
+    case PTX_NEWER: return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
     case PTX_NO_MEMORY: return CUDA_ERROR_OUT_OF_MEMORY;
     case PTX_INVALID:
     case PTX_UNRESOLVED: break;
@@ -168,7 +169,7 @@ static CUresult compile(const struct rf_texts *texts, struct ptx_module **ptx, c
   for (size_t i = 0; i < texts->count; i++)
     list[i] = (struct ptx_text){.text = texts->list[i].text, .length = texts->list[i].length, .name = texts->list[i].name};
   const struct ptx_options options = {.checks = rf_settings.checks, .memory = atomic_load(&rf_code_limit)};
-  const CUresult result = result_of(texts->count == 1 ? ptx_module_load(list->text, list->length, &options, ptx, log, RF_JIT_LOG)
+  const CUresult result = rf_result_of(texts->count == 1 ? ptx_module_load(list->text, list->length, &options, ptx, log, RF_JIT_LOG)
                                                       : ptx_module_link(list, texts->count, &options, ptx, log, RF_JIT_LOG));
   free(list);
   return result;

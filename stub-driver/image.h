@@ -75,7 +75,10 @@ CUresult rf_file_read(const char *path, char **data, size_t *size);
 /* Bytes that one image may take while it is made; 0: any number. */
 extern _Atomic size_t rf_code_limit;
 
-/* The image of these texts. Errors, explained in `log`: INVALID_PTX, NOT_SUPPORTED (valid, but this engine lacks it), OUT_OF_MEMORY. */
+/* What the driver answers for a text of this status. */
+CUresult rf_result_of(enum ptx_status status);
+
+/* The image of these texts. Errors, explained in `log`: INVALID_PTX, UNSUPPORTED_PTX_VERSION, NOT_SUPPORTED (valid, but this engine lacks it), OUT_OF_MEMORY. */
 CUresult rf_image_of(const struct rf_texts *texts, struct image **image, char *log);
 /* Both at once, with the program's options. */
 CUresult rf_image_load(const void *data, size_t size, const char *name, unsigned count, const CUjit_option *options, void **values,

@@ -70,8 +70,7 @@ static CUresult check(const struct rf_text *text, char *log) {
   const enum ptx_status status = ptx_module_load(text->text, text->length, &options, &ptx, log, RF_JIT_LOG);
   if (status == PTX_OK) ptx_module_free(ptx);
   if (status == PTX_OK || status == PTX_UNRESOLVED) log[0] = '\0';
-  return status == PTX_INVALID ? CUDA_ERROR_INVALID_PTX : status == PTX_UNSUPPORTED ? CUDA_ERROR_NOT_SUPPORTED
-         : status == PTX_NO_MEMORY ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+  return status == PTX_UNRESOLVED ? CUDA_SUCCESS : rf_result_of(status);
 }
 
 static CUresult refuse_type(CUjitInputType type, const char *name, char *log) {

@@ -60,33 +60,6 @@ static struct name *enter_register(struct parser *parser, const struct token *wo
     return name;
 }
 
-void parse_registers(struct parser *parser) {
-    next(parser);
-    struct declaration d = {.space = SPACE_REG};
-    parse_type_words(parser, &d);
-    do {
-        if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a register's name is needed");
-        const struct token word = parser->token; /* the name is entered when all about it is known */
-        next(parser);
-        if (take_punct(parser, '<')) {
-            if (parser->token.kind != TOKEN_INTEGER) fail(parser, PTX_INVALID, "the number of registers is needed");
-            uint64_t count = parser->token.integer;
-            next(parser);
-            expect(parser, '>');
-            if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
-            uint32_t *members = arena_alloc(&parser->loader->names, (count + 1) * sizeof *members);
-            struct name *name = enter_register(parser, &word, &d, NAME_RANGE);
-            name->count = (uint32_t)count;
-            name->members = members;
-        } else {
-            uint32_t reg = new_register(parser, d.type);
-            for (uint32_t i = 1; i < d.vector; i++) new_register(parser, d.type);
-            enter_register(parser, &word, &d, NAME_REG)->reg = reg;
-        }
-    } while (take_punct(parser, ','));
-    expect(parser, ';');
-}
-
 static struct name *find_exact(struct parser *parser, const char *text, uint32_t length, bool range) {
     for (struct name *name = parser->names[bucket_of(text, length)]; name; name = name->next)
         if (name->length == length && memcmp(name->text, text, length) == 0 && (name->kind == NAME_RANGE) == range) return name;
@@ -118,6 +91,36 @@ static struct name *find_name(struct parser *parser, const char *text, uint32_t 
         return name;
     }
     return NULL;
+}
+
+void parse_registers(struct parser *parser) {
+    next(parser);
+    struct declaration d = {.space = SPACE_REG};
+    parse_type_words(parser, &d);
+    do {
+        if (parser->token.kind != TOKEN_WORD) fail(parser, PTX_INVALID, "a register's name is needed");
+        const struct token word = parser->token; /* the name is entered when all about it is known */
+        uint32_t member;
+        const struct name *before = find_name(parser, word.text, word.length, &member);
+        if (before && before->kind == NAME_RANGE && before->scope == parser->scope) fail(parser, PTX_INVALID, "'%.*s' is declared twice", (int)(word.length < 60 ? word.length : 60), word.text);
+        next(parser);
+        if (take_punct(parser, '<')) {
+            if (parser->token.kind != TOKEN_INTEGER) fail(parser, PTX_INVALID, "the number of registers is needed");
+            uint64_t count = parser->token.integer;
+            next(parser);
+            expect(parser, '>');
+            if (count > MAX_REGISTERS || (parser->declared_registers += (uint32_t)count) > MAX_REGISTERS) fail(parser, PTX_INVALID, "more than %d registers", MAX_REGISTERS);
+            uint32_t *members = arena_alloc(&parser->loader->names, (count + 1) * sizeof *members);
+            struct name *name = enter_register(parser, &word, &d, NAME_RANGE);
+            name->count = (uint32_t)count;
+            name->members = members;
+        } else {
+            uint32_t reg = new_register(parser, d.type);
+            for (uint32_t i = 1; i < d.vector; i++) new_register(parser, d.type);
+            enter_register(parser, &word, &d, NAME_REG)->reg = reg;
+        }
+    } while (take_punct(parser, ','));
+    expect(parser, ';');
 }
 
 static void parse_operand(struct parser *parser, struct operand *operand, bool in_call);
@@ -170,18 +173,7 @@ static void note_use(struct parser *parser, struct symbol *symbol) {
 }
 
 static void add_offset(struct parser *parser, struct operand *operand) {
-    while (at_punct(parser, '+') || at_punct(parser, '-')) {
-        bool minus = at_punct(parser, '-');
-        next(parser);
-        struct constant constant = {0};
-        if (parser->token.kind == TOKEN_INTEGER) {
-            constant.bits = parser->token.integer;
-            next(parser);
-        } else {
-            constant.bits = parse_integer(parser);
-        }
-        operand->integer += minus ? -constant.bits : constant.bits;
-    }
+    while (take_punct(parser, '+')) operand->integer += parse_integer(parser);
 }
 
 static void word_operand(struct parser *parser, struct operand *operand) {
@@ -285,12 +277,36 @@ static void flatten(struct parser *parser, struct operand *list) {
     list->count = count;
 }
 
+/* `a[2]`: for mov the address of an array's element, for ld and st the element. */
+static void element(struct parser *parser, struct operand *operand) {
+    const struct symbol *symbol = operand->symbol;
+    if (symbol->kind != SYMBOL_VARIABLE || !symbol->array) fail(parser, PTX_INVALID, "'%s' is no array", symbol->name);
+    next(parser);
+    if (parser->token.kind == TOKEN_WORD) fail(parser, PTX_UNSUPPORTED, "an element whose number is in a register");
+    operand->integer = parse_integer(parser) * ptx_types[symbol->type].bytes * symbol->vector;
+    expect(parser, ']');
+    if (parser->moves) return;
+    struct operand *base = arena_alloc(&parser->loader->scratch, sizeof *base);
+    *base = *operand;
+    base->integer = 0;
+    operand->kind = OPERAND_ADDRESS;
+    operand->parts = base;
+    operand->count = 1;
+}
+
 static void parse_operand(struct parser *parser, struct operand *operand, bool in_call) {
     if (++parser->depth > MAX_DEPTH) fail(parser, PTX_INVALID, "operands nested too deeply");
     memset(operand, 0, sizeof *operand);
+    struct lexer saved = parser->lexer;
+    struct token exclamation = parser->token;
     bool negated = take_punct(parser, '!');
+    if (negated && parser->token.kind != TOKEN_WORD) { /* of a constant expression */
+        parser->lexer = saved;
+        parser->token = exclamation;
+        negated = false;
+    }
     if (at_punct(parser, '-')) { /* "-%r1" of vmad, or a constant */
-        struct lexer saved = parser->lexer;
+        saved = parser->lexer;
         struct token minus = parser->token;
         next(parser);
         if (parser->token.kind == TOKEN_WORD && parser->token.text[0] == '%') {
@@ -334,7 +350,8 @@ static void parse_operand(struct parser *parser, struct operand *operand, bool i
         flatten(parser, operand);
     } else if (parser->token.kind == TOKEN_WORD && !at_word(parser, "WARP_SZ")) {
         word_operand(parser, operand);
-        if (operand->kind == OPERAND_REG || operand->kind == OPERAND_SYMBOL) add_offset(parser, operand);
+        if (operand->kind == OPERAND_SYMBOL && at_punct(parser, '[')) element(parser, operand);
+        else if (operand->kind == OPERAND_REG || operand->kind == OPERAND_SYMBOL) add_offset(parser, operand);
     } else {
         struct constant constant;
         parse_constant(parser, &constant);
@@ -383,12 +400,15 @@ static void prototype_list(struct parser *parser, struct parameter **list, size_
         if (in_register) {
             if (d.vector != 1) fail(parser, PTX_UNSUPPORTED, "a vector register as a parameter");
             take_name(parser);
-            parameter.size = d.type == T_PRED ? 4 : ptx_types[d.type].bytes;
+            parameter.size = parameter.align = d.type == T_PRED ? 4 : ptx_types[d.type].bytes;
         } else {
             struct symbol *symbol = parse_declarator(parser, &d, LINK_NONE);
             if (symbol->open_array) fail(parser, PTX_UNSUPPORTED, "variadic parameters");
             if (symbol->range || symbol->size > PARAM_BYTES) fail(parser, PTX_INVALID, "a parameter of this size");
             parameter.size = (uint32_t)symbol->size;
+            parameter.align = symbol->align;
+            parameter.array = symbol->array;
+            parameter.symbol = symbol;
         }
         *list = arena_grow(&parser->loader->scratch, *list, *count, capacity, sizeof **list);
         (*list)[(*count)++] = parameter;
@@ -401,7 +421,8 @@ static void prototype_list(struct parser *parser, struct parameter **list, size_
 static void parse_prototype(struct parser *parser, struct label *label) {
     struct prototype *p = label->prototype = arena_alloc(&parser->loader->scratch, sizeof *p);
     if (at_punct(parser, '(')) prototype_list(parser, &p->results, &p->result_count, &p->result_capacity);
-    take_name(parser);
+    if (!at_word(parser, "_")) fail(parser, PTX_INVALID, "a .callprototype has '_' in place of a name");
+    next(parser);
     if (at_punct(parser, '(')) prototype_list(parser, &p->params, &p->param_count, &p->param_capacity);
     skip_statement(parser); /* .noreturn, .abi_preserve ... */
 }
@@ -427,7 +448,8 @@ static bool label_table(struct parser *parser, struct label *label) {
             struct symbol *symbol = unit_find(parser->unit, name);
             if (!symbol || symbol->kind != SYMBOL_FUNCTION) fail(parser, PTX_INVALID, "function '%s' is not declared", name);
             note_use(parser, symbol);
-            if (!label->first) label->first = symbol;
+            label->callees = arena_grow(&parser->loader->scratch, label->callees, label->target_count, &capacity, sizeof *label->callees);
+            label->callees[label->target_count++] = symbol;
         }
         next(parser);
     } while (take_punct(parser, ','));
@@ -493,6 +515,7 @@ static void instruction(struct parser *parser) {
     struct operands operands;
     begin_operands(&operands);
     bool call = s.match.row->kind == KIND_CALL;
+    parser->moves = s.match.row->kind != KIND_LD && s.match.row->kind != KIND_ST;
     parser->takes_labels = call || s.match.row->kind == KIND_BRA || s.match.row->kind == KIND_BRX;
     while (!at_punct(parser, ';')) {
         parse_operand(parser, next_operand(parser, &operands), call);
@@ -507,6 +530,7 @@ static void instruction(struct parser *parser) {
 
 static void enter_variable(struct parser *parser, struct symbol *symbol, const char *text, uint32_t length) {
     struct function *f = parser->function;
+    check_name(parser, symbol->name);
     symbol->in_function = true;
     symbol->function = f;
     symbol->definition = symbol;
@@ -565,8 +589,6 @@ static void statement(struct parser *parser) {
     } else if (at_punct(parser, '}')) {
         pop_scope(parser);
         if (parser->scope >= 0) next(parser);
-    } else if (at_punct(parser, ';')) {
-        next(parser);
     } else if (parser->token.kind == TOKEN_DOT) {
         if (at_dot(parser, "reg")) parse_registers(parser);
         else if (at_dot(parser, "local")) local_variables(parser, SPACE_LOCAL);
@@ -575,7 +597,7 @@ static void statement(struct parser *parser) {
         else if (at_dot(parser, "global")) local_variables(parser, SPACE_GLOBAL);
         else if (at_dot(parser, "const")) local_variables(parser, SPACE_CONST);
         else if (at_dot(parser, "loc")) parse_loc(parser);
-        else if (at_dot(parser, "pragma")) skip_statement(parser);
+        else if (at_dot(parser, "pragma")) parse_pragma(parser);
         else fail(parser, PTX_INVALID, "directive '.%.*s' is unknown in a function", (int)parser->token.length, parser->token.text);
     } else if (parser->token.kind == TOKEN_WORD) {
         struct lexer saved = parser->lexer;

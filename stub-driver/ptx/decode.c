@@ -266,6 +266,7 @@ int32_t source(struct decoder *d, const struct operand *o, enum ptx_type type, b
             }
             return special_row(d, o->special);
         case OPERAND_SYMBOL:
+            if (o->symbol->space == SPACE_PARAM && !o->symbol->formal_param && !o->symbol->formal_result) refuse(d, PTX_INVALID, "'%s' is an argument of a call: it has no address", o->symbol->name);
             if (ptx_types[type].kind == 'f' || type == T_PRED) refuse(d, PTX_INVALID, "an address where a .%s is needed", ptx_types[type].name);
             return symbol_row(d, o->symbol, o->integer, row_bytes(type));
         case OPERAND_LABEL: refuse(d, PTX_INVALID, "'%s' is not declared", o->name);
@@ -307,6 +308,7 @@ struct address address_of(struct decoder *d, const struct operand *o) {
         a.base = reg_row(d, base->reg);
         if (ptx_types[type].bytes == 4) a.flags |= FLAG_BASE32;
     } else if (base->kind == OPERAND_INT) {
+        if (!opcode_has(&d->s->opcode, "local")) refuse(d, PTX_INVALID, "only .local has addresses that are numbers");
         a.base = pool_row(d, base->integer, 8, NULL);
     } else {
         struct symbol *s = base->symbol->definition;
@@ -638,7 +640,14 @@ static void decode_mov(struct decoder *d) {
         const struct operand *vector = to->kind == OPERAND_VECTOR ? to : from;
         if (vector->count != 2 && vector->count != 4) refuse(d, PTX_INVALID, "a vector of %u elements", vector->count);
         unsigned bytes = ptx_types[type].bytes / vector->count;
-        if (bytes == 0 || bytes * vector->count != ptx_types[type].bytes || ptx_types[type].kind == 'p') refuse(d, PTX_INVALID, "%u elements in a .%s", vector->count, ptx_types[type].name);
+        bool nothing = true;
+        for (uint32_t i = 0; i < vector->count; i++) {
+            if (vector->parts[i].kind != OPERAND_SINK) nothing = false;
+            if (vector->parts[i].kind == OPERAND_SYMBOL) refuse(d, PTX_INVALID, "an address in a vector");
+            if (vector->parts[i].kind == OPERAND_SPECIAL && ptx_specials[vector->parts[i].special].bytes != bytes) refuse(d, PTX_INVALID, "%s as %u bytes", ptx_specials[vector->parts[i].special].name, bytes);
+        }
+        if (nothing) refuse(d, PTX_INVALID, "a vector of '_' alone");
+        if (bytes == 0 || bytes * vector->count != ptx_types[type].bytes || ptx_types[type].kind != 'b') refuse(d, PTX_INVALID, "%u elements in a .%s", vector->count, ptx_types[type].name);
         enum ptx_type element = bytes == 1 ? T_B8 : bytes == 2 ? T_B16 : T_B32;
         if (bytes > 4) refuse(d, PTX_INVALID, "elements of %u bytes", bytes);
         int32_t *list = arena_alloc(arena, 4 * sizeof *list);
@@ -741,6 +750,8 @@ static void decode_memory(struct decoder *d, bool load) {
     enum space space = space_of(d);
     if (space == SPACE_CONST && !load) refuse(d, PTX_INVALID, "constants cannot be stored to");
     enum space class = memory_class(d, space, &a);
+    if (a.symbol && a.symbol->formal_param && !load) refuse(d, PTX_INVALID, "'%s' is a parameter of this function, which it cannot store to", a.symbol->name);
+    if (a.symbol && a.symbol->formal_result && load) refuse(d, PTX_INVALID, "'%s' is this function's result, which it cannot load", a.symbol->name);
     if (class == SPACE_PARAM && !load) refuse(d, PTX_INVALID, "a kernel's parameters cannot be stored to");
     if (class == SPACE_PARAM && a.symbol) {
         if (a.offset < 0 || (uint64_t)a.offset + bytes * vec > a.symbol->size) {
@@ -855,12 +866,18 @@ static void decode_bra(struct decoder *d) {
     emit(d, handler(d, "bra"))->imm = label->position;
 }
 
+/* Of tables; labels may follow. */
+static void before_use(struct decoder *d, const struct label *table) {
+    if (table->position > (size_t)(d->s - d->f->statements)) refuse(d, PTX_INVALID, "'%s' is declared after its use, in line %u", table->name, table->line);
+}
+
 static void decode_brx(struct decoder *d) {
     operand_count(d, 2, 2);
     int32_t index = source(d, &d->s->operands[0], T_U32, false);
     if (d->s->operands[1].kind != OPERAND_LABEL) refuse(d, PTX_INVALID, "the name of a .branchtargets is needed");
     const struct label *label = find_label(d, d->s->operands[1].name);
-    if (!label->is_table || label->prototype || label->first) refuse(d, PTX_INVALID, "'%s' is no .branchtargets", label->name);
+    if (!label->is_table || label->prototype || label->callees) refuse(d, PTX_INVALID, "'%s' is no .branchtargets", label->name);
+    before_use(d, label);
     struct branch_table *table = arena_alloc(&d->loader->arena, sizeof *table);
     table->count = (uint32_t)label->target_count;
     table->targets = arena_alloc(&d->loader->arena, (label->target_count + 1) * sizeof *table->targets);
@@ -903,11 +920,32 @@ static void constant_slot(struct decoder *d, const struct operand *o, const stru
     slot->reg = pool_row(d, immediate(d, o, parameter->type), slot->row_bytes, NULL);
 }
 
+/* Whether what is given may stand for a parameter: ptxas wants arrays for arrays, of one size and alignment, and scalars of one kind. */
+static bool argument_fits(const struct parameter *given, const struct parameter *parameter) {
+    if (given->size != parameter->size || given->array != parameter->array) return false;
+    if (given->symbol && parameter->symbol && given->align != parameter->align) return false;
+    return given->array || kinds_agree(parameter->type, given->type);
+}
+
+static bool operand_fits(struct decoder *d, const struct operand *o, const struct parameter *parameter) {
+    if (o->kind == OPERAND_REG) return kinds_agree(parameter->type, d->f->regs[o->reg].type);
+    if (o->kind != OPERAND_SYMBOL || !parameter->symbol) return true;
+    const struct symbol *s = o->symbol;
+    return argument_fits(&(struct parameter){.symbol = o->symbol, .type = s->type, .array = s->array, .size = (uint32_t)s->size, .align = s->align}, parameter);
+}
+
 /* What an indirect call says of parameters: its .callprototype, or the first of its .calltargets, which are all alike. */
 static const struct prototype *prototype_of(struct decoder *d, const struct label *table) {
     if (table->prototype) return table->prototype;
-    if (!table->first) refuse(d, PTX_INVALID, "'%s' is a .branchtargets", table->name);
-    const struct function *f = table->first->definition->function;
+    if (!table->callees) refuse(d, PTX_INVALID, "'%s' is a .branchtargets", table->name);
+    const struct function *f = table->callees[0]->definition->function;
+    for (size_t i = 1; i < table->target_count; i++) {
+        const struct function *g = table->callees[i]->definition->function;
+        bool alike = f->param_count == g->param_count && f->result_count == g->result_count;
+        for (size_t k = 0; alike && k < f->param_count; k++) alike = argument_fits(&f->params[k], &g->params[k]);
+        for (size_t k = 0; alike && k < f->result_count; k++) alike = argument_fits(&f->results[k], &g->results[k]);
+        if (!alike) refuse(d, PTX_INVALID, "'%s' and '%s' of '%s' take different parameters", table->callees[0]->name, table->callees[i]->name, table->name);
+    }
     struct prototype *p = arena_alloc(&d->loader->scratch, sizeof *p);
     *p = (struct prototype){.params = f->params, .results = f->results, .param_count = f->param_count, .result_count = f->result_count};
     return p;
@@ -932,6 +970,7 @@ static void decode_call(struct decoder *d) {
     const struct prototype *prototype = NULL;
     if (!direct && target->kind == OPERAND_REG) {
         if (!table) refuse(d, PTX_INVALID, "an indirect call names a .callprototype or .calltargets");
+        before_use(d, table);
         prototype = prototype_of(d, table);
     }
     call->result_count = results ? results->count : 0;
@@ -962,9 +1001,11 @@ static void decode_call(struct decoder *d) {
             const struct operand *o = &args->parts[i];
             constant_slot(d, o, &f->params[i], slot);
             if (slot->size != f->params[i].size) refuse(d, PTX_INVALID, "argument %u of '%s' has %u bytes, not %u", i, symbol->name, slot->size, f->params[i].size);
+            if (!operand_fits(d, o, &f->params[i])) refuse(d, PTX_INVALID, "argument %u of '%s' is of another type or alignment", i, symbol->name);
         }
         for (uint32_t i = 0; i < call->result_count; i++)
-            if (call->results[i].size != f->results[i].size) refuse(d, PTX_INVALID, "result %u of '%s' has %u bytes", i, symbol->name, call->results[i].size);
+            if (call->results[i].size != f->results[i].size || !operand_fits(d, &results->parts[i], &f->results[i]))
+                refuse(d, PTX_INVALID, "result %u of '%s' is of another type, size or alignment than what takes it", i, symbol->name);
         call->builtin = f->has_body ? BUILTIN_NONE : builtin_named(symbol->name);
         if (call->builtin != BUILTIN_NONE) {
             static const uint8_t sizes[6][8] = {{0}, {8, 8}, {8}, {8}, {8, 8, 4, 8, 8}, {8, 4}};
@@ -984,9 +1025,11 @@ static void decode_call(struct decoder *d) {
         for (uint32_t i = 0; prototype && i < call->arg_count; i++) {
             constant_slot(d, &args->parts[i], &prototype->params[i], &call->args[i]);
             if (call->args[i].size != prototype->params[i].size) refuse(d, PTX_INVALID, "argument %u has %u bytes, in the prototype %u", i, call->args[i].size, prototype->params[i].size);
+            if (!operand_fits(d, &args->parts[i], &prototype->params[i])) refuse(d, PTX_INVALID, "argument %u is of another type or alignment than in the prototype", i);
         }
         for (uint32_t i = 0; prototype && i < call->result_count; i++)
-            if (call->results[i].size != prototype->results[i].size) refuse(d, PTX_INVALID, "result %u has %u bytes, in the prototype %u", i, call->results[i].size, prototype->results[i].size);
+            if (call->results[i].size != prototype->results[i].size || !operand_fits(d, &results->parts[i], &prototype->results[i]))
+                refuse(d, PTX_INVALID, "result %u is of another type, size or alignment than in the prototype", i);
     } else {
         refuse(d, PTX_INVALID, target->kind == OPERAND_LABEL ? "'%s' is not declared" : "this cannot be called%s", target->kind == OPERAND_LABEL ? target->name : "");
     }

@@ -35,7 +35,12 @@ static void skip_space(struct lexer *lexer) {
                 if (*lexer->at == '\n') lexer->line++;
                 lexer->at++;
             }
-            lexer->at = lexer->end - lexer->at >= 2 ? lexer->at + 2 : lexer->end;
+            if (lexer->end - lexer->at < 2) { /* it does not end: what is here is no token */
+                lexer->at = lexer->end;
+                lexer->unended = true;
+                return;
+            }
+            lexer->at += 2;
         } else {
             return;
         }
@@ -116,7 +121,8 @@ void lexer_next(struct lexer *lexer, struct token *token) {
     token->length = 0;
     token->integer = 0;
     if (lexer->at >= lexer->end || *lexer->at == 0) {
-        token->kind = TOKEN_END;
+        token->kind = lexer->unended ? TOKEN_BAD : TOKEN_END;
+        lexer->unended = false;
         return;
     }
     const char *at = lexer->at, *end = lexer->end;

@@ -2,6 +2,7 @@
 #ifndef RINGFENCE_PTX_LEXER_H
 #define RINGFENCE_PTX_LEXER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct token {
 struct lexer {
     const char *at, *end;
     uint32_t line;
+    bool unended; /* the text ends inside a comment */
 };
 
 void lexer_next(struct lexer *lexer, struct token *token);

@@ -140,12 +140,20 @@ void link_units(struct ptx_module *module) {
     struct loader *loader = &module->loader;
     struct arena *arena = &loader->arena;
     resolve(module);
+    enum { CONSTANT_BYTES = 64 << 10 };
+    uint64_t constants = 0;
     size_t shared_count = 0, kernels = 0;
     for (size_t u = 0; u < module->unit_count; u++) {
         for (struct symbol *s = module->units[u]->symbols; s; s = s->next) {
             if (s->kind != SYMBOL_VARIABLE || s->definition != s) continue;
             if (s->space == SPACE_SHARED) s->place = shared_count++; /* its number, until it has a place */
             else if ((s->space == SPACE_GLOBAL || s->space == SPACE_CONST) && s->linkage != LINK_EXTERN) {
+                if (s->space == SPACE_CONST) constants = ((constants + s->align - 1) & ~(uint64_t)(s->align - 1)) + s->size;
+                if (s->space == SPACE_CONST && constants > CONSTANT_BYTES) {
+                    loader->unit_name = module->units[u]->name;
+                    loader_error(loader, PTX_INVALID, s->line, "'%s': more than %u bytes of constants", s->name, CONSTANT_BYTES);
+                    return;
+                }
                 module->globals = arena_grow(arena, module->globals, module->global_count, &module->global_capacity, sizeof *module->globals);
                 s->place = module->global_count;
                 s->placed = true;

@@ -219,7 +219,6 @@ void ptx_instance_initial(const struct ptx_instance *instance, size_t index, voi
     for (size_t i = 0; i < s->relocation_count; i++) {
         const struct relocation *r = &s->relocations[i];
         uint64_t value = address_of(instance, r->symbol) + (uint64_t)r->addend;
-        if (r->generic && r->symbol->definition->space == SPACE_SHARED) value += PTX_WINDOW_SHARED;
         value >>= r->shift;
         memcpy((unsigned char *)bytes + r->offset, &value, r->bytes);
     }

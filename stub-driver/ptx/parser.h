@@ -5,8 +5,8 @@
 #include "lexer.h"
 #include "syntax.h"
 
-/* Of a kernel; and of a function, for which ptxas knows no bound that a program would meet. */
-enum { ENTRY_PARAM_BYTES = 1 << 16, PARAM_BYTES = 1 << 20 };
+/* Of a kernel, since PTX 8.1 on sm_70 and otherwise; and of a function, for which ptxas knows no bound that a program would meet. */
+enum { ENTRY_PARAM_BYTES = 32764, OLD_ENTRY_PARAM_BYTES = 4352, PARAM_BYTES = 1 << 20 };
 enum { MAX_DEPTH = 64, NAME_BUCKETS = 1024, MAX_REGISTERS = 1 << 20, MAX_ERRORS = 16 };
 
 enum name_kind { NAME_REG, NAME_RANGE, NAME_VARIABLE };
@@ -34,8 +34,9 @@ struct parser {
     struct token token;
     struct unit *unit;
     unsigned unit_index;
-    bool has_version;
+    bool has_version, has_target, has_address_size;
     bool takes_labels;    /* the current instruction: a word that is nothing else is a label */
+    bool moves;           /* the current instruction takes addresses of array elements, not the elements */
     bool no_doubles;      /* .target map_f64_to_f32: f64 would mean f32 */
     unsigned version, sm; /* of .version, x 10, and of .target; 0: not said */
     int depth; /* of nested operands and expressions */
@@ -87,6 +88,8 @@ void enter_symbol(struct parser *parser, struct symbol *symbol);
 /* Enters a variable of the module, or completes what was declared .extern before. */
 void declare_variable(struct parser *parser, struct symbol *symbol);
 char *take_name(struct parser *parser);
+/* A name that may be declared: `_`, WARP_SZ and special registers are taken. */
+void check_name(struct parser *parser, const char *name);
 /* Texture, sampler and surface variables, parse_image.c: after `.global` (false: it is another variable), and `.tex` of old texts. */
 bool parse_images(struct parser *parser, enum linkage linkage);
 void parse_tex(struct parser *parser, enum linkage linkage);
@@ -100,6 +103,11 @@ void push_scope(struct parser *parser);
 void pop_scope(struct parser *parser);
 void parse_body(struct parser *parser);
 void skip_statement(struct parser *parser);
+/* `.pragma "..." [, "..."];` */
+void parse_pragma(struct parser *parser);
 void parse_loc(struct parser *parser);
+/* target.c: the PTX version (x 10) that the target sm_`number` came with, 0 when there is no such target; whether PTX had that version. */
+unsigned target_version(const char *number);
+bool version_exists(unsigned version);
 
 #endif

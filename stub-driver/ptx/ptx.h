@@ -26,6 +26,7 @@ enum ptx_status {
     PTX_OK = 0,
     PTX_INVALID,     /* the text is not valid PTX; the log says where and why */
     PTX_UNSUPPORTED, /* valid, but uses what this engine does not implement; the log names it */
+    PTX_NEWER,       /* of a version that this engine does not know */
     PTX_UNRESOLVED,  /* an .extern symbol that no text defines */
     PTX_NO_MEMORY,
 };

@@ -95,7 +95,12 @@ void check_rules(struct decoder *d) {
         const struct operand *o = &s->operands[i];
         if (o->kind == OPERAND_SPECIAL && !reads_special) refuse(d, PTX_INVALID, "special register %s: only mov, and cvt between integers, read those", ptx_specials[o->special].name);
         if (o->kind == OPERAND_SYMBOL && !names_variable) refuse(d, PTX_INVALID, "'%s' where a register is needed: mov takes addresses", o->symbol->name);
-        if (o->kind == OPERAND_SINK && !discards) refuse(d, PTX_INVALID, "'_' as operand %u", i + 1);
+        if (o->kind == OPERAND_SINK && !discards && !(kind == KIND_SETP && i == 0)) refuse(d, PTX_INVALID, "'_' as operand %u", i + 1);
+    }
+    if (kind == KIND_CVTA && s->operand_count == 2 && s->operands[1].kind == OPERAND_SYMBOL) {
+        static const struct { const char *word; enum space space; } spaces[] = {{"global", SPACE_GLOBAL}, {"shared", SPACE_SHARED}, {"local", SPACE_LOCAL}, {"const", SPACE_CONST}, {"param", SPACE_PARAM}};
+        for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
+            if (has(d, spaces[i].word) && s->operands[1].symbol->definition->space != spaces[i].space) refuse(d, PTX_INVALID, "'%s' is not in .%s", s->operands[1].symbol->name, spaces[i].word);
     }
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (begins(d, ranges[i].words) && !has(d, "mask") && !has(d, "red") && !has(d, "warp") && !(kind == KIND_TENSOR || kind == KIND_TENSORMAP))

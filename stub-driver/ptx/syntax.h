@@ -37,7 +37,8 @@ struct symbol {
     uint32_t range;       /* name<range>: so many variables; 0: one */
     uint32_t align;
     uint64_t size;        /* bytes; 0 for an array of open size */
-    bool open_array, managed, in_function, kernel_param;
+    bool open_array, array, managed, in_function, kernel_param;
+    bool formal_param, formal_result; /* of the function that it is in */
     bool forward; /* named by a function, not declared yet */
     enum ptx_image_kind image_kind; /* SPACE_IMAGE */
     struct ptx_sampler *sampler;
@@ -112,6 +113,7 @@ struct parameter {
     struct symbol *symbol; /* .param, NULL for a register */
     uint32_t reg;
     enum ptx_type type;
+    bool array;
     uint32_t size, align, offset;
 };
 
@@ -128,7 +130,7 @@ struct label {
     const char **targets;        /* label names */
     size_t target_count;
     struct prototype *prototype; /* of a .callprototype */
-    struct symbol *first;        /* of a .calltargets */
+    struct symbol **callees;     /* of a .calltargets, as many as targets */
     struct label *next, *bucket_next;
 };
 
@@ -149,7 +151,7 @@ struct function {
     size_t scope_count, scope_capacity;
     struct symbol *variables; /* declared inside */
     uint32_t max_ntid[3], req_ntid[3], cluster[3], max_cluster, min_blocks, max_registers;
-    bool has_max, has_req;
+    bool has_max, has_req, blocks_are_clusters;
     unsigned unit;
     struct function *next;
 

@@ -25,6 +25,7 @@ void rows_module(void)
     E(INVALID_PTX, cuModuleLoadData(&none, not_ptx));
     E(INVALID_PTX, cuModuleLoadDataEx(&none, ".version 7.0\n.target sm_75\n.address_size 64\n.visible .entry x() { nonsense; }\n", 2, options, values));
     HOLDS(log[0] != 0);
+    E(UNSUPPORTED_PTX_VERSION, cuModuleLoadData(&none, ".version 99.0\n.target sm_80\n.address_size 64\n"));
     E(INVALID_VALUE, cuModuleLoadDataEx(&none, rows_ptx, 1, NULL, values));
     E(INVALID_VALUE, cuModuleLoadFatBinary(NULL, rows_ptx));
     E(INVALID_VALUE, cuModuleLoadFatBinary(&none, NULL));

@@ -105,7 +105,7 @@ int main(void) {
     EQUAL(run(BODY(""), D3(32, 1, 1), 1, D3(32, 1, 1), false, &fault), PTX_FAULT_LAUNCH);
     EQUAL(run(BODY("mov.u32 %r6, data; mapa.shared::cluster.u32 %r7, %r6, 2;"), D3(2, 1, 1), 1, D3(2, 1, 1), false, &fault), PTX_FAULT_ADDRESS);
     EQUAL(run(BODY("mov.u32 %r6, data; mapa.shared::cluster.u32 %r7, %r6, 1; ld.shared::cluster.u32 %r8, [%r7+65536];"), D3(2, 1, 1), 1, D3(2, 1, 1), false, &fault), PTX_FAULT_ADDRESS);
-    EQUAL(run(BODY("ld.shared::cluster.u32 %r8, [0x3000000];"), D3(2, 1, 1), 1, D3(2, 1, 1), false, &fault), PTX_FAULT_ADDRESS);
+    EQUAL(run(BODY("mov.u32 %r7, 0x3000000; ld.shared::cluster.u32 %r8, [%r7];"), D3(2, 1, 1), 1, D3(2, 1, 1), false, &fault), PTX_FAULT_ADDRESS);
     EQUAL(run(BODY("setp.eq.u32 %p1, %r1, 0; @%p1 bra over; barrier.cluster.arrive; barrier.cluster.wait; ret;\nover: bar.sync 0; mbarrier.init.shared.b64 [bar], 2;\n wait: bar.sync 1, 64;"), D3(2, 1, 1), 32, D3(2, 1, 1), false, &fault), PTX_FAULT_DEADLOCK);
     EQUAL(strstr(fault.message, "wait for ever") != NULL || strstr(fault.message, "never will") != NULL, 1);
     printf("%d wrong\n", wrong);

@@ -33,7 +33,7 @@ int main(void) {
     ONE("setp.and.lt.s32 %p0, %r1, %r2, %p1;", 1, 2, 0, 1);
     /* a constant added to an operand; a number for 32 bits that is written with 64 */
     ONE("mov.u32 %r0, %r1+5;", 7, 0, 0, 12);
-    ONE("add.u64 %d0, %d1-1, %d2+2;", 10, 20, 0, 31);
+    ONE("add.u64 %d0, %d1+-1, %d2+2;", 10, 20, 0, 31);
     /* subtractions leave the complement of the borrow, which addc adds */
     ONE("sub.cc.u32 %r5, %r1, %r2; addc.u32 %r0, %r3, 0;", 1, 2, 8, 8);
     ONE("sub.cc.u32 %r5, %r1, %r2; addc.u32 %r0, %r3, 0;", 2, 1, 8, 9);

@@ -20,7 +20,7 @@ static const char *const main_text = HEAD
     "\tld.param.u64 %o, [out];\n\tmov.u32 %r0, %tid.x;\n\tmul.wide.u32 %d1, %r0, 24;\n\tadd.u64 %o, %o, %d1;\n"
     "\t{\n\t.param.u32 %value_in;\n\t.param.u32 %out_arg1;\n\tst.param.u32 [%out_arg1], %r0;\n\t.param.u64 %out_arg2;\n\tst.param.u64 [%out_arg2], 1000;\n\tcall (%value_in), add, (%out_arg1, %out_arg2);\n\tld.param.u32 %r1, [%value_in];\n\t}\n"
     "\tst.global.u32 [%o], %r1;\n\tsetp.gt.u32 %p1, %r0, 9;\n\tcall (%r2), in_registers, (%r0, %p1);\n\tst.global.u32 [%o+4], %r2;\n"
-    "\tld.const.u64 %d2, [table];\n\t{\n\t.param.u32 r; .param.u32 x; .param.u64 y;\n\tst.param.u32 [x], 1;\n\tst.param.u64 [y], %d1;\n\tcall (r), %d2, (x, y), proto;\n\tld.param.u32 %r3, [r];\n\t}\nproto: .callprototype (.param.u32 _) _ (.param.u32 _, .param.u64 _);\n"
+    "\tld.const.u64 %d2, [table];\nproto: .callprototype (.param.u32 _) _ (.param.u32 _, .param.u64 _);\n\t{\n\t.param.u32 r; .param.u32 x; .param.u64 y;\n\tst.param.u32 [x], 1;\n\tst.param.u64 [y], %d1;\n\tcall (r), %d2, (x, y), proto;\n\tld.param.u32 %r3, [r];\n\t}\n"
     "\tst.global.u32 [%o+8], %r3;\n\tld.const.u64 %d3, [table+8];\n\tld.u32 %r4, [%d3];\n\tst.global.u32 [%o+12], %r4;\n\tmov.u64 %d4, shared_words;\n\tst.shared.u64 [%d4+8], 77;\n\tcvta.shared.u64 %d4, %d4;\n\tld.u64 %d5, [%d4+8];\n\tst.global.u64 [%o+16], %d5;\n\tret;\n}\n";
 
 /* Texts whose linking took the square of their length and more: minutes, where a linear linker takes less than a second. */

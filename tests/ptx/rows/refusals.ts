@@ -92,7 +92,7 @@ export function refusalsOf(row: Row, spellings: Set<string>): Refusal[] {
 export function tooOld(): Refusal[] {
   const old: [string, string, string][] = [
     ['activemask.b32 %r1;', '6.1', 'sm_70'], ['bmsk.clamp.b32 %r1, %r2, %r3;', '7.5', 'sm_80'], ['bmsk.clamp.b32 %r1, %r2, %r3;', '7.6', 'sm_60'], ['redux.sync.add.s32 %r1, %r2, %r3;', '7.0', 'sm_75'],
-    ['redux.sync.add.s32 %r1, %r2, %r3;', '6.5', 'sm_80'], ['match.any.sync.b32 %r1, %r2, %r3;', '6.0', 'sm_60'], ['elect.sync %r1|%p1, %r2;', '8.0', 'sm_80'], ['cp.async.wait_all;', '7.0', 'sm_75'],
+    ['match.any.sync.b32 %r1, %r2, %r3;', '6.0', 'sm_60'], ['elect.sync %r1|%p1, %r2;', '8.0', 'sm_80'], ['cp.async.wait_all;', '7.0', 'sm_75'],
     ['nanosleep.u32 %r1;', '6.2', 'sm_70'], ['nanosleep.u32 %r1;', '6.3', 'sm_60'], ['lop3.b32 %r1, %r2, %r3, %r4, 5;', '4.2', 'sm_50'], ['dp4a.u32.u32 %r1, %r2, %r3, %r4;', '5.0', 'sm_60'],
     ['shfl.sync.up.b32 %r1, %r2, %r3, %r4, %r5;', '5.0', 'sm_60'], ['shfl.up.b32 %r1, %r2, %r3, %r4;', '6.4', 'sm_70'], ['vote.any.pred %p1, %p2;', '7.0', 'sm_80'], ['fence.sc.gpu;', '6.0', 'sm_60'],
     ['tanh.approx.f32 %r1, %r2;', '7.0', 'sm_70'], ['barrier.cluster.arrive;', '7.8', 'sm_80'], ['mapa.u32 %r1, %r2, %r3;', '7.8', 'sm_80'],
