@@ -64,6 +64,7 @@ static void behind_it(void)
         }
         CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuCtxSynchronize());
         CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuEventDestroy_v2(event));
+        CU(cuCtxSetCurrent(NULL)); /* in which a handle that names nothing answers what the context has */
         CU_FAILS(CUDA_ERROR_INVALID_HANDLE, cuEventDestroy_v2(event)); /* it is gone nevertheless */
         end();
     }
