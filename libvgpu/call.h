@@ -76,4 +76,8 @@ static inline CUresult vgpu_ready(void)
 /* A handle as it travels. */
 #define VGPU_WIRE(handle) ((uint64_t)(uintptr_t)(handle))
 
+/* The number of a handle's row in the executor's table (proxy/executor/handles.ts), by which the tables here are indexed too. */
+#define VGPU_HANDLE_ROW_BITS 20u
+static inline uint32_t vgpu_handle_row(uint64_t handle) { return (uint32_t)handle >> 3 & ((1u << VGPU_HANDLE_ROW_BITS) - 1); }
+
 #endif

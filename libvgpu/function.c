@@ -11,10 +11,8 @@
 
 #include "hand.h"
 
-#define PAGE_BITS 10u
+#define PAGE_BITS (VGPU_HANDLE_ROW_BITS / 2)
 #define PAGE (1u << PAGE_BITS)
-#define ROW_SHIFT 3u /* of a handle: proxy/executor/handles.ts */
-#define ROW_MASK ((1u << 20) - 1u)
 #define BUCKETS 1024u
 
 struct page {
@@ -25,11 +23,11 @@ static _Atomic(struct page *) pages[PAGE];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vgpu_function *buckets[BUCKETS]; /* by owner */
 
-static uint32_t bucket_of(uint64_t owner) { return (uint32_t)owner >> ROW_SHIFT & (BUCKETS - 1); }
+static uint32_t bucket_of(uint64_t owner) { return vgpu_handle_row(owner) & (BUCKETS - 1); }
 
 struct vgpu_function *vgpu_function_find(uint64_t handle)
 {
-    uint32_t row = (uint32_t)handle >> ROW_SHIFT & ROW_MASK;
+    uint32_t row = vgpu_handle_row(handle);
     struct page *page = atomic_load_explicit(&pages[row >> PAGE_BITS], memory_order_acquire);
     struct vgpu_function *function = page ? atomic_load_explicit(&page->entries[row & (PAGE - 1)], memory_order_acquire) : NULL;
     return function && function->handle == handle ? function : NULL;
@@ -52,7 +50,7 @@ static void release(struct vgpu_function *function)
 /* Puts it into the table. Returns the one that is there: another thread may have been faster, with the same handle. */
 static struct vgpu_function *publish(struct vgpu_function *function)
 {
-    uint32_t row = (uint32_t)function->handle >> ROW_SHIFT & ROW_MASK;
+    uint32_t row = vgpu_handle_row(function->handle);
     struct vgpu_function *stale = NULL;
     pthread_mutex_lock(&lock);
     struct page *page = atomic_load_explicit(&pages[row >> PAGE_BITS], memory_order_relaxed);
@@ -92,7 +90,7 @@ void vgpu_functions_forget(uint64_t owner)
             link = &function->next;
             continue;
         }
-        uint32_t row = (uint32_t)function->handle >> ROW_SHIFT & ROW_MASK;
+        uint32_t row = vgpu_handle_row(function->handle);
         *link = function->next;
         struct page *page = atomic_load_explicit(&pages[row >> PAGE_BITS], memory_order_relaxed);
         if (atomic_load(&page->entries[row & (PAGE - 1)]) == function) atomic_store(&page->entries[row & (PAGE - 1)], NULL);

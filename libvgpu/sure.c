@@ -15,7 +15,7 @@ _Atomic(struct vgpu_sure_page *) vgpu_sure_pages[VGPU_SURE_PAGE];
 void vgpu_sure_learn(uint64_t handle)
 {
     const struct vgpu_context *context = vgpu_thread.top;
-    uint32_t row = (uint32_t)handle & (VGPU_SURE_PAGE * VGPU_SURE_PAGE - 1);
+    uint32_t row = vgpu_handle_row(handle);
     _Atomic(struct vgpu_sure_page *) *at = &vgpu_sure_pages[row >> VGPU_SURE_PAGE_BITS];
     struct vgpu_sure_page *page = atomic_load_explicit(at, memory_order_acquire);
     if (!context) return;
@@ -32,7 +32,7 @@ void vgpu_sure_learn(uint64_t handle)
 
 void vgpu_sure_forget(uint64_t handle)
 {
-    uint32_t row = (uint32_t)handle & (VGPU_SURE_PAGE * VGPU_SURE_PAGE - 1);
+    uint32_t row = vgpu_handle_row(handle);
     struct vgpu_sure_page *page = atomic_load_explicit(&vgpu_sure_pages[row >> VGPU_SURE_PAGE_BITS], memory_order_acquire);
     /* The executor may have given the row away again: only this handle goes. */
     if (page) atomic_compare_exchange_strong(&page->rows[row & (VGPU_SURE_PAGE - 1)].handle, &handle, 0);

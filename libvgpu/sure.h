@@ -15,8 +15,8 @@
 
 /* ---- streams and events ---- */
 
-/* By the number of their row in the executor's table, a handle's low 20 bits, as in function.c. */
-#define VGPU_SURE_PAGE_BITS 10u
+/* By their rows, in two steps. */
+#define VGPU_SURE_PAGE_BITS (VGPU_HANDLE_ROW_BITS / 2)
 #define VGPU_SURE_PAGE (1u << VGPU_SURE_PAGE_BITS)
 
 struct vgpu_sure_row {
@@ -37,7 +37,7 @@ void vgpu_sure_context_gone(uint64_t context);
 /* The handle of the context that a known stream or event is of, 0 for one that is not known. */
 static inline uint64_t vgpu_sure_context(uint64_t handle)
 {
-    uint32_t row = (uint32_t)handle & (VGPU_SURE_PAGE * VGPU_SURE_PAGE - 1);
+    uint32_t row = vgpu_handle_row(handle);
     struct vgpu_sure_page *page = atomic_load_explicit(&vgpu_sure_pages[row >> VGPU_SURE_PAGE_BITS], memory_order_acquire);
     if (!page) return 0;
     struct vgpu_sure_row *known = &page->rows[row & (VGPU_SURE_PAGE - 1)];
