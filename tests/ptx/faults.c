@@ -90,7 +90,7 @@ int main(int argc, char **argv) {
     p = program_load(KERNEL("mov.u32 %r1, %laneid; setp.lt.u32 %p1, %r1, 16;\n@%p1 bra A;\nshfl.sync.idx.b32 %r2, %r1, 0, 31, -1;\nbra B;\nA: vote.sync.any.pred %p2, %p1, -1;\nB:"));
     expect_fault("k", 32, PTX_FAULT_DEADLOCK, "wait for ever", ARGS(&a));
     program_free(&p);
-    p = program_load(KERNEL("mov.u64 %d1, 4096;\n{ .param .b64 x; call %d1, (), proto; }\nproto: .callprototype ()_();"));
+    p = program_load(KERNEL("mov.u64 %d1, 4096;\nproto: .callprototype ()_();\n{ .param .b64 x; call %d1, (), proto; }"));
     expect_fault("k", 32, PTX_FAULT_CALL, "no function", ARGS(&a));
     program_free(&p);
     p = program_load(KERNEL("brkpt;"));
@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
 
     refused("", PTX_INVALID, ".version");
     refused("hello", PTX_INVALID, ".version");
-    refused(".version 9.9\n.target sm_80\n", PTX_UNSUPPORTED, ".version 9.9");
+    refused(".version 9.9\n.target sm_80\n", PTX_NEWER, ".version 9.9");
     refused(".version 7.0\n.target sm_80\n.address_size 32\n", PTX_UNSUPPORTED, ".address_size");
     refused(KERNEL("frobnicate.u32 %r1, %r2;"), PTX_INVALID, "line 6: error: instruction 'frobnicate.u32' is unknown");
     refused(KERNEL("add.u33 %r1, %r2, %r3;"), PTX_UNSUPPORTED, "'add.u33': this form is not known");

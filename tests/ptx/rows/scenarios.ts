@@ -464,9 +464,9 @@ function controlFlow(row: Row): Scenario[] {
       call: [
         `.func (.param .b64 r) ${name}_a (.param .b64 x) { .reg .b64 %d<3>; ld.param.u64 %d1, [x]; add.u64 %d1, %d1, 5; st.param.b64 [r], %d1; ret; }\n.func (.param .b64 r) ${name}_b (.param .b64 x) { .reg .b64 %d<3>; ld.param::func.u64 %d1, [x]; mul.lo.u64 %d1, %d1, 3; st.param::func.b64 [r], %d1; ret; }\n`,
         `${load} ${vary} setp.gt.u32 %p1, %r2, 1; mov.u64 %d3, ${name}_a; mov.u64 %d4, ${name}_b; selp.b64 %d5, %d3, %d4, %p1;
+P: .callprototype (.param .b64 _) _ (.param .b64 _);
 { .param .b64 p; .param .b64 q; st.param.b64 [p], %d1; ${i.spelling} (q), ${name}_a, (p); ld.param.b64 %d6, [q]; }
-{ .param .b64 p; .param .b64 q; st.param.b64 [p], %d6; ${i.spelling} (q), %d5, (p), P; ld.param.b64 %d6, [q]; }
-P: .callprototype (.param .b64 _) _ (.param .b64 _);\nst.global.u64 [%d31], %d6;`,
+{ .param .b64 p; .param .b64 q; st.param.b64 [p], %d6; ${i.spelling} (q), %d5, (p), P; ld.param.b64 %d6, [q]; }\nst.global.u64 [%d31], %d6;`,
         (x) => (pick(x) > 1n ? x + 10n : (x + 5n) * 3n) & mask(64),
       ],
       ret: [
