@@ -119,9 +119,8 @@ CUresult vgpu_begin(struct vgpu_call *call, uint16_t message, uint32_t payload_b
     if (!(waited & VGPU_ANY_CONTEXT)) {
         if (__builtin_expect(!context, 0)) {
             if (!names_its_context(message)) return CUDA_ERROR_INVALID_CONTEXT;
-        } else if (__builtin_expect(atomic_load_explicit(&context->destroyed, memory_order_relaxed) | atomic_load_explicit(&context->inactive, memory_order_relaxed) |
-                                    atomic_load_explicit(&context->fault, memory_order_relaxed), 0)) {
-            if (atomic_load_explicit(&context->destroyed, memory_order_relaxed) | atomic_load_explicit(&context->inactive, memory_order_relaxed)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+        } else if (__builtin_expect(vgpu_context_gone(context) | atomic_load_explicit(&context->fault, memory_order_relaxed), 0)) {
+            if (vgpu_context_gone(context)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
             return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
         }
     }

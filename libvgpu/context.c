@@ -352,7 +352,7 @@ CUresult vgpu_context_working(struct vgpu_context **out)
 {
     struct vgpu_context *context = vgpu_thread.top;
     if (vgpu_thread.in_callback || !context) return vgpu_no_context();
-    if (atomic_load_explicit(&context->destroyed, memory_order_relaxed) | atomic_load_explicit(&context->inactive, memory_order_relaxed)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (vgpu_context_gone(context)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
     if (out) *out = context;
     return (CUresult)atomic_load_explicit(&context->fault, memory_order_relaxed);
 }

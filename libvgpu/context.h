@@ -32,6 +32,12 @@ struct vgpu_context *vgpu_context_find(CUcontext handle);
  * destroyed (or a primary one that is not active), or its fault. For calls that send no message. */
 CUresult vgpu_context_working(struct vgpu_context **context);
 
+/* No call can be made in it: it is destroyed, or a primary one that is not active. */
+static inline int vgpu_context_gone(const struct vgpu_context *context)
+{
+    return atomic_load_explicit(&context->destroyed, memory_order_relaxed) | atomic_load_explicit(&context->inactive, memory_order_relaxed);
+}
+
 /* Some context of the process has failed, and has not been seen to end. */
 extern _Atomic int vgpu_context_failed;
 
@@ -39,8 +45,7 @@ extern _Atomic int vgpu_context_failed;
 static inline int vgpu_context_stands(void)
 {
     const struct vgpu_context *top = vgpu_thread.top;
-    return __builtin_expect(top && !(atomic_load_explicit(&top->destroyed, memory_order_relaxed) | atomic_load_explicit(&top->inactive, memory_order_relaxed) |
-                                     atomic_load_explicit(&vgpu_context_failed, memory_order_relaxed)), 1);
+    return __builtin_expect(top && !(vgpu_context_gone(top) | atomic_load_explicit(&vgpu_context_failed, memory_order_relaxed)), 1);
 }
 
 /* A stream or event carries its context: a call on one is made there, also where none is current or the current one is of no use, and
