@@ -128,6 +128,7 @@ static struct image *find(uint64_t hash, const char *texts, size_t length) {
 void rf_image_hold(struct image *image) { atomic_fetch_add(&image->references, 1); }
 
 void rf_image_release(struct image *image) {
+  if (!image) return;
   pthread_mutex_lock(&images_lock);
   atomic_fetch_sub(&image->references, 1);
   struct image *superfluous = take_superfluous();

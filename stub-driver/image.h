@@ -84,6 +84,6 @@ CUresult rf_image_of(const struct rf_texts *texts, struct image **image, char *l
 CUresult rf_image_load(const void *data, size_t size, const char *name, unsigned count, const CUjit_option *options, void **values,
                        struct image **image);
 void rf_image_hold(struct image *image);
-void rf_image_release(struct image *image);
+void rf_image_release(struct image *image); /* NULL: nothing */
 
 #endif

@@ -61,7 +61,7 @@ static CUresult load(CUlibrary *handle, const void *data, size_t size, const cha
   if (loaded && (loaded != CUDA_ERROR_NO_BINARY_FOR_GPU || !memcmp(data, "\177ELF", 4))) return loaded;
   struct library *const library = rf_object_new(RF_KIND_LIBRARY, NULL);
   if (!library) {
-    if (image) rf_image_release(image);
+    rf_image_release(image);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   library->image = image;
@@ -70,7 +70,7 @@ static CUresult load(CUlibrary *handle, const void *data, size_t size, const cha
   library->kernel_at = NULL;
   const CUresult result = make_managed(library);
   if (result) {
-    if (image) rf_image_release(image);
+    rf_image_release(image);
     rf_object_recycle(RF_KIND_LIBRARY, &library->object);
     return result;
   }
@@ -118,7 +118,7 @@ CUresult cuLibraryUnload(CUlibrary handle) {
       rf_module_unload(module); /* takes itself out of the list */
     }
     unmake_managed(library);
-    if (library->image) rf_image_release(library->image);
+    rf_image_release(library->image);
     rf_object_recycle(RF_KIND_LIBRARY, &library->object);
   }
   rf_modules_unlock();

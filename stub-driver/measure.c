@@ -17,7 +17,7 @@ static _Atomic(struct image *) measured;
 
 static void keep(struct image *image) {
   struct image *const before = atomic_exchange(&measured, image);
-  if (before) rf_image_release(before);
+  rf_image_release(before);
 }
 
 /* Also lets go of what was measured and not loaded. */
