@@ -3,10 +3,15 @@ import { BusyClient, fairness, latency, type Round } from '../busy.ts'
 import { Daemon } from '../daemon.ts'
 import type { Curve, Measurement, Metric, Sample, Scene, Side } from '../model.ts'
 import { direct } from '../sides.ts'
+import { quantile } from '../statistics.ts'
 
 const COUNTS = [1, 4, 16, 64]
 const MOST = 64
-const ROUND_MS = 1200
+const WARM_MS = 1200
+/** The counts in the order in which they are busy within a repetition. The machine's speed changes from one second to the next, so the two that are
+ *  compared take turns, in slices, and each is the other's neighbour. */
+const SLICES = [1, 16, 4, 64, 64, 4, 4, 64]
+const SLICE_MS = 600
 const MEMORY = 16 * 2 ** 20
 /** At once while they connect, each given an executor that has rehearsed. */
 const TOGETHER = 4
@@ -31,30 +36,42 @@ async function prepare(): Promise<Scene> {
       await Promise.all([...clients.ringfence, ...clients.direct].slice(-2 * TOGETHER).map((client) => client.ready))
     }
     await Promise.all([...clients.ringfence, ...clients.direct].map((client) => client.ready))
-    for (let round = 0; round < WARM_ROUNDS; round++) await Promise.all(clients.ringfence.map((client) => client.busy(ROUND_MS)))
+    for (let round = 0; round < WARM_ROUNDS; round++) await Promise.all(clients.ringfence.map((client) => client.busy(WARM_MS)))
   } catch (error) {
     await close()
     throw error
   }
   const measure = async (side: Side): Promise<Sample> => {
+    const slices: { count: number; rounds: Round[] }[] = []
+    for (const count of SLICES) slices.push({ count, rounds: await Promise.all(clients[side as 'ringfence' | 'direct'].slice(0, count).map((client) => client.busy(SLICE_MS))) })
     const sample: Sample = {}
-    for (const count of COUNTS) {
-      const rounds = await Promise.all(clients[side as 'ringfence' | 'direct'].slice(0, count).map((client) => client.busy(ROUND_MS)))
-      Object.assign(sample, figures(count, rounds))
-    }
-    sample['scaling'] = sample['rate_64'] / sample['rate_4']
+    for (const count of COUNTS) Object.assign(sample, figures(count, slices.filter((slice) => slice.count === count).map(({ rounds }) => rounds)))
+    const rates = (count: number): number[] => slices.filter((slice) => slice.count === count).map(({ rounds }) => rate(rounds))
+    const few = rates(4)
+    sample['scaling'] = median(rates(64).map((many, i) => many / few[i]))
     return sample
   }
   return { sides: ['ringfence', 'direct'], measure, close }
 }
 
-function figures(count: number, rounds: Round[]): Sample {
+const median = (values: number[]): number => quantile([...values].sort((a, b) => a - b), 0.5)
+
+/** Calls a second of all clients of a slice. */
+const rate = (rounds: Round[]): number => rounds.reduce((sum, { calls }) => sum + calls, 0) / (Math.max(...rounds.map(({ elapsed }) => elapsed)) / 1e9)
+
+/** Of all slices with so many clients: what each did in each. */
+function figures(count: number, slices: Round[][]): Sample {
+  const rounds = slices.flat()
+  const shares = slices[0].map((_, client) => {
+    const own = slices.map((slice) => slice[client])
+    return own.reduce((sum, { calls }) => sum + calls, 0) / own.reduce((sum, { elapsed }) => sum + elapsed, 0)
+  })
   return {
-    [`rate_${count}`]: rounds.reduce((sum, { calls }) => sum + calls, 0) / (Math.max(...rounds.map(({ elapsed }) => elapsed)) / 1e9),
+    [`rate_${count}`]: median(slices.map(rate)),
     [`p50_${count}`]: latency(rounds, 0.5),
     [`p99_${count}`]: latency(rounds, 0.99),
     [`longest_${count}`]: Math.max(...rounds.map(({ longest }) => longest)),
-    [`fairness_${count}`]: fairness(rounds.map(({ calls, elapsed }) => calls / elapsed)),
+    [`fairness_${count}`]: fairness(shares),
   }
 }
 
