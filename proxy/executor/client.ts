@@ -9,6 +9,7 @@ import type { Reference } from './textures/references.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
 import { ClientGraphs } from './graphs/handlers.ts';
+import { objectList } from './list.ts';
 import type { Wait } from './handlers/waits.ts';
 import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
@@ -51,7 +52,7 @@ export class Client implements MemoryClient {
   lastContext: Context | null = null;
 
   /** Streams that may have work under way. */
-  readonly listed: Stream[] = [];
+  readonly listed = objectList<Stream>();
   readonly busyTimes = new BusyTimes();
 
   /** Modules, libraries, images. */

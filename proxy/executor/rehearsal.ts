@@ -215,6 +215,7 @@ class Calls {
     stage.turns.rehearseEnd(true);
     for (let round = 0; round < ODD_ROUNDS; round++) {
       call.ring();
+      call.sleeps();
       await call.waited(Message.cuCtxGetStreamPriorityRange);
     }
     stage.turns.rehearseEnd(false);
@@ -280,6 +281,11 @@ export class Caller {
   /** A doorbell that nobody waited for. */
   ring(): void {
     send(this.fd, bell);
+  }
+
+  /** Has the next answer wake whoever sleeps for it. */
+  sleeps(): void {
+    Atomics.store(this.words, this.slot + (Slot.sleeping >> 2), 1);
   }
 
   posted(message: Message, fields: Fields): void {

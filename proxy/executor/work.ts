@@ -7,6 +7,7 @@ import type { Driver } from '../driver/driver.ts';
 import { CUresult } from '../driver/errors.ts';
 import type { Client } from './client.ts';
 import type { Context, Stream } from './context.ts';
+import { objectList } from './list.ts';
 import { Batch, Queue, Step, StepKind } from './pending.ts';
 
 const EVENT_DISABLE_TIMING = 2;
@@ -32,11 +33,11 @@ export interface WorkHost {
 }
 
 export class Work {
-  private readonly opened: Stream[] = [];
-  private readonly queues: Queue[] = [];
-  private polls: (() => boolean)[] = [];
-  private readonly spareBatches: Batch[] = [];
-  private readonly spareSteps: Step[] = [];
+  private readonly opened = objectList<Stream>();
+  private readonly queues = objectList<Queue>();
+  private polls = objectList<() => boolean>();
+  private readonly spareBatches = objectList<Batch>();
+  private readonly spareSteps = objectList<Step>();
   /** Bytes a millisecond of large copies to the device and from it, as lately seen; 0: not seen yet. */
   private readonly rates = new Float64Array(2);
 
@@ -200,7 +201,7 @@ export class Work {
     }
     if (this.polls.length !== 0) {
       const polls = this.polls;
-      this.polls = [];
+      this.polls = objectList();
       for (const check of polls) {
         if (check()) ended++;
         else this.polls.push(check);
