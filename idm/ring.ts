@@ -79,6 +79,11 @@ export class RingReader {
     return this.words[this.data + ((this.head & this.mask) << 1)] > 0
   }
 
+  /** The reply slot in the record that peek() found, unchecked; SLOT_POSTED: nobody waits. */
+  nextSlot(): number {
+    return this.words[this.data + ((this.head & this.mask) << 1) + RecordWord.callAndSlot] >>> 16
+  }
+
   /** Copies committed records into `batch`, clears and frees their place, and returns how many bytes came (0: none), at
    *  most `maxBytes` (from RECORD_MAX to BATCH_BYTES; what lies outside is moved there). Throws RingViolation.
    *  One call does one pass, so a client that writes as fast as we read cannot hold us here.

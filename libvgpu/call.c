@@ -26,6 +26,7 @@
 #define SPIN_LEAST 30000u    /* ns: an awake executor that collects garbage or looks after its sockets is back by then */
 #define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
+#define SPIN_EARLY 200000u   /* ns: woken by an executor at the beginning of its turn, whose first call takes as long as its caches are cold */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
 #define YIELD_AFTER 10000u   /* ns: from here on let others have the core between looks */
 
@@ -219,6 +220,20 @@ static int spin(struct vgpu_call *call, uint64_t start, uint32_t budget)
     return got || answered(call);
 }
 
+/* Awake, and not answered: the executor has come to its turn and wakes us while its own caches are cold. Looks for the answer for a while;
+ * whether it came. */
+static int woken_early(struct vgpu_call *call)
+{
+    if (answered(call)) return 1;
+    atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
+    uint64_t start = vgpu_nanoseconds(), budget = vgpu_spin_begin() ? SPIN_EARLY : 0;
+    while (!answered(call) && atomic_load_explicit(&vgpu_state, memory_order_relaxed) == CUDA_SUCCESS &&
+           !atomic_load_explicit(&vgpu.ring.shared->away, memory_order_relaxed) && vgpu_nanoseconds() - start < budget)
+        for (int i = 0; i < 16 && !answered(call); i++) vgpu_pause();
+    vgpu_spin_end();
+    return answered(call);
+}
+
 /* Returns CUDA_SUCCESS when the reply is there, else the state's error. */
 static CUresult await(struct vgpu_call *call)
 {
@@ -246,6 +261,7 @@ static CUresult await(struct vgpu_call *call)
             state = vgpu_ready();
             if (state != CUDA_SUCCESS) break;
             vgpu_futex_wait(&call->slot->state, seen);
+            if (woken_early(call)) break;
         }
         atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
     }

@@ -73,6 +73,9 @@ const CROWDED_SLICE_MS = 250;
 const LIGHT_MS = 200;
 /** In our turn: a client that slept, on a core that was halted, is back after so long. */
 const TURN_SPIN_MS = 0.25;
+/** At the end of our turn: for what is under way we stay longer, and a client that goes on has asked again. */
+const TURN_PENDING_MS = 0.1;
+const TURN_ASKS_MS = 0.005;
 /** As VAIN_MAX and PROBE_EVERY, for turns: a client that was late a few times has lost its core to others, more likely than it thinks. */
 const TURN_VAIN_MAX = 4;
 const TURN_PROBE_EVERY = 4;
@@ -96,6 +99,8 @@ export class Loop {
   private staysUntil = 0;
   /** By the supervisor's word: more zones are busy than there are cores for. */
   private crowded = false;
+  /** Our turn is over, and still in our hands until we queue for the next one. */
+  private over = false;
   /** In a crowd: our clients know that others have the turn. */
   private away = false;
   /** In a crowd: when we last served, in our turn or out of it. */
@@ -150,7 +155,7 @@ export class Loop {
     // What spinning was good for so far says nothing about our turns, nor the other way round.
     this.vain = 0;
     if (crowded) return;
-    this.turns.give();
+    this.giveTurn();
     this.setAway(false);
   }
 
@@ -190,7 +195,7 @@ export class Loop {
     let worked = false;
     let since = 0;
     for (;;) {
-      if (this.crowded && !this.turns.mine) {
+      if (this.crowded && (!this.turns.mine || this.over)) {
         const asking = this.asking();
         if (asking !== null) {
           if (!this.mayServe(asking)) return this.schedule();
@@ -218,16 +223,19 @@ export class Loop {
         since += did;
         if (this.turns.mine) {
           this.lastWork = performance.now();
-          if (this.turns.isOver(this.lastWork)) {
-            // First: our client shall have left its core when the next one wants it.
-            this.setAway(true);
-            this.turns.give();
+          if (this.turns.isOver(this.lastWork) && (!work.pending || this.turns.overBy(this.lastWork) > TURN_PENDING_MS)) {
+            this.over = this.asksAgain();
+            if (!this.over) {
+              this.turns.give();
+              this.setAway(true);
+            }
           }
         }
         if ((++rounds & 7) !== 0 && since < LOOK_EVERY) continue;
         since = 0;
         last = performance.now();
-        if (last - start > TURN_MS) return this.schedule();
+        // In a crowd when our turn is over (mayServe): before that our client would fall asleep meanwhile.
+        if (last - start > TURN_MS && !this.turns.mine) return this.schedule();
         continue;
       }
       if (worked) {
@@ -247,7 +255,7 @@ export class Loop {
         start = last = performance.now();
         continue;
       }
-      if (now - start > TURN_MS) return this.schedule();
+      if (now - start > TURN_MS && !this.turns.mine) return this.schedule();
     }
   }
 
@@ -271,17 +279,27 @@ export class Loop {
   private mayServe(asking: Client): boolean {
     const now = performance.now();
     // Who asks for little need not queue behind those who never stop.
-    if (now - this.served > LIGHT_MS) {
+    if (!this.over && now - this.served > LIGHT_MS) {
       this.served = now;
       this.setAway(false);
       return true;
     }
-    this.setAway(true);
     const left = CROWDED_SLICE_MS - (now - this.turned);
-    if (left <= 0 || this.libuvAsks() || !this.turns.take(left)) return false;
+    if (left <= 0 || this.libuvAsks()) {
+      if (this.over) this.giveTurn();
+      this.setAway(true);
+      return false;
+    }
+    this.over = false;
+    this.turns.queue();
+    // Not sooner: the core that our client leaves is halted, for some 60 us, unless the next executor waits for it already.
+    this.setAway(true);
+    if (!this.turns.take(left)) return false;
     this.turns.makeRoom(asking.reader.sleptOn());
-    this.served = performance.now();
     this.setAway(false);
+    // It gets going while we do, and finds its answer, or looks for it.
+    asking.wakeEarly();
+    this.served = performance.now();
     return true;
   }
 
@@ -301,6 +319,21 @@ export class Loop {
     for (let i = 0; i < clients.length; i++) clients[i].reader.setAway(away);
   }
 
+  /** Whether a client asks for more at once: then there will be no doorbell to be woken by while others have their turn. */
+  private asksAgain(): boolean {
+    const end = performance.now() + TURN_ASKS_MS;
+    do {
+      this.watch();
+      if (this.asking() !== null) return true;
+    } while (performance.now() < end);
+    return false;
+  }
+
+  private giveTurn(): void {
+    this.over = false;
+    this.turns.give();
+  }
+
   private mayRest(now: number): boolean {
     if (!this.spins || (this.crowded && !this.turns.mine)) return true;
     const idle = now - this.lastWork;
@@ -316,7 +349,7 @@ export class Loop {
   private rest(): boolean {
     const { clients, work } = this.executor;
     const spun = !this.crowded || this.turns.mine;
-    this.turns.give();
+    this.giveTurn();
     let stalled = false;
     // Backwards: an unreachable client leaves the list.
     for (let i = clients.length - 1; i >= 0; i--) {

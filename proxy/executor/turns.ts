@@ -17,11 +17,14 @@ import { addressOf } from '../driver/driver.ts';
 import { TURNS_BYTES } from '../supervisor/messages.ts';
 import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
 
-/** What all slices of one round make together, and the least and most for one: a few hundred calls, and 64 zones wait less than 100 ms. The
- *  most is well below the lease: nobody shall help himself to a turn that goes on. */
-const ROUND_MS = 40;
+/** How long a round of all who queue shall last, with what turns cost beside their slices: the worst of 64 zones waits half as long again, and less
+ *  than 100 ms. The least and most for a slice; the most is well below the lease, for nobody shall help himself to a turn that goes on. */
+const ROUND_MS = 66;
 const SLICE_MIN_MS = 0.3;
 const SLICE_MAX_MS = 2;
+/** What a turn costs beside its slice, as long as we have not seen a whole round; and the most that one is taken for. */
+const COST_MS = 0.3;
+const COST_MAX_MS = 1;
 /** After so long without a move the next in the queue helps himself, the one behind him after twice as long, and so on. */
 export const LEASE_MS = 4;
 
@@ -43,6 +46,8 @@ export class Turns {
   private began = 0;
   private batches = 0;
   private slice = 0;
+  /** When our last turn began, if we queued again at once at its end; 0: not. */
+  private taken = 0;
   /** Rehearsed: a turn ends after its first batch. */
   private brief = false;
   /** While queueing: whose turn we saw last, and since when. */
@@ -69,17 +74,31 @@ export class Turns {
     this.brief = at;
   }
 
+  /**
+   * Takes a place in the queue, unless we have one, and passes on the turn that we have: whoever is woken by that waits for one of the very
+   * cores that we and our client leave by falling asleep, and neither is halted between.
+   */
+  queue(): void {
+    const { words } = this;
+    if (this.lane >= 0 && !this.mine) return;
+    const passed = this.mine ? this.ticket : null;
+    if (passed === null) {
+      this.lane = this.shortest() * LANE;
+      this.taken = 0;
+    }
+    const { lane } = this;
+    this.mine = false;
+    this.ticket = Atomics.add(words, lane + NEXT, 1);
+    if (passed !== null && Atomics.load(words, lane + SERVING) === passed) this.pass(passed);
+    this.seen = Atomics.load(words, lane + SERVING);
+    this.since = performance.now();
+  }
+
   /** Queues, and sleeps until it is our turn; at most `ms`, and then the place in the queue is kept: call again, or give(). */
   take(ms: number): boolean {
-    const { words } = this;
+    this.queue();
+    const { words, lane, ticket } = this;
     let now = performance.now();
-    if (this.lane < 0) {
-      this.lane = this.shortest() * LANE;
-      this.ticket = Atomics.add(words, this.lane + NEXT, 1);
-      this.seen = Atomics.load(words, this.lane + SERVING);
-      this.since = now;
-    }
-    const { lane, ticket } = this;
     const seat = lane + SEATS + (ticket & SEAT_MASK);
     const end = now + ms;
     for (;;) {
@@ -106,8 +125,15 @@ export class Turns {
     this.mine = true;
     this.began = now;
     this.batches = this.brief ? 2 : 0;
-    this.slice = Math.max(SLICE_MIN_MS, Math.min(SLICE_MAX_MS, ROUND_MS / ((Atomics.load(words, lane + NEXT) - ticket) | 0)));
+    this.slice = this.share(now, Math.max(1, (Atomics.load(words, lane + NEXT) - ticket) | 0));
+    this.taken = now;
     return true;
+  }
+
+  /** The slice that makes the next round of `queue` turns as long as it shall be, when turns cost beside their slices what those of the last round did. */
+  private share(now: number, queue: number): number {
+    const cost = this.taken === 0 ? COST_MS : Math.min(COST_MAX_MS, Math.max(0, (now - this.taken) / queue - this.slice));
+    return Math.max(SLICE_MIN_MS, Math.min(SLICE_MAX_MS, ROUND_MS / queue - cost));
   }
 
   /** Ends our turn, or leaves the queue. Nothing when we are in neither. */
@@ -129,6 +155,11 @@ export class Turns {
       return false;
     }
     return this.brief || now - this.began > this.slice;
+  }
+
+  /** By how many ms our turn has been too long. */
+  overBy(now: number): number {
+    return now - this.began - this.slice;
   }
 
   /** From ticket `from` to the next one that waits, unless the turn has gone on from there already. */

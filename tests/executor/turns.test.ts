@@ -142,6 +142,49 @@ test('a slice begins when the client is back, and one is as long as the next', (
   closeSync(fd)
 })
 
+test('who passes its turn on has its next place already', () => atOnce(() => {
+  const { all: [a, b], fd } = several(2)
+  assert.ok(a.take(0))
+  assert.not(b.take(0))
+  a.queue()
+  assert.not(a.mine)
+  assert.ok(b.take(0))
+  assert.not(a.take(0))
+  b.queue()
+  assert.ok(a.take(0), 'its place was behind b, and before b\'s next one')
+  a.queue()
+  a.give()
+  b.give()
+  assert.ok(a.take(0), 'a place that was left is taken again')
+  closeSync(fd)
+}))
+
+test('a round lasts as long as it shall, whatever turns cost beside their slices', () => {
+  let clock = 0
+  performance.now = () => clock
+  try {
+    for (const cost of [0.2, 0.7]) {
+      const { all, fd } = several(40)
+      all.forEach((turns, i) => assert.is(turns.take(0), i === 0))
+      let begun = 0
+      for (let turn = 0; turn < 4 * all.length; turn++) {
+        const one = all[turn % all.length]
+        assert.ok(turn === 0 || one.take(0))
+        if (turn === 3 * all.length) begun = clock
+        clock += cost
+        one.isOver(clock)
+        one.isOver(clock)
+        while (!one.isOver(clock)) clock += 0.01
+        one.queue()
+      }
+      assert.ok(clock - begun > 60 && clock - begun < 72, `${clock - begun} ms when each costs ${cost} ms`)
+      closeSync(fd)
+    }
+  } finally {
+    delete (performance as { now?: unknown }).now
+  }
+})
+
 test('the core on which a client slept is left to it, and the process may run everywhere as before', () => {
   const { all: [a], fd } = several(1)
   const cores = allowedCores()
