@@ -7,7 +7,8 @@
  * costs more than that), then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
  * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell sleeps at once: Linux takes a
  * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. So does whoever learns that
- * the executor serves other zones for a while (`away`): their clients want the core. */
+ * the executor serves other zones for a while (`away`): their clients want the core. When its turn comes it wakes the client before it has the answer,
+ * and the client looks for it awake. */
 #include "call.h"
 
 #include <sched.h>
