@@ -6,10 +6,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { loadDriver, must } from '../driver/driver.ts';
 import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
-import { type DriverInfo, type ExecutorMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneLimits, type ZoneRecord } from '../supervisor/messages.ts';
-import { adoptSocket } from './adopt.ts';
+import { type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
+import { PASSAGE_VARIABLE, PassageEnd, rehearsePassage } from '../passage.ts';
 import { Executor } from './executor.ts';
-import { type HandlerTable, makeHandlers } from './handlers/table.ts';
+import { makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { createZoneMemory } from './memory/zone.ts';
@@ -20,24 +20,31 @@ import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 
 const USAGE_EVERY_MS = 50;
+/** The supervisor, woken on what may be a halted core, can wait until the first client has its answer. */
+const ADOPTED_AFTER_MS = 10;
 /** Who needs an executor at once does not wait for its rehearsal. */
 const REHEARSE_AFTER_MS = 30;
 const lingerMs = Number(process.env['RINGFENCE_LINGER_MS'] ?? 2000);
 
-/** Limits whose windows (memory/) are those of most zones. */
-const USUAL: ZoneLimits = { memory: 2 ** 30, clients: 1, allocations: 1, handles: 1, staging: 2 ** 30 };
+/** Stands for the zone until it is known: its limits' windows (memory/) are those of most zones. */
+const USUAL: ZoneRecord = {
+  name: '', device: 0, uid: null, token: null,
+  limits: { memory: 2 ** 30, clients: 1, allocations: 1, handles: 1, staging: 2 ** 30 },
+};
 
 const say = (message: ExecutorMessage): void => {
   if (process.connected) process.send!(message, undefined, undefined, () => undefined);
 };
 
-/** What a rehearsal leaves behind is collected before a client comes, not while its first call is served. */
-function collectYoung(): void {
+/** What a rehearsal leaves behind is collected before a client comes, not while its first call is served: the garbage, and what V8 believes it holds
+ *  outside of its heap, the regions of a rehearsal's clients, for which it would soon begin to mark. */
+function collect(): void {
   setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+  const gc = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void;
   // What survives twice is moved to the old generation.
   gc({ type: 'minor' });
   gc({ type: 'minor' });
+  gc({ type: 'major' });
 }
 
 /** Says why, and ends once that is out. */
@@ -57,11 +64,13 @@ class Process {
   private usageTimer: NodeJS.Timeout | null = null;
   private lingerTimer: NodeJS.Timeout | null = null;
   private rehearsal: Rehearsal | null = null;
-  /** What a zone is served with, made while nobody waited for it. */
-  private prepared: Executor | null = null;
-  private handlers: HandlerTable | null = null;
+  /** A zone in all but name, made while nobody waited for it. */
+  private prepared: Zone | null = null;
+  /** The supervisor has not been told yet that the zone was taken. */
+  private adoptedTimer: NodeJS.Timeout | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
-  private readonly unheard: [message: SupervisorMessage, handle: unknown][] = [];
+  private readonly unheard: [message: SupervisorMessage | PassedMessage, descriptor: number][] = [];
+  private readonly passage = new PassageEnd(Number(process.env[PASSAGE_VARIABLE] ?? -1), (message, descriptor) => this.hear(message as PassedMessage, descriptor));
 
   constructor() {
     must('cuInit', this.driver.cuInit(0));
@@ -85,7 +94,7 @@ class Process {
         this.rehearsal = null;
         if (this.unheard.length === 0) this.prepare();
         say({ type: 'rehearsed' });
-        for (const [message, handle] of this.unheard.splice(0)) this.hear(message, handle);
+        for (const [message, descriptor] of this.unheard.splice(0)) this.hear(message, descriptor);
       });
     } catch (error) {
       log.debug({ error: String(error) }, 'no rehearsal');
@@ -93,27 +102,34 @@ class Process {
     }
   }
 
-  hear(message: SupervisorMessage, handle: unknown): void {
+  /** A message over Node's channel. Those on the other way were sent before it. */
+  hearChannel(message: SupervisorMessage): void {
+    this.passage.drain();
+    this.hear(message, -1);
+  }
+
+  /** `descriptor`: a client's socket, ours from here on; -1: none. */
+  private hear(message: SupervisorMessage | PassedMessage, descriptor: number): void {
     try {
-      this.receive(message, handle);
+      this.receive(message, descriptor);
     } catch (error) {
       fail('INTERNAL', error);
     }
   }
 
-  private receive(message: SupervisorMessage, handle: unknown): void {
+  private receive(message: SupervisorMessage | PassedMessage, descriptor: number): void {
     if (this.rehearsal !== null) {
       this.rehearsal.stop();
-      this.unheard.push([message, handle]);
+      this.unheard.push([message, descriptor]);
       return;
     }
     switch (message.type) {
       case 'adopt':
         this.adopt(message.zone);
-        if (message.client !== null && this.zone !== null) this.client(message.client, handle);
+        if (message.client !== null && this.zone !== null) this.client(message.client, descriptor);
         return;
       case 'client':
-        return this.client(message.id, handle);
+        return this.client(message.id, descriptor);
       case 'limits':
         return this.zone?.setLimits(message.limits);
       case 'crowd':
@@ -126,14 +142,31 @@ class Process {
   private adopt(record: ZoneRecord): void {
     const device = this.devices[record.device];
     if (device === undefined) return fail('ZONE_DEVICE_UNKNOWN', new Error(`zone "${record.name}" wants device ${record.device}, the driver has ${this.devices.length}`));
-    const executor = this.takePrepared(device, record.limits) ?? this.make(device, record.limits);
-    if (executor === null) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
+    const zone = this.takePrepared(device, record) ?? this.make(device, record);
+    if (zone === null) return fail('DRIVER_FAILED', new Error(`the driver ${this.driver.path} cannot make a context on device ${record.device}`));
+    const { executor } = zone;
+    executor.printed!.begin();
+    this.executor = executor;
+    this.zone = zone;
+    this.adoptedTimer = setTimeout(() => this.sayAdopted(), ADOPTED_AFTER_MS);
+  }
+
+  private sayAdopted(): void {
+    if (this.adoptedTimer === null) return;
+    clearTimeout(this.adoptedTimer);
+    this.adoptedTimer = null;
+    say({ type: 'adopted' });
+  }
+
+  /** A zone on `device`, with all that serves it; null: the driver makes no context there. */
+  private make(device: Device, record: ZoneRecord): Zone | null {
+    const executor = new Executor(this.driver, device.device, record.limits, () => this.usageSoon());
+    if (executor.internalContext() === 0) return null;
+    executor.memory = createZoneMemory(executor, record.limits);
     executor.printed = new Printed(Output.stdout);
-    executor.printed.begin();
     executor.asserted = new Asserted();
     executor.onWork = () => this.zone?.wake();
-    this.executor = executor;
-    this.zone = new Zone(record, executor, this.handlers ?? makeHandlers(registerMemoryHandlers), device, this.version, {
+    return new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
       clientGone: (id) => {
         this.usageNow();
         say({ type: 'client-gone', id });
@@ -141,51 +174,38 @@ class Process {
       deserted: (isDeserted) => this.linger(isDeserted),
       called: () => this.usageSoon(),
     }, Turns.at(Number(process.env[TURNS_VARIABLE] ?? -1)));
-    say({ type: 'adopted' });
-  }
-
-  /** An executor for a zone on `device`; null: the driver makes no context there. */
-  private make(device: Device, limits: ZoneLimits): Executor | null {
-    const executor = new Executor(this.driver, device.device, limits, () => this.usageSoon());
-    if (executor.internalContext() === 0) return null;
-    executor.memory = createZoneMemory(executor, limits);
-    return executor;
   }
 
   /** Makes what most zones will want. On the software GPU alone, where a context holds nothing of the card. */
   private prepare(): void {
     try {
       this.prepared = this.make(this.devices[0], USUAL);
-      this.handlers = makeHandlers(registerMemoryHandlers);
+      rehearsePassage();
     } catch (error) {
       log.debug({ error: String(error) }, 'nothing could be prepared');
     }
-    collectYoung();
+    collect();
   }
 
-  private takePrepared(device: Device, limits: ZoneLimits): Executor | null {
-    const executor = this.prepared;
+  private takePrepared(device: Device, record: ZoneRecord): Zone | null {
+    const zone = this.prepared;
     this.prepared = null;
-    if (executor === null) return null;
-    if (executor.device !== device.device || !executor.memory.hasWindowsFor(limits)) {
+    if (zone === null) return null;
+    const { executor } = zone;
+    if (executor.device !== device.device || !executor.memory.hasWindowsFor(record.limits)) {
       executor.memory.destroy();
       executor.release();
       return null;
     }
-    executor.setLimits(limits);
-    return executor;
+    zone.becomes(record);
+    return zone;
   }
 
-  private client(id: number, handle: unknown): void {
-    let fd: number;
-    try {
-      fd = adoptSocket(handle);
-    } catch (error) {
-      log.debug({ client: id, error: String(error) }, 'a client hung up on its way here');
-      say({ type: 'client-gone', id });
-      return;
-    }
-    this.zone!.connect(id, fd);
+  private client(id: number, descriptor: number): void {
+    if (descriptor >= 0) return this.zone!.connect(id, descriptor);
+    log.debug({ client: id }, 'a client came without its socket: it hung up, or this process has as many descriptors as it may have');
+    this.sayAdopted();
+    say({ type: 'client-gone', id });
   }
 
   private stop(): void {
@@ -206,6 +226,7 @@ class Process {
     if (this.usageTimer !== null) clearTimeout(this.usageTimer);
     this.usageTimer = null;
     if (this.executor === null) return;
+    this.sayAdopted();
     say({ type: 'usage', usage: this.executor.usage() });
   }
 
@@ -224,9 +245,11 @@ if (process.send === undefined) {
   process.stderr.write('This program is started by "ringfence serve"; it does nothing by itself.\n');
   process.exitCode = 2;
 } else {
+  // What was compiled while the process waited is not to be forgotten because it waited.
+  setFlagsFromString('--no-flush-bytecode');
   try {
     const self = new Process();
-    process.on('message', (message: SupervisorMessage, handle: unknown) => self.hear(message, handle));
+    process.on('message', (message: SupervisorMessage) => self.hearChannel(message));
     setTimeout(() => self.rehearse(), REHEARSE_AFTER_MS);
   } catch (error) {
     fail('DRIVER_FAILED', error);

@@ -30,7 +30,7 @@ export class Monitors {
   constructor(
     private readonly executor: Executor,
     private readonly device: Device,
-    private readonly zone: string,
+    private readonly zone: () => string,
     private readonly cudaVersion: number,
   ) {}
 
@@ -87,7 +87,7 @@ export class Monitors {
       cudaVersion: this.cudaVersion,
       ecc: attributes[ATTRIBUTE_ECC] !== 0,
       name: device.name,
-      zone: this.zone,
+      zone: this.zone(),
       uuid: uuidText(device.uuid),
       sensors: this.refresh().values,
       // As on hardware: a process is listed once it has a context.

@@ -42,6 +42,8 @@ const HOT = 1500;
 const WARM_EVERY = 8;
 const ODD_EVERY = 100;
 const ODD_ROUNDS = 8;
+/** Clients that come and go. */
+const VISITS = 24;
 /** Set by the GPU's own thread, and done while the loop looks for it. */
 const LARGE = MIB;
 /** A rehearsal that gets stuck is given up. */
@@ -97,6 +99,7 @@ export class Rehearsal {
 
   private async run(): Promise<void> {
     await this.visit(once);
+    for (let visit = 0; visit < VISITS; visit++) await this.visit(glance);
     await this.visit(this.play);
   }
 
@@ -253,6 +256,11 @@ async function once(call: Caller, stage: Rehearsal): Promise<void> {
   if (calls === null) return;
   for (let round = 0; round < WARM_EVERY; round++) await calls.round(round);
   await calls.odd();
+}
+
+/** As short as a client's time can be: what its coming and going runs is compiled. */
+async function glance(call: Caller): Promise<void> {
+  await call.waited(Message.cuCtxGetStreamPriorityRange);
 }
 
 /** Every common call, until it is compiled well. */

@@ -73,8 +73,8 @@ export class Zone {
   private callsSeen = 0;
 
   constructor(
-    readonly record: ZoneRecord,
-    private readonly executor: Executor,
+    private record: ZoneRecord,
+    readonly executor: Executor,
     handlers: HandlerTable,
     private readonly device: Device,
     private readonly driverVersion: number,
@@ -97,7 +97,7 @@ export class Zone {
     // The zone's own doing (handlers/events.ts), whatever the driver can.
     this.attributes[IPC_EVENT_SUPPORTED] = 1;
     this.present_[IPC_EVENT_SUPPORTED >> 5] |= 1 << (IPC_EVENT_SUPPORTED & 31);
-    this.monitors = new Monitors(executor, device, record.name, driverVersion);
+    this.monitors = new Monitors(executor, device, () => this.record.name, driverVersion);
     preciseSleeps();
   }
 
@@ -139,6 +139,12 @@ export class Zone {
     this.callsSeen = calls;
     if (called) this.events.called();
     return called || !this.loop.isStill();
+  }
+
+  /** One that was made for nobody yet is this zone from here on. */
+  becomes(record: ZoneRecord): void {
+    this.record = record;
+    this.executor.setLimits(record.limits);
   }
 
   setLimits(limits: ZoneLimits): void {

@@ -9,10 +9,11 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
+import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../passage.ts';
 import { Patience } from '../patience.ts';
 import { toBackground, toForeground } from './background.ts';
-import { hasHandle, sendSocket } from './hand-over.ts';
-import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
+import { descriptorOf } from './hand-over.ts';
+import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
 import { describeIssue } from './state.ts';
 
@@ -20,6 +21,8 @@ import { describeIssue } from './state.ts';
 const START_TIMEOUT_MS = 60_000;
 /** On a machine that is never idle, one in the background would not be ready within START_TIMEOUT_MS: then it has to take its share. */
 const BACKGROUND_MAX_MS = 3_000;
+/** An executor that has not taken the clients before is asked again. */
+const AGAIN_MS = 5;
 /** A well-behaved executor says far less (usage is limited to 20 a second); one that floods us is ended. */
 const MESSAGES_PER_SECOND = 5_000;
 /** What an executor says of one client's end comes on top: a tenant that connects in a loop must not get it ended. */
@@ -62,8 +65,11 @@ export class ExecutorProcess {
   readonly #child: ChildProcess;
   readonly #log: Logger;
   readonly #driver: string;
-  /** Sockets whose descriptor the kernel does not hold yet. */
-  readonly #underway = new Set<Socket>();
+  /** Our end of the way that clients' sockets go; -1: closed. */
+  #passage: number;
+  /** What it does not take yet, in order. */
+  readonly #underway: { readonly message: PassedMessage; readonly socket: Socket; readonly sent: (sent: boolean) => void }[] = [];
+  #again: NodeJS.Timeout | null = null;
   #resolveReady!: (info: ReadyInfo) => void;
   #rejectReady!: (error: Error) => void;
   #isReady = false;
@@ -82,8 +88,9 @@ export class ExecutorProcess {
     this.#driver = options.driver;
     /** Their places in `stdio` below are their numbers in the executor. */
     const TURNS_FD = 4;
-    const CARD_FD = 5;
-    const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver, [TURNS_VARIABLE]: String(TURNS_FD) };
+    const PASSAGE_FD = 5;
+    const CARD_FD = 6;
+    const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver, [TURNS_VARIABLE]: String(TURNS_FD), [PASSAGE_VARIABLE]: String(PASSAGE_FD) };
     // An executor is nobody's client, even when the daemon was started inside a zone.
     for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD']) delete env[name];
     if (options.card !== null) {
@@ -94,14 +101,17 @@ export class ExecutorProcess {
       // between, three would share what are often two cores (docs/PERFORMANCE.md).
       env['RINGFENCE_STUB_INLINE'] ??= '512Ki';
     }
+    const passage = makePassage();
+    this.#passage = passage.ours;
     this.#child = fork(options.program, [], {
       env,
       // Not the daemon's own: tsx or a debugger in a test must not follow into the executor.
       execArgv: [],
       // Its own process group: Ctrl-C at a terminal is for the daemon, which ends executors in order.
       detached: true,
-      stdio: ['ignore', 2, 2, 'ipc', options.turns, ...(options.card === null ? [] : [options.card.fd])],
+      stdio: ['ignore', 2, 2, 'ipc', options.turns, passage.theirs, ...(options.card === null ? [] : [options.card.fd])],
     });
+    closeEnd(passage.theirs);
     this.pid = this.#child.pid ?? 0;
     this.#log = options.log.child({ executor: this.pid });
 
@@ -118,8 +128,7 @@ export class ExecutorProcess {
       const gone = (code: number | null, signal: NodeJS.Signals | null, why?: string) => {
         if (this.#isGone) return;
         this.#isGone = true;
-        for (const socket of this.#underway) socket.destroy();
-        this.#underway.clear();
+        this.#closePassage();
         sweepSharedMemory(this.pid);
         this.#rejectReady(this.#failure ?? new RingfenceError('EXECUTOR_FAILED', { why: why ?? `it ended with ${describeExit({ code, signal })} before it was ready` }));
         resolve({ code, signal });
@@ -169,38 +178,58 @@ export class ExecutorProcess {
    * Hands a client's socket over. Our copy is closed in any case; false when it did not go out, and then the client sees a hang-up.
    */
   hand(id: number, socket: Socket): Promise<boolean> {
-    return this.#sendWith({ type: 'client', id }, id, socket);
+    return this.#pass({ type: 'client', id }, socket);
   }
 
   /** Gives it the zone, and the first of its clients. The same answer: the zone is given in any case. */
   adopt(zone: ZoneRecord, id: number, socket: Socket): Promise<boolean> {
-    if (hasHandle(socket)) return this.#sendWith({ type: 'adopt', zone, client: id }, id, socket);
-    this.send({ type: 'adopt', zone, client: null });
-    socket.destroy();
-    return Promise.resolve(false);
+    return this.#pass({ type: 'adopt', zone, client: descriptorOf(socket) < 0 ? null : id }, socket);
   }
 
-  async #sendWith(message: SupervisorMessage, id: number, socket: Socket): Promise<boolean> {
-    if (this.#isGone || !this.#child.connected) {
+  #pass(message: PassedMessage, socket: Socket): Promise<boolean> {
+    if (this.#passage < 0) {
       socket.destroy();
-      return false;
+      return Promise.resolve(false);
     }
-    this.#underway.add(socket);
     this.#allowance += MESSAGES_PER_CLIENT;
-    try {
-      await sendSocket(this.#child, message, socket);
-      return true;
-    } catch (error) {
-      this.#log.debug({ client: id, error: (error as Error).message }, 'a client could not be handed over');
-      return false;
-    } finally {
-      this.#underway.delete(socket);
+    return new Promise((sent) => {
+      this.#underway.push({ message, socket, sent });
+      if (this.#underway.length === 1) this.#passNext();
+    });
+  }
+
+  /** Sends what it takes. Once a message is out the kernel holds the descriptor: should the executor die without taking it, the kernel closes it, and the client sees a hang-up. */
+  #passNext(): void {
+    this.#again = null;
+    while (this.#underway.length !== 0 && this.#passage >= 0) {
+      const { message, socket, sent } = this.#underway[0]!;
+      const descriptor = descriptorOf(socket);
+      const isZone = !('id' in message);
+      const done = descriptor < 0 && !isZone ? 'failed' : pass(this.#passage, message, descriptor);
+      if (done === 'later') {
+        this.#again = setTimeout(() => this.#passNext(), AGAIN_MS);
+        return;
+      }
+      this.#underway.shift();
+      socket.destroy();
+      sent(done === 'sent' && descriptor >= 0);
     }
+  }
+
+  #closePassage(): void {
+    if (this.#again !== null) clearTimeout(this.#again);
+    this.#again = null;
+    for (const { socket, sent } of this.#underway.splice(0)) {
+      socket.destroy();
+      sent(false);
+    }
+    if (this.#passage >= 0) closeEnd(this.#passage);
+    this.#passage = -1;
   }
 
   /** Clients that wait for this executor to take their socket. */
   get underway(): number {
-    return this.#underway.size;
+    return this.#underway.length;
   }
 
   /** Asks the executor to stop, kills it after `graceMs`. Resolves when it is gone. */

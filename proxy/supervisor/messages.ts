@@ -80,12 +80,15 @@ export const TURNS_BYTES = 32 * 1024;
 export const TURNS_VARIABLE = 'RINGFENCE_TURNS_FD';
 
 /**
- * Supervisor to executor. What names a client is sent with its accepted socket's handle: see `proxy/executor/adopt.ts`. The client that the zone is
- * adopted for comes with the zone: a second message would be a second wake-up before its first answer.
+ * Supervisor to executor, with a client's accepted socket (`proxy/passage.ts`). The client that the zone is adopted for comes with the zone: a second message would be a
+ * second wake-up before its first answer. `client` null: it hung up, and no socket comes.
  */
-export type SupervisorMessage =
+export type PassedMessage =
   | { type: 'adopt'; zone: ZoneRecord; client: number | null }
-  | { type: 'client'; id: number }
+  | { type: 'client'; id: number };
+
+/** Supervisor to executor, over Node's channel. */
+export type SupervisorMessage =
   | { type: 'limits'; limits: ZoneLimits }
   /** More zones are busy than there are cores for, or no longer (`crowd.ts`): executors take turns while it is so. */
   | { type: 'crowd'; crowded: boolean }

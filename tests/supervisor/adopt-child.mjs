@@ -1,7 +1,7 @@
-// The child of adopt.test.ts: adopts each socket and echoes its bytes; reports its descriptors when asked.
+// The child of adopt.test.ts: takes each socket and echoes its bytes; reports its descriptors when asked.
 import { readdirSync } from 'node:fs';
 import koffi from 'koffi';
-import { adoptSocket } from '../../proxy/executor/adopt.ts';
+import { PASSAGE_VARIABLE, PassageEnd } from '../../proxy/passage.ts';
 
 const libc = koffi.load(null);
 const recv = libc.func('intptr_t recv(int, void *, size_t, int)');
@@ -11,9 +11,9 @@ const MSG_DONTWAIT = 0x40;
 
 // A slow start: sockets sent meanwhile must keep their bytes.
 await new Promise((done) => setTimeout(done, 200));
-process.on('message', (message, handle) => {
-  if (message.type === 'count') return process.send({ descriptors: readdirSync('/proc/self/fd').length });
-  const fd = adoptSocket(handle);
+process.on('message', () => process.send({ descriptors: readdirSync('/proc/self/fd').length }));
+globalThis.passage = new PassageEnd(Number(process.env[PASSAGE_VARIABLE]), (message, fd) => {
+  if (fd < 0) return process.send({ heard: message });
   const bytes = Buffer.alloc(64);
   const watch = koffi.node.poll(fd, { readable: true, disconnect: true }, () => {
     const n = Number(recv(fd, bytes, 64, MSG_DONTWAIT));

@@ -7,15 +7,23 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { adoptSocket } from '../../proxy/executor/adopt.ts';
-import { sendSocket } from '../../proxy/supervisor/hand-over.ts';
+import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts';
+import { descriptorOf } from '../../proxy/supervisor/hand-over.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rf-adopt-'));
 const path = join(folder, 's.sock');
-const child = fork(fileURLToPath(new URL('./adopt-child.mjs', import.meta.url)), { execArgv: ['--import', 'tsx'] });
-const server = net.createServer({ pauseOnConnect: true }, (socket) => {
-  sendSocket(child, { type: 'client', id: 1 }, socket).catch((error: unknown) => { throw error; });
+const { ours, theirs } = makePassage();
+const child = fork(fileURLToPath(new URL('./adopt-child.mjs', import.meta.url)), {
+  execArgv: ['--import', 'tsx'], env: { ...process.env, [PASSAGE_VARIABLE]: '4' }, stdio: ['inherit', 'inherit', 'inherit', 'ipc', theirs],
 });
+closeEnd(theirs);
+const hand = (socket: net.Socket): void => {
+  const passed = pass(ours, { type: 'client', id: 1 }, descriptorOf(socket));
+  assert.is.not(passed, 'failed');
+  if (passed === 'sent') return void socket.destroy();
+  setTimeout(() => hand(socket), 5);
+};
+const server = net.createServer({ pauseOnConnect: true }, hand);
 
 const echo = (text: string) => new Promise<string>((done, fail) => {
   const client = net.connect(path);
@@ -55,9 +63,36 @@ test('300 clients leave no descriptor on either side', async () => {
   assert.equal(now, before);
 });
 
-test('a message without a socket is refused', () => {
-  assert.throws(() => adoptSocket(undefined), /without an open socket/);
-  assert.throws(() => adoptSocket({}), /without an open socket/);
+test('a socket whose client has hung up has no descriptor; a message goes without one', async () => {
+  const socket = new net.Socket();
+  assert.is(descriptorOf(socket), -1);
+  const heard = new Promise((done) => child.once('message', done));
+  assert.is(pass(ours, { type: 'client', id: 7 }, -1), 'sent');
+  assert.equal(await heard, { heard: { type: 'client', id: 7 } });
+});
+
+test('what a child does not take waits, all of it, in order, and without end there is not room for it', async () => {
+  child.kill('SIGSTOP');
+  let sent = 0;
+  while (pass(ours, { type: 'client', id: sent }, -1) === 'sent') sent++;
+  assert.ok(sent > 0 && sent < 200, `${sent} fit`);
+  const heard: unknown[] = [];
+  const all = new Promise<void>((done) => child.on('message', (message: { heard: { id: number } }) => {
+    heard.push(message.heard.id);
+    if (heard.length === sent) done();
+  }));
+  child.kill('SIGCONT');
+  await all;
+  child.removeAllListeners('message');
+  assert.is(pass(ours, { type: 'client', id: sent }, -1), 'sent');
+  assert.equal(heard, Array.from({ length: sent }, (_, id) => id));
+});
+
+test('a child that is gone takes nothing', async () => {
+  const gone = new Promise((done) => child.once('exit', done));
+  child.kill('SIGKILL');
+  await gone;
+  assert.is(pass(ours, { type: 'client', id: 1 }, -1), 'failed');
 });
 
 test.run();

@@ -5,6 +5,7 @@
 import net from 'node:net';
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import koffi from 'koffi';
 
 const LINGER_MS = Number(process.env.FAKE_LINGER_MS ?? 200);
 const START_MS = Number(process.env.FAKE_START_MS ?? 0);
@@ -49,9 +50,9 @@ function statCard() {
   return process.env.RINGFENCE_STUB_CARD_FD === undefined ? 'none' : `${process.env.RINGFENCE_STUB_CARD_FD} ${process.env.RINGFENCE_STUB_MEMORY}`;
 }
 
-function client(id, handle) {
+function client(id, fd) {
   clearTimeout(idleTimer);
-  const socket = new net.Socket({ handle, readable: true, writable: true });
+  const socket = new net.Socket({ fd, readable: true, writable: true });
   clients.set(id, socket);
   report();
   let text = '';
@@ -73,7 +74,7 @@ function client(id, handle) {
 }
 
 process.on('disconnect', () => process.exit(0));
-process.on('message', (message, handle) => {
+function hear(message, fd) {
   if (message.type === 'adopt') {
     if (driver === 'deaf') return;
     zone = message.zone;
@@ -83,12 +84,41 @@ process.on('message', (message, handle) => {
     if (START_MS > 0) sleep(START_MS);
     while (START_FILE !== undefined && !existsSync(START_FILE)) sleep(5);
     say({ type: 'adopted' });
-    if (message.client !== null) client(message.client, handle);
+    if (message.client !== null) client(message.client, fd);
   } else if (message.type === 'limits') limits = message.limits;
   else if (message.type === 'stop') {
     if (driver !== 'stubborn') process.exit(0);
-  } else if (message.type === 'client') client(message.id, handle);
+  } else if (message.type === 'client') client(message.id, fd);
+}
+
+// The other half of proxy/passage.ts, in a process without TypeScript: struct msghdr, one struct iovec, one control message.
+const PASSAGE_FD = Number(process.env.RINGFENCE_PASSAGE_FD);
+const recvmsg = koffi.load(null).func('long recvmsg(int fd, uintptr_t message, int flags)');
+const data = Buffer.allocUnsafeSlow(16384);
+const header = Buffer.allocUnsafeSlow(96);
+const at = (buffer) => Number(koffi.address(buffer));
+function drain() {
+  for (;;) {
+    header.fill(0);
+    header.writeBigUInt64LE(BigInt(at(header) + 56), 16);
+    header.writeBigUInt64LE(1n, 24);
+    header.writeBigUInt64LE(BigInt(at(header) + 72), 32);
+    header.writeBigUInt64LE(24n, 40);
+    header.writeBigUInt64LE(BigInt(at(data)), 56);
+    header.writeBigUInt64LE(BigInt(data.length), 64);
+    const bytes = recvmsg(PASSAGE_FD, at(header), 0x40000040); // MSG_DONTWAIT | MSG_CMSG_CLOEXEC
+    if (bytes <= 0) return;
+    hear(JSON.parse(data.toString('utf8', 0, bytes)), header.readBigUInt64LE(40) === 0n ? -1 : header.readInt32LE(88));
+  }
+}
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', (message) => {
+  drain();
+  hear(message, -1);
 });
+// Kept: who drops a poll ends it.
+globalThis.passage = koffi.node.poll(PASSAGE_FD, { readable: true }, drain);
 
 if (driver === 'crashing') process.exit(7);
 if (driver === 'failing') say({ type: 'failed', code: 'DRIVER_FAILED', message: 'cuInit said 999' });

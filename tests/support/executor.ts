@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { ExecutorMessage, SupervisorMessage, ZoneLimits, ZoneUsage } from '../../proxy/supervisor/messages.ts'
+import type { ExecutorMessage, PassedMessage, SupervisorMessage, ZoneLimits, ZoneUsage } from '../../proxy/supervisor/messages.ts'
 import { executorMessage } from '../../proxy/supervisor/messages.ts'
-import { sendSocket } from '../../proxy/supervisor/hand-over.ts'
+import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts'
+import { descriptorOf } from '../../proxy/supervisor/hand-over.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
 const MiB = 1 << 20
@@ -55,19 +56,23 @@ export class TestExecutor {
   private constructor(options: ExecutorOptions) {
     this.limits = { ...roomy, ...options.limits }
     const sanitized = options.sanitized && !process.env['RINGFENCE_TEST_DRIVER'] ? sanitizedDriver() : null
+    const passage = makePassage()
+    this.passage = passage.ours
     this.child = fork(process.env['RINGFENCE_EXECUTOR'] ?? join(root, 'build/js/executor.js'), [], {
       serialization: 'advanced',
-      stdio: ['inherit', 'inherit', options.said ? 'pipe' : 'inherit', 'ipc'],
+      stdio: ['inherit', 'inherit', options.said ? 'pipe' : 'inherit', 'ipc', passage.theirs],
       execArgv: (process.env['RINGFENCE_TEST_EXEC_ARGV'] ?? '').split(' ').filter(Boolean),
       env: {
         ...process.env,
         RINGFENCE_DRIVER: options.driver ?? sanitized?.driver ?? process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1'),
         RINGFENCE_STUB_MEMORY: String(1024 * MiB),
+        [PASSAGE_VARIABLE]: '4',
         RINGFENCE_LOG: process.env['RINGFENCE_LOG'] ?? 'error',
         ...sanitized?.env,
         ...options.env,
       },
     })
+    closeEnd(passage.theirs)
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => options.said?.(text))
     this.child.on('message', (raw) => {
       const message = executorMessage.parse(raw)
@@ -81,14 +86,32 @@ export class TestExecutor {
     })
     this.child.on('exit', (code, signal) => {
       this.exit = { code, signal }
+      closeEnd(this.passage)
       this.notify()
     })
     this.server = net.createServer({ pauseOnConnect: true }, (socket) => {
-      sendSocket(this.child, { type: 'client', id: this.nextId++ }, socket).catch(() => undefined)
+      this.pass({ type: 'client', id: this.nextId++ }, socket)
     })
   }
 
   adopted = false
+  private readonly passage: number
+
+  private readonly underway: { message: PassedMessage; socket: net.Socket | null }[] = []
+
+  private pass(message: PassedMessage, socket: net.Socket | null): void {
+    if (this.underway.push({ message, socket }) === 1) this.passNext()
+  }
+
+  /** In order. */
+  private passNext(): void {
+    for (let next = this.underway[0]; next !== undefined; next = this.underway[0]) {
+      const { message, socket } = next
+      if (this.exit === null && pass(this.passage, message, socket === null ? -1 : descriptorOf(socket)) === 'later') return void setTimeout(() => this.passNext(), 5)
+      socket?.destroy()
+      this.underway.shift()
+    }
+  }
 
   private notify(): void {
     for (const each of this.changed.splice(0)) each()
@@ -99,7 +122,7 @@ export class TestExecutor {
     await executor.until(() => executor.ready !== null || executor.failed !== null || executor.exit !== null)
     if (executor.ready === null) return executor
     await new Promise<void>((done) => executor.server.listen(executor.path, done))
-    executor.send({ type: 'adopt', zone: { name: 'test', device: 0, limits: executor.limits, token: options.token ?? null, uid: options.uid ?? null }, client: null })
+    executor.pass({ type: 'adopt', zone: { name: 'test', device: 0, limits: executor.limits, token: options.token ?? null, uid: options.uid ?? null }, client: null }, null)
     await executor.until(() => executor.adopted || executor.failed !== null)
     return executor
   }
