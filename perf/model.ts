@@ -54,6 +54,8 @@ export interface Measurement {
   socket?: Command
   /** For what takes more than one program: sets the scene once, and then measures a side at a time. `subject` is what it runs. */
   prepare?: () => Promise<Scene>
+  /** How often the sides take turns within a repetition, all alive at once (turns.ts). The programs must know turns (programs/turns.h). */
+  slices?: number
   /** Not more than so many, for what takes long. */
   repetitions?: number
   metrics: Metric[]
@@ -67,10 +69,10 @@ export interface Scene {
   close: () => Promise<void>
 }
 
-/** One run of one program. */
+/** One run of one program, or one slice of it. */
 export type Sample = Record<string, number>
 
-/** What one measurement gave: per side the samples of all repetitions, in order; null where that run failed. */
+/** What one measurement gave: per side the samples of all repetitions and slices, in order; null where that run failed. */
 export interface Outcome {
   measurement: Measurement
   samples: Partial<Record<Side, (Sample | null)[]>>

@@ -33,10 +33,19 @@ export async function startZone(): Promise<Daemon> {
 export const direct = (memory: number): Record<string, string> =>
   driver === null ? { LD_LIBRARY_PATH: join(root, 'build/stub'), RINGFENCE_STUB_MEMORY: String(memory) } : { LD_LIBRARY_PATH: dirname(driver) }
 
+function environmentOf(side: Side, daemon: Daemon | null): Record<string, string> {
+  if (side === 'ringfence' && daemon === null) throw new Error('there is no daemon')
+  return side === 'ringfence' ? (daemon as Daemon).environment(ZONE) : side === 'direct' ? direct(2 * ZONE_MEMORY) : {}
+}
+
 /** Runs one program once. Throws what it said on stderr when it fails, hangs or prints nothing. */
 export async function measure(command: Command, side: Side, daemon: Daemon | null): Promise<Sample> {
-  if (side === 'ringfence' && daemon === null) throw new Error('there is no daemon')
-  return runOnce(command, side === 'ringfence' ? (daemon as Daemon).environment(ZONE) : side === 'direct' ? direct(2 * ZONE_MEMORY) : {})
+  return runOnce(command, environmentOf(side, daemon))
+}
+
+/** The same of a program that takes turns with others: a sample for each of its slices. */
+export async function measureSlices(command: Command, side: Side, daemon: Daemon | null, environment: Record<string, string>, stop: AbortSignal): Promise<Sample[]> {
+  return samplesOf({ file: executable(command.program), arguments: command.arguments ?? [] }, { ...environmentOf(side, daemon), ...environment }, stop)
 }
 
 /** The same in an environment of the caller's. */
@@ -46,19 +55,29 @@ export async function runOnce(command: Command, environment: Record<string, stri
 
 /** The same of any program that prints as ours do. */
 export async function runHere(program: string, args: string[], environment: Record<string, string>): Promise<Sample> {
-  const { status, stdout, stderr } = await run(program, args, environment)
-  const name = `${basename(program)} ${args.join(' ')}`.trim()
-  if (status !== 0) throw new Error(`${name}: ${stderr.trim() || `left with ${status}`}`)
-  const sample: Sample = {}
-  for (const line of stdout.split('\n').filter(Boolean)) {
-    const { metric, value } = JSON.parse(line) as { metric: string; value: number }
-    sample[metric] = value
-  }
-  if (Object.keys(sample).length === 0) throw new Error(`${name}: printed nothing`)
-  return sample
+  return (await samplesOf({ file: program, arguments: args }, environment))[0]
 }
 
-function run(program: string, args: string[], environment: Record<string, string>): Promise<{ status: number | string; stdout: string; stderr: string }> {
+export interface Program {
+  /** The executable's path. */
+  file: string
+  arguments: string[]
+}
+
+/** Runs a program, until `stop` is aborted: a sample for each of its slices. Throws as measure() does. */
+export async function samplesOf(program: Program, environment: Record<string, string>, stop?: AbortSignal): Promise<Sample[]> {
+  const { status, stdout, stderr } = await run(program.file, program.arguments, environment, stop)
+  const name = `${basename(program.file)} ${program.arguments.join(' ')}`.trim()
+  if (status !== 0) throw new Error(`${name}: ${stderr.trim() || `left with ${status}`}`)
+  // An empty line ends a slice.
+  const slices = stdout.split('\n\n').map((slice) => slice.split('\n').filter(Boolean)).filter((lines) => lines.length > 0)
+  if (slices.length === 0) throw new Error(`${name}: printed nothing`)
+  return slices.map((lines) =>
+    Object.fromEntries(lines.map((line) => JSON.parse(line) as { metric: string; value: number }).map(({ metric, value }) => [metric, value])),
+  )
+}
+
+function run(program: string, args: string[], environment: Record<string, string>, stop?: AbortSignal): Promise<{ status: number | string; stdout: string; stderr: string }> {
   return new Promise((done) => {
     const child = spawn(program, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     let stdout = ''
@@ -67,16 +86,21 @@ function run(program: string, args: string[], environment: Record<string, string
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
     // The whole group: references fork, and a reader without its writer would spin for ever.
+    const kill = (): void => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    }
     const timer = setTimeout(() => {
       late = true
-      process.kill(-(child.pid as number), 'SIGKILL')
+      kill()
     }, RUN_TIMEOUT_MS)
+    stop?.addEventListener('abort', kill, { once: true })
     child.on('error', (error) => {
       clearTimeout(timer)
       done({ status: 'error', stdout, stderr: error.message })
     })
     child.on('close', (code, signal) => {
       clearTimeout(timer)
+      stop?.removeEventListener('abort', kill)
       done({ status: code ?? signal ?? 'nothing', stdout, stderr: late ? `did not end within ${RUN_TIMEOUT_MS / 1000} s` : stderr })
     })
   })

@@ -3,6 +3,7 @@
  * rate  gigabytes (10^9) a second of the median synchronous copy. The bytes are compared with what they should be after
  *       the timed copies, so that a fast copy of nothing cannot pass. */
 #include "device.h"
+#include "turns.h"
 
 int main(int argc, char **argv)
 {
@@ -25,19 +26,24 @@ int main(int argc, char **argv)
         MUST(cuMemcpyHtoD_v2(memory, check, bytes));
     }
     uint64_t *samples = samples_of(copies);
-    for (size_t i = 0; i < copies + 2; i++) {
-        uint64_t begin = now_ns();
-        if (up) MUST(cuMemcpyHtoD_v2(memory, host, bytes));
-        else MUST(cuMemcpyDtoH_v2(host, memory, bytes));
-        if (i >= 2) samples[i - 2] = now_ns() - begin;
+    turns_open();
+    while (turn_begins()) {
+        for (size_t i = 0; i < copies + 1; i++) {
+            uint64_t begin = now_ns();
+            if (up) MUST(cuMemcpyHtoD_v2(memory, host, bytes));
+            else MUST(cuMemcpyDtoH_v2(host, memory, bytes));
+            if (i >= 1) samples[i - 1] = now_ns() - begin;
+        }
+        qsort(samples, copies, sizeof *samples, compare_u64);
+        report("rate", (double)bytes / quantile(samples, copies, 0.5), "GB/s");
+        turn_ends();
     }
+    turns_close();
     if (up) {
         memset(host, 0xee, bytes);
         MUST(cuMemcpyDtoH_v2(host, memory, bytes));
     }
     if (memcmp(host, check, bytes) != 0) { fprintf(stderr, "the copy arrived changed\n"); return 1; }
-    qsort(samples, copies, sizeof *samples, compare_u64);
-    report("rate", (double)bytes / quantile(samples, copies, 0.5), "GB/s");
     if (pinned) MUST(cuMemFreeHost(host));
     else free(host);
     free(check);
