@@ -23,9 +23,13 @@
 #include "print.h"
 #include "thread.h"
 
-#define SPIN_MAX 50000u      /* ns: longest spin */
-#define SPIN_LEAST 30000u    /* ns: an awake executor that collects garbage or looks after its sockets is back by then */
-#define SPIN_LONG 3000u      /* ns: spin when replies take longer than SPIN_MAX anyway */
+/* ns: the spin for a short call's reply. An executor that is awake is with us by then, even one that collects garbage, looks after its sockets, or is just
+ * waking us: to wake a halted virtual CPU holds the waker for 50 to 100 us, as long as the sleeper takes to run. Whoever spins for less sleeps again at the next
+ * call, which is answered by a wake-up, and so on: one long reply made all that follow 100 us long. */
+#define SPIN_SHORT 150000u
+#define SPIN_MAX 50000u      /* ns: longest spin for what the GPU ends */
+#define SPIN_LEAST 30000u
+#define SPIN_LONG 3000u      /* ns: spin when that takes longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define SPIN_EARLY 200000u   /* ns: woken by an executor at the beginning of its turn, whose first call takes as long as its caches are cold */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
@@ -249,8 +253,11 @@ static CUresult await(struct vgpu_call *call)
         vgpu_pause();
     }
     uint64_t start = vgpu_nanoseconds();
-    uint32_t budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + SPIN_LEAST;
-    if (budget > SPIN_MAX) budget = SPIN_MAX;
+    uint32_t budget = SPIN_SHORT;
+    if (waits_for_gpu) {
+        budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + SPIN_LEAST;
+        if (budget > SPIN_MAX) budget = SPIN_MAX;
+    }
     CUresult state = CUDA_SUCCESS;
     if (call->no_spin || !spin(call, start, budget)) {
         say_core();

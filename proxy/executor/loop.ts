@@ -47,16 +47,19 @@ const LOOK_EVERY = 1024;
 /** Spinning: when it does not pay; at least, when it does; at most; and while the GPU works. */
 const SPIN_NONE_MS = 0.003;
 const SPIN_MIN_MS = 0.02;
-const SPIN_MAX_MS = 0.1;
+const SPIN_MAX_MS = 0.15;
 const SPIN_PENDING_MS = 0.03;
+/** Rung so soon after our last work, our own way back from sleep included, spinning for SPIN_MAX_MS would have met the call. */
+const RUNG_SOON_MS = 0.2;
 /** Around the time at which a lone copy is due, it is looked for without a nap. */
 const DUE_EARLY_MS = 0.03;
 const DUE_LATE_MS = 0.3;
 /** Spins in vain in a row, after which it is not done any more; and every how many sleeps it is tried all the same. */
 const VAIN_MAX = 2;
 const PROBE_EVERY = 16;
-const JUMP_MS = 0.2;
-/** Moving to a core that others use is not tried again for so many times as long as it took. */
+const JUMP_MS = 0.7;
+/** Moving to a core that others use (which takes as long as the scheduler leaves it to them: a halted virtual CPU is there within 0.3 ms) is not tried again for so many times as long as it took. */
+const MOVE_LONG_MS = 1;
 const STAY_TIMES = 256;
 /** A lost core is taken for crowded for so many times as long as it was lost, at most so many ms. */
 const CROWDED_TIMES = 4;
@@ -418,14 +421,14 @@ export class Loop {
     const now = performance.now();
     const slept = now - this.lastWork;
     this.lastWork = now;
-    if (slept > SPIN_MAX_MS || this.crowded || now < this.staysUntil) return;
+    if (slept > RUNG_SOON_MS || this.crowded) return;
     const { clients } = this.executor;
     for (let i = 0; i < clients.length; i++) {
       if (!this.naps.readable(i + 1)) continue;
-      if (this.turns.makeRoom(clients[i].reader.sleptOn())) {
+      if (now >= this.staysUntil && this.turns.makeRoom(clients[i].reader.sleptOn())) {
         // The other cores are not idle: who waits for one so long had better stay.
         const took = performance.now() - now;
-        if (took > JUMP_MS) this.staysUntil = now + took * STAY_TIMES;
+        if (took > MOVE_LONG_MS) this.staysUntil = now + took * STAY_TIMES;
       }
       this.spin = SPIN_MAX_MS;
       this.vain = 0;
