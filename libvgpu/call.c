@@ -3,8 +3,8 @@
  * The posted path is: one load of the state, one compare-and-swap on the ring's tail, thirty-two bytes of header, one store
  * that publishes. No lock, no allocation, no system call unless the executor sleeps or the ring is full.
  *
- * Waiting: spin for about as long as replies have lately taken (a short call's reply comes within microseconds, and a sleep
- * costs more than that), then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
+ * Waiting: spin for about what a sleep and a wake-up cost (a short call's reply comes within microseconds), or as long as the GPU has lately taken,
+ * then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
  * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell sleeps at once: Linux takes a
  * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. So does whoever learns that
  * the executor serves other zones for a while (`away`): their clients want the core. When its turn comes it wakes the client before it has the answer,
@@ -243,11 +243,11 @@ static int woken_early(struct vgpu_call *call)
 static CUresult await(struct vgpu_call *call)
 {
     int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
-    uint32_t *mean = &vgpu_thread.latency[waits_for_gpu ? VGPU_REPLY_GPU : VGPU_REPLY_SHORT];
+    uint32_t *mean = &vgpu_thread.gpu_latency;
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
     for (int i = 0; i < FIRST_LOOKS && !call->no_spin; i++) {
         if (answered(call)) {
-            *mean -= *mean / 8;
+            if (waits_for_gpu) *mean -= *mean / 8;
             return CUDA_SUCCESS;
         }
         vgpu_pause();
@@ -273,7 +273,7 @@ static CUresult await(struct vgpu_call *call)
         }
         atomic_store_explicit(&call->slot->sleeping, 0, memory_order_relaxed);
     }
-    if (call->no_spin) return state;
+    if (call->no_spin || !waits_for_gpu) return state;
     uint64_t took = vgpu_nanoseconds() - start;
     if (took > SAMPLE_MAX) took = SAMPLE_MAX;
     *mean += (uint32_t)(((int64_t)took - (int64_t)*mean) / 8);

@@ -8,16 +8,13 @@
 
 struct vgpu_context;
 
-/* What a reply is waited for: a call that is answered at once; the GPU. */
-enum vgpu_reply { VGPU_REPLY_SHORT, VGPU_REPLY_GPU, VGPU_REPLIES };
-
 struct vgpu_thread {
     struct vgpu_context *top;     /* the current context: the stack's top; NULL: none */
     uint32_t index;               /* this thread's number on the wire; 0: not given yet */
     uint32_t slot_hint;
     struct vgpu_context **stack;  /* the context stack, `top` last */
     uint32_t depth, room;
-    uint32_t latency[VGPU_REPLIES]; /* ns, running mean of reply times, by enum vgpu_reply */
+    uint32_t gpu_latency;         /* ns, running mean of the time until calls that wait for the GPU are answered */
     int in_callback;              /* runs a host function: CUDA calls are not permitted */
 };
 

@@ -73,7 +73,6 @@ function client(id, fd) {
   });
 }
 
-process.on('disconnect', () => process.exit(0));
 function hear(message, fd) {
   if (message.type === 'adopt') {
     if (driver === 'deaf') return;
