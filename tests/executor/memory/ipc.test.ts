@@ -37,7 +37,7 @@ test('what has a handle, who may open it, with what', () => {
   assert.is(token.status, 0, 'any address inside');
   assert.equal(handle(world, one, at).reply, token.reply, 'the same handle each time');
   assert.is(handle(world, two, at).status, INVALID, 'another client’s memory');
-  for (const bad of [0, at + 1000, 2 ** 46, alloc(world, one, 100, AllocKind.async)]) assert.is(handle(world, one, bad).status, INVALID);
+  for (const bad of [0, at + 1000, 2 ** 47, alloc(world, one, 100, AllocKind.async)]) assert.is(handle(world, one, bad).status, INVALID);
   assert.is(open(world, one, token).status, INVALID_CONTEXT, 'by the exporter itself');
   assert.is(open(world, two, token, {}, 0).status, INVALID_CONTEXT, 'without a context');
   for (const flags of [0, 2, 0xffffffff]) assert.is(open(world, two, token, { [IpcOpen.flags]: flags }).status, INVALID);
