@@ -87,7 +87,11 @@ function run(program: string, args: string[], environment: Record<string, string
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
     // The whole group: references fork, and a reader without its writer would spin for ever.
     const kill = (): void => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      } catch {
+        // It has ended by itself, which `close` is about to tell.
+      }
     }
     const timer = setTimeout(() => {
       late = true

@@ -21,3 +21,6 @@ export function summarize(samples: number[]): Summary | null {
   const sorted = [...samples].sort((a, b) => a - b)
   return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75), count: sorted.length }
 }
+
+/** Of at least one sample. */
+export const median = (samples: number[]): number => quantile([...samples].sort((a, b) => a - b), 0.5)

@@ -3,7 +3,7 @@
 import { Daemon } from '../daemon.ts'
 import type { Measurement, Sample, Scene, Side } from '../model.ts'
 import { direct, runOnce } from '../sides.ts'
-import { summarize } from '../statistics.ts'
+import { median } from '../statistics.ts'
 
 const MEMORY = 64 * 2 ** 20
 const TIMES = 4
@@ -27,7 +27,6 @@ async function prepare(): Promise<Scene> {
   const measure = async (side: Side): Promise<Sample> => {
     const all: { first: Sample; again: Sample }[] = []
     for (let i = 0; i < TIMES; i++) all.push(await enter(side))
-    const median = (values: number[]): number => summarize(values)?.median ?? 0
     return {
       first: median(all.map(({ first }) => first['connect'])),
       load: median(all.map(({ first }) => first['load'])),

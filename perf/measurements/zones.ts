@@ -3,7 +3,7 @@ import { BusyClient, fairness, latency, type Round } from '../busy.ts'
 import { Daemon } from '../daemon.ts'
 import type { Curve, Measurement, Metric, Sample, Scene, Side } from '../model.ts'
 import { direct } from '../sides.ts'
-import { quantile } from '../statistics.ts'
+import { median } from '../statistics.ts'
 
 const COUNTS = [1, 4, 16, 64]
 const MOST = 64
@@ -53,8 +53,6 @@ async function prepare(): Promise<Scene> {
   }
   return { sides: ['ringfence', 'direct'], measure, close }
 }
-
-const median = (values: number[]): number => quantile([...values].sort((a, b) => a - b), 0.5)
 
 /** Calls a second of all clients of a slice. */
 const rate = (rounds: Round[]): number => rounds.reduce((sum, { calls }) => sum + calls, 0) / (Math.max(...rounds.map(({ elapsed }) => elapsed)) / 1e9)
