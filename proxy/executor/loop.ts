@@ -67,6 +67,9 @@ const CROWDED_MAX_MS = 20;
 const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 const SLEEP_NEAR_US = 100;
+/** In the last quarter and the last sixteenth of the way to when a lone copy is due naps are short: it may end sooner than those before it. */
+const NEAR = 1 / 4;
+const NEAREST = 1 / 16;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
 /** Without a turn of libuv at most. */
@@ -375,11 +378,7 @@ export class Loop {
     const slice = this.crowded && this.sliceMs !== 0 ? CROWDED_SLICE_MS : this.sliceMs;
     const left = slice - (now - this.turned);
     if (work.pending || stalled) {
-      // Half the way to when a lone copy is due, again and again, not far in its last quarter, in which it may end; and what it is late counts alone. Else in proportion to how long there
-      // has been nothing: what takes 10 ms ends at most 2 % late, whoever waits long wakes us seldom.
-      const due = stalled ? 0 : work.due();
-      const nap = due === 0 ? (now - this.lastWork) * SLEEP_SHARE : now < due ? Math.min((due - now) * 500, due - now < (due - this.lastWork) / 4 ? SLEEP_NEAR_US : SLEEP_MAX_US) : (now - due) * SLEEP_SHARE;
-      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, nap), this.sliceMs * 1000), left);
+      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, this.nap(now, stalled ? 0 : work.due())), this.sliceMs * 1000), left);
     }
     if (spun && this.restedAfter !== this.lastWork) {
       this.restedAfter = this.lastWork;
@@ -389,6 +388,18 @@ export class Loop {
     if (clients.length !== 0 && this.libuv >= 0 && now - this.lastWork < this.dozeMs) return this.sleep(Math.max(0, left) * 1000, left);
     this.resting = true;
     return false;
+  }
+
+  /**
+   * For how many microseconds to leave the GPU alone; `due`: when a lone copy will be done (ms), 0: not known. Half the way to then, again and again,
+   * less where it may have ended; and what it is late counts alone. Else in proportion to how long there has been nothing: what takes 10 ms ends at
+   * most 2 % late, whoever waits long wakes us seldom.
+   */
+  private nap(now: number, due: number): number {
+    if (due === 0) return (now - this.lastWork) * SLEEP_SHARE;
+    if (now >= due) return (now - due) * SLEEP_SHARE;
+    const left = (due - now) / (due - this.lastWork);
+    return Math.min((due - now) * 500, left < NEAREST ? SLEEP_MIN_US : left < NEAR ? SLEEP_NEAR_US : SLEEP_MAX_US);
   }
 
   /** Sleeps for so long, unless somebody rings or libuv has something to do; `left`: ms until libuv must have its turn. */
