@@ -1,7 +1,7 @@
 // A daemon that the harness starts for itself, in a run directory of its own, on the software GPU (or a real one), with the zones that a
 // measurement needs. Most share one zone (sides.ts); those that need many, or a daemon at rest, start their own.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApiClient } from '../proxy/api/client.ts'
@@ -31,6 +31,7 @@ export class Daemon {
   private readonly process: ChildProcess
   private readonly sockets = new Map<string, string>()
   private log = ''
+  private card: number | null = null
   readonly api = new ApiClient(this.runDir)
 
   private constructor(options: DaemonOptions) {
@@ -81,6 +82,15 @@ export class Daemon {
       if (Date.now() > end) throw new Error('the pool does not fill')
   }
 
+  /** A descriptor of the card that its executors share; null: a real GPU. Ours: stop() closes it. */
+  get cardDescriptor(): number | null {
+    if (driver !== null) return null
+    const folder = `/proc/${this.pid}/fd`
+    const link = readdirSync(folder).find((name) => readlinkSync(join(folder, name)).startsWith('/memfd:ringfence-card'))
+    if (link === undefined) throw new Error('the daemon holds no card')
+    return (this.card ??= openSync(join(folder, link), 'r+'))
+  }
+
   /** What a program has in its environment to be in a zone. Throws when there is no such zone. */
   environment(zone: string): Record<string, string> {
     const socket = this.sockets.get(zone)
@@ -89,6 +99,8 @@ export class Daemon {
   }
 
   async stop(): Promise<void> {
+    if (this.card !== null) closeSync(this.card)
+    this.card = null
     if (this.process.exitCode === null && this.process.signalCode === null) {
       const gone = new Promise<void>((done) => this.process.once('exit', () => done()))
       this.process.kill('SIGTERM')

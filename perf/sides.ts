@@ -1,5 +1,6 @@
 // How a program runs on each side. The zone is one of a daemon that the harness starts for itself (daemon.ts); the direct
-// side loads that same software GPU with the same size and settings.
+// side loads that same software GPU, on that same card: where in the machine's memory its pages lie decides a fifth of a copy's rate, and a card's
+// pages stay where they are for as long as its daemon lives.
 import { spawn } from 'node:child_process'
 import { basename, dirname, join } from 'node:path'
 import { Daemon, driver } from './daemon.ts'
@@ -33,9 +34,16 @@ export async function startZone(): Promise<Daemon> {
 export const direct = (memory: number): Record<string, string> =>
   driver === null ? { LD_LIBRARY_PATH: join(root, 'build/stub'), RINGFENCE_STUB_MEMORY: String(memory) } : { LD_LIBRARY_PATH: dirname(driver) }
 
+/** A descriptor of ours here, of its own in the program. */
+const CARD = 'RINGFENCE_STUB_CARD_FD'
+const CARD_THERE = 3
+
 function environmentOf(side: Side, daemon: Daemon | null): Record<string, string> {
   if (side === 'ringfence' && daemon === null) throw new Error('there is no daemon')
-  return side === 'ringfence' ? (daemon as Daemon).environment(ZONE) : side === 'direct' ? direct(2 * ZONE_MEMORY) : {}
+  if (side === 'ringfence') return (daemon as Daemon).environment(ZONE)
+  if (side !== 'direct') return {}
+  const card = daemon?.cardDescriptor ?? null
+  return { ...direct(2 * ZONE_MEMORY), ...(card === null ? {} : { [CARD]: String(card) }) }
 }
 
 /** Runs one program once. Throws what it said on stderr when it fails, hangs or prints nothing. */
@@ -79,12 +87,17 @@ export async function samplesOf(program: Program, environment: Record<string, st
 
 function run(program: string, args: string[], environment: Record<string, string>, stop?: AbortSignal): Promise<{ status: number | string; stdout: string; stderr: string }> {
   return new Promise((done) => {
-    const child = spawn(program, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const card = environment[CARD]
+    const child = spawn(program, args, {
+      env: { ...process.env, ...environment, ...(card === undefined ? {} : { [CARD]: String(CARD_THERE) }) },
+      stdio: ['ignore', 'pipe', 'pipe', card === undefined ? 'ignore' : Number(card)],
+      detached: true,
+    })
     let stdout = ''
     let stderr = ''
     let late = false
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
-    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
+    child.stdout?.on('data', (data: Buffer) => (stdout += data.toString()))
+    child.stderr?.on('data', (data: Buffer) => (stderr += data.toString()))
     // The whole group: references fork, and a reader without its writer would spin for ever.
     const kill = (): void => {
       try {
