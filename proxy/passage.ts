@@ -10,12 +10,11 @@
  */
 import koffi, { type node } from 'koffi';
 import { addressOf } from './driver/driver.ts';
+import { Frame } from './passed.ts';
 
 const libc = koffi.load(null);
 const socketpairCall = libc.func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
 const setsockoptCall = libc.func('int setsockopt(int fd, int level, int option, uintptr_t value, int bytes)');
-const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
-const recvmsgCall = libc.func('long recvmsg(int fd, uintptr_t message, int flags)');
 const closeCall = libc.func('int close(int fd)');
 
 const AF_UNIX = 1;
@@ -23,10 +22,6 @@ const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
-const SCM_RIGHTS = 1;
-const MSG_DONTWAIT = 0x40;
-const MSG_NOSIGNAL = 0x4000;
-const MSG_CMSG_CLOEXEC = 0x40000000;
 const EAGAIN = 11;
 const EINTR = 4;
 
@@ -35,41 +30,8 @@ export const PASSAGE_VARIABLE = 'RINGFENCE_PASSAGE_FD';
 /** Larger than any message: a zone's record, with a name of 40 letters, a token of 128 and some numbers, is the largest. */
 const BYTES_MAX = 4096;
 
-// struct msghdr (56 bytes), one struct iovec (16), one control message with one descriptor (24).
-const IOV = 56;
-const CONTROL = 72;
-const CONTROL_BYTES = 24;
-
-class Frame {
-  readonly data = Buffer.allocUnsafeSlow(BYTES_MAX);
-  private readonly header = Buffer.allocUnsafeSlow(CONTROL + CONTROL_BYTES).fill(0);
-  readonly address = addressOf(this.header);
-
-  constructor() {
-    this.header.writeBigUInt64LE(BigInt(this.address + IOV), 16);
-    this.header.writeBigUInt64LE(1n, 24);
-    this.header.writeBigUInt64LE(BigInt(addressOf(this.data)), IOV);
-  }
-
-  prepare(bytes: number, passed: number): void {
-    const { header } = this;
-    header.writeBigUInt64LE(BigInt(bytes), IOV + 8);
-    header.writeBigUInt64LE(passed === NONE ? 0n : BigInt(this.address + CONTROL), 32);
-    header.writeBigUInt64LE(passed === NONE ? 0n : BigInt(CONTROL_BYTES), 40);
-    header.writeBigUInt64LE(20n, CONTROL);
-    header.writeInt32LE(SOL_SOCKET, CONTROL + 8);
-    header.writeInt32LE(SCM_RIGHTS, CONTROL + 12);
-    header.writeInt32LE(passed, CONTROL + 16);
-  }
-
-  /** The descriptor that came, which is ours from here on. */
-  get passed(): number {
-    const { header } = this;
-    return header.readBigUInt64LE(40) >= 20n && header.readInt32LE(CONTROL + 12) === SCM_RIGHTS ? header.readInt32LE(CONTROL + 16) : NONE;
-  }
-}
-
-const NONE = -1;
+const data = Buffer.allocUnsafeSlow(BYTES_MAX);
+const dataAddress = addressOf(data);
 const frame = new Frame();
 
 /** The two ends: ours to send, and the executor's. Both close on exec. Throws the system's error. */
@@ -90,9 +52,8 @@ export type Passed = 'sent' | 'later' | 'failed';
 
 /** Sends a message, with a descriptor unless it is -1, which stays the caller's too. Never waits. */
 export function pass(end: number, message: object, descriptor: number): Passed {
-  const bytes = frame.data.write(JSON.stringify(message));
-  frame.prepare(bytes, descriptor);
-  if ((sendmsgCall(end, frame.address, MSG_DONTWAIT | MSG_NOSIGNAL) as number) === bytes) return 'sent';
+  const bytes = data.write(JSON.stringify(message));
+  if (frame.send(end, dataAddress, bytes, descriptor) === bytes) return 'sent';
   const error = koffi.errno();
   return error === EAGAIN || error === EINTR ? 'later' : 'failed';
 }
@@ -110,14 +71,13 @@ export class PassageEnd {
   /** Reads what is there. */
   drain(): void {
     while (!this.over) {
-      frame.prepare(BYTES_MAX, 0);
-      const got = recvmsgCall(this.fd, frame.address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) as number;
+      const got = frame.receive(this.fd, dataAddress, BYTES_MAX);
       if (got < 0 && koffi.errno() === EAGAIN) return;
       if (got < 0 && koffi.errno() === EINTR) continue;
       // The supervisor has gone, which Node's channel tells too.
       if (got <= 0) return this.close();
-      const { passed } = frame;
-      this.heard(JSON.parse(frame.data.toString('utf8', 0, got)), passed);
+      const { descriptor } = frame;
+      this.heard(JSON.parse(data.toString('utf8', 0, got)), descriptor);
     }
   }
 

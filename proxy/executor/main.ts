@@ -66,6 +66,10 @@ class Process {
   private rehearsal: Rehearsal | null = null;
   /** A zone in all but name, made while nobody waited for it. */
   private prepared: Zone | null = null;
+  /** The process's, whichever zone it comes to serve; made with the first. */
+  private printed: Printed | null = null;
+  private asserted: Asserted | null = null;
+  private turns: Turns | null = null;
   /** The supervisor has not been told yet that the zone was taken. */
   private adoptedTimer: NodeJS.Timeout | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
@@ -163,8 +167,8 @@ class Process {
     const executor = new Executor(this.driver, device.device, record.limits, () => this.usageSoon());
     if (executor.internalContext() === 0) return null;
     executor.memory = createZoneMemory(executor, record.limits);
-    executor.printed = new Printed(Output.stdout);
-    executor.asserted = new Asserted();
+    executor.printed = this.printed ??= new Printed(Output.stdout);
+    executor.asserted = this.asserted ??= new Asserted();
     executor.onWork = () => this.zone?.wake();
     return new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
       clientGone: (id) => {
@@ -173,7 +177,7 @@ class Process {
       },
       deserted: (isDeserted) => this.linger(isDeserted),
       called: () => this.usageSoon(),
-    }, Turns.at(Number(process.env[TURNS_VARIABLE] ?? -1)));
+    }, (this.turns ??= Turns.at(Number(process.env[TURNS_VARIABLE] ?? -1))));
   }
 
   /** Makes what most zones will want. On the software GPU alone, where a context holds nothing of the card. */

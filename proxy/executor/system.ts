@@ -8,11 +8,11 @@ import koffi from 'koffi';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { arch } from 'node:os';
 import { addressOf } from '../driver/driver.ts';
+import { Frame, NONE } from '../passed.ts';
 
 const libc = koffi.load(null);
 const futexCall = libc.func('long syscall(long number, uintptr_t address, int operation, int value, uintptr_t timeout, uintptr_t address2, int value3)');
 const recvCall = libc.func('long recv(int fd, uintptr_t buffer, size_t bytes, int flags)');
-const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
 const strnlenCall = libc.func('size_t strnlen(uintptr_t text, size_t most)');
 const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t bytes)');
 const closeCall = libc.func('int close(int fd)');
@@ -29,10 +29,8 @@ const FUTEX_WAKE = 1;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MSG_DONTWAIT = 0x40;
-const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
-const SCM_RIGHTS = 1;
 const EAGAIN = 11;
 const EINTR = 4;
 
@@ -105,26 +103,14 @@ export function receive(fd: number, address: number, bytes: number): number {
   return error === EAGAIN || error === EINTR ? NOTHING_YET : HUNG_UP;
 }
 
-// struct msghdr (56 bytes), one struct iovec (16), one control message with one descriptor (24).
-const message = Buffer.allocUnsafeSlow(56 + 16 + 24).fill(0);
-const messageAddress = addressOf(message);
-message.writeBigUInt64LE(BigInt(messageAddress + 56), 16);
-message.writeBigUInt64LE(1n, 24);
-message.writeBigUInt64LE(20n, 72);
-message.writeInt32LE(SOL_SOCKET, 80);
-message.writeInt32LE(SCM_RIGHTS, 84);
+const frame = new Frame();
 
 export enum Sent { all, later, failed }
 
-/** Sends all of `data` (or nothing) without waiting, with descriptor `passed` when it is not -1. `later`: the peer does not
+/** Sends all of `data` (or nothing) without waiting, with descriptor `passed` unless it is NONE. `later`: the peer does not
  *  read; `failed`: the peer is gone, or took a part only (it does not read whole structs, so it is as good as gone). */
-export function send(fd: number, data: Buffer, passed = -1): Sent {
-  message.writeBigUInt64LE(BigInt(addressOf(data)), 56);
-  message.writeBigUInt64LE(BigInt(data.length), 64);
-  message.writeBigUInt64LE(passed < 0 ? 0n : BigInt(messageAddress + 72), 32);
-  message.writeBigUInt64LE(passed < 0 ? 0n : 24n, 40);
-  if (passed >= 0) message.writeInt32LE(passed, 88);
-  const sent = sendmsgCall(fd, messageAddress, MSG_DONTWAIT | MSG_NOSIGNAL) as number;
+export function send(fd: number, data: Buffer, passed = NONE): Sent {
+  const sent = frame.send(fd, addressOf(data), data.length, passed);
   if (sent === data.length) return Sent.all;
   if (sent < 0 && koffi.errno() === EAGAIN) return Sent.later;
   return Sent.failed;
