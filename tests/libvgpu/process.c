@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "full-pipe.h"
 
 static CUcontext context;
 
@@ -74,17 +75,6 @@ static void *stop_soon(void *argument)
     usleep(200000);
     atomic_store(&stop, 1);
     return argument;
-}
-
-static _Atomic int read_began;
-
-static void *read_late(void *descriptor)
-{
-    usleep(200000);
-    atomic_store(&read_began, 1);
-    char some[4096];
-    while (read(*(int *)descriptor, some, sizeof some) > 0) {}
-    return descriptor;
 }
 
 static void *synchronize(void *argument)
@@ -335,19 +325,13 @@ int main(int argc, char **argv)
         TRUE_OR_DIE(type == 0 && device_pointer == 0 && host_pointer == 0 && managed == 0 && ordinal == CU_DEVICE_INVALID);
     } else if (!strcmp(what, "last-line")) {
         /* Standard error takes nothing for a while: a call must not fail before the line that says why has been written. */
-        int pipes[2];
-        static const char much[4096];
-        TRUE_OR_DIE(pipe(pipes) == 0 && fcntl(pipes[1], F_SETFL, O_NONBLOCK) == 0);
-        while (write(pipes[1], much, sizeof much) > 0) {}
-        TRUE_OR_DIE(fcntl(pipes[1], F_SETFL, 0) == 0);
         start();
         int error = dup(STDERR_FILENO);
-        TRUE_OR_DIE(dup2(pipes[1], STDERR_FILENO) == STDERR_FILENO);
+        full_pipe_begin(full_pipe(STDERR_FILENO));
         pthread_t thread;
-        TRUE_OR_DIE(pthread_create(&thread, NULL, read_late, &pipes[0]) == 0);
         TRUE_OR_DIE(pthread_create(&thread, NULL, synchronize, NULL) == 0);
         for (int cores; cuDeviceGetAttribute(&cores, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0) == CUDA_SUCCESS;) {}
-        int told = atomic_load(&read_began);
+        int told = atomic_load(&full_pipe_read);
         TRUE_OR_DIE(dup2(error, STDERR_FILENO) == STDERR_FILENO);
         TRUE_OR_DIE(told);
     } else if (!strcmp(what, "farewell")) {

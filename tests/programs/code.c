@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "full-pipe.h"
 
 #define HEAD ".version 7.0\n.target sm_52\n.address_size 64\n"
 
@@ -563,23 +564,12 @@ static void print(void)
     printf("end\n");
 }
 
-static _Atomic int reading;
-
-static void *read_late(void *descriptor)
-{
-    char some[4096];
-    usleep(300000);
-    atomic_store(&reading, 1);
-    while (read(*(int *)descriptor, some, sizeof some) > 0) {}
-    return NULL;
-}
-
 static void *synchronize(void *late)
 {
     if (late) usleep(100000); /* the other one is writing */
     CU(cuCtxSetCurrent(context));
     CU(cuCtxSynchronize());
-    TRUE_OR_DIE(atomic_load(&reading));
+    TRUE_OR_DIE(atomic_load(&full_pipe_read));
     return NULL;
 }
 
@@ -587,17 +577,14 @@ static void both(void)
 {
     CUmodule module;
     CUfunction say;
-    int pipes[2], n = 1;
-    static const char much[4096];
-    TRUE_OR_DIE(pipe(pipes) == 0 && fcntl(pipes[1], F_SETFL, O_NONBLOCK) == 0);
-    while (write(pipes[1], much, sizeof much) > 0) {}
-    TRUE_OR_DIE(fcntl(pipes[1], F_SETFL, 0) == 0 && dup2(pipes[1], STDOUT_FILENO) == STDOUT_FILENO);
+    int n = 1;
+    const int full = full_pipe(STDOUT_FILENO);
     CU(cuModuleLoadData(&module, printing));
     CU(cuModuleGetFunction(&say, module, "say"));
     launch(say, 1, 1, NULL, (void *[]){&n});
-    pthread_t all[2], reader;
+    pthread_t all[2];
     for (int i = 0; i < 2; i++) TRUE_OR_DIE(pthread_create(&all[i], NULL, synchronize, i ? &n : NULL) == 0);
-    TRUE_OR_DIE(pthread_create(&reader, NULL, read_late, &pipes[0]) == 0);
+    full_pipe_begin(full);
     for (int i = 0; i < 2; i++) pthread_join(all[i], NULL);
 }
 
