@@ -50,6 +50,27 @@ static void tiles(void)
 }
 
 /* Random ranges against an array of owners. */
+/* Pieces long enough to be read in stripes, of every rest, wherever they begin; nothing is written beside them. */
+static void pieces(void)
+{
+    enum { MOST = 200000, AROUND = 64 };
+    static const uint64_t sizes[] = {65535, 65536, 65537, 16384 * 5 - 1, 16384 * 5, 16384 * 5 + 64, 131072 + 4095, 199999, 200000};
+    uint8_t *from = malloc(MOST + AROUND), *packed = malloc(MOST + 2 * AROUND);
+    assert(from && packed);
+    for (size_t i = 0; i < MOST + AROUND; i++) from[i] = (uint8_t)(i * 31 + (i >> 12) + (i >> 8));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t shift = 0; shift < AROUND; shift += 21) {
+            struct vgpu_tile tile;
+            vgpu_tile_first(&tile, sizes[i], 1, 1, MOST);
+            memset(packed, 0xee, MOST + 2 * AROUND);
+            vgpu_tile_gather(packed + AROUND, from + shift, sizes[i], 1, &tile);
+            assert(memcmp(packed + AROUND, from + shift, sizes[i]) == 0);
+            for (size_t j = 0; j < AROUND; j++) assert(packed[j] == 0xee && packed[AROUND + sizes[i] + j] == 0xee);
+        }
+    free(from);
+    free(packed);
+}
+
 static void ranges(void)
 {
     enum { ROOM = 512 };
@@ -96,6 +117,7 @@ static void ranges(void)
 int main(void)
 {
     tiles();
+    pieces();
     ranges();
     puts("ok");
     return 0;
