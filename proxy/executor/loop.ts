@@ -51,6 +51,8 @@ const SPIN_MAX_MS = 0.15;
 const SPIN_PENDING_MS = 0.03;
 /** Rung so soon after our last work, our own way back from sleep included, spinning for SPIN_MAX_MS would have met the call. */
 const RUNG_SOON_MS = 0.2;
+/** And so soon by a client that does not wait for what it asked, and had our core meanwhile, if we are on it. */
+const RUNG_ON_MS = 1;
 /** Around the time at which a lone copy is due, it is looked for without a nap. */
 const DUE_EARLY_MS = 0.03;
 const DUE_LATE_MS = 0.3;
@@ -431,16 +433,20 @@ export class Loop {
   private rung(): void {
     const now = performance.now();
     const slept = now - this.lastWork;
+    const soon = slept <= RUNG_SOON_MS;
     this.lastWork = now;
-    if (slept > RUNG_SOON_MS || this.crowded) return;
+    if (slept > RUNG_ON_MS || this.crowded) return;
     const { clients } = this.executor;
     for (let i = 0; i < clients.length; i++) {
       if (!this.naps.readable(i + 1)) continue;
-      if (now >= this.staysUntil && this.turns.makeRoom(clients[i].reader.sleptOn())) {
+      const { reader } = clients[i];
+      if (!soon && !(reader.peek() && reader.nextSlot() === SLOT_POSTED)) return;
+      if (now >= this.staysUntil && this.turns.makeRoom(reader.sleptOn())) {
         // The other cores are not idle: who waits for one so long had better stay.
         const took = performance.now() - now;
         if (took > MOVE_LONG_MS) this.staysUntil = now + took * STAY_TIMES;
       }
+      if (!soon) return;
       this.spin = SPIN_MAX_MS;
       this.vain = 0;
       return;
