@@ -84,11 +84,11 @@ export class Daemon {
 
   /** A descriptor of the card that its executors share; null: a real GPU. Ours: stop() closes it. */
   get cardDescriptor(): number | null {
-    if (driver !== null) return null
+    if (driver !== null || this.card !== null) return this.card
     const folder = `/proc/${this.pid}/fd`
     const link = readdirSync(folder).find((name) => readlinkSync(join(folder, name)).startsWith('/memfd:ringfence-card'))
     if (link === undefined) throw new Error('the daemon holds no card')
-    return (this.card ??= openSync(join(folder, link), 'r+'))
+    return (this.card = openSync(join(folder, link), 'r+'))
   }
 
   /** What a program has in its environment to be in a zone. Throws when there is no such zone. */

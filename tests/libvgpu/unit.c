@@ -49,7 +49,6 @@ static void tiles(void)
                 }
 }
 
-/* Random ranges against an array of owners. */
 /* Pieces long enough to be read in stripes, of every rest, wherever they begin; nothing is written beside them. */
 static void pieces(void)
 {
@@ -71,6 +70,7 @@ static void pieces(void)
     free(packed);
 }
 
+/* Random ranges against an array of owners. */
 static void ranges(void)
 {
     enum { ROOM = 512 };
