@@ -51,7 +51,7 @@ const SPIN_MAX_MS = 0.15;
 const SPIN_PENDING_MS = 0.03;
 /** Rung so soon after our last work, our own way back from sleep included, spinning for SPIN_MAX_MS would have met the call. */
 const RUNG_SOON_MS = 0.2;
-/** And so soon by a client that does not wait for what it asked, and had our core meanwhile, if we are on it. */
+/** The same for a client that has not waited for what it asked: if we are on its core, it had that core before we did. */
 const RUNG_ON_MS = 1;
 /** Around the time at which a lone copy is due, it is looked for without a nap. */
 const DUE_EARLY_MS = 0.03;
@@ -429,6 +429,7 @@ export class Loop {
    * A doorbell so soon after our last work that spinning would have paid. Most likely we are on its client's core now: Linux takes a byte on
    * a socket for a sign that its writer is about to sleep. A client that goes on, with the next piece of a copy, would have to share that core with us,
    * beside an idle one, for good. So we move over, and wait awake for what comes next: asleep we would be woken behind the client again.
+   * One that has not waited for what it asked goes on for sure, and may have had our core all the time since it rang: then we move within RUNG_ON_MS.
    */
   private rung(): void {
     const now = performance.now();
@@ -446,9 +447,10 @@ export class Loop {
         const took = performance.now() - now;
         if (took > MOVE_LONG_MS) this.staysUntil = now + took * STAY_TIMES;
       }
-      if (!soon) return;
-      this.spin = SPIN_MAX_MS;
-      this.vain = 0;
+      if (soon) {
+        this.spin = SPIN_MAX_MS;
+        this.vain = 0;
+      }
       return;
     }
   }
