@@ -1,10 +1,16 @@
 /**
  * A spare executor starts in the background: it takes a core for half a second just after a zone's first client came, and that
- * client's program shall not share its cores with it. SCHED_IDLE is the kernel's word for that: such a thread runs when no other wants the core.
+ * client's program shall not share its cores with it. Linux has two words for that, and both are needed:
  *
- * The way back needs a right (a nice limit of 0, or CAP_SYS_NICE: sched(7)); without it spares start as everything else does.
+ *   - SCHED_IDLE: such a thread runs when no other wants the core. No other of its own scheduling group, that is;
+ *   - the group's own share. Where no cgroup says otherwise each session is a group (autogroup, sched(7)), and a spare is a session of its
+ *     own: beside a client's it would have half of a core whatever the policies of its threads. With a nice of 19 it has a seventieth.
+ *
+ * Inside a cgroup with a cpu controller the second has no effect, and spares compete with the clients' cgroups at the daemon's weight.
+ *
+ * The way back from SCHED_IDLE needs a right (a nice limit of 0, or CAP_SYS_NICE: sched(7)); without it the group's share alone is changed.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
 
 const SCHED_OTHER = 0;
@@ -12,10 +18,12 @@ const SCHED_IDLE = 5;
 const CAP_SYS_NICE = 1n << 23n;
 /** RLIMIT_NICE counts from 20 (nice 0) to 40 (nice -20). */
 const NICE_ZERO = 20;
+const NICE_LEAST = 19;
 
 const libc = koffi.load(null);
 const getPolicy = libc.func('int sched_getscheduler(int thread)');
 const setPolicy = libc.func('int sched_setscheduler(int thread, int policy, const int *priority)');
+const getSession = libc.func('int getsid(int process)');
 const PRIORITY = new Int32Array(1);
 
 /** Whether a process of ours that is in the background can be brought back: from the text of `/proc/self/limits` and `/proc/self/status`. */
@@ -54,12 +62,29 @@ function schedule(pid: number, policy: number): void {
   }
 }
 
-/** Puts a child process in the background. False: it could not be brought back, so nothing was done. */
-export function toBackground(pid: number): boolean {
-  if (possible) schedule(pid, SCHED_IDLE);
-  return possible;
+/** The share of the process's session, if that is its own and the kernel has such groups. False: the kernel wants to be asked again later. */
+function share(pid: number, nice: number): boolean {
+  if (getSession(pid) !== pid) return true; // ours, or a terminal's
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
+  } catch (error) {
+    // Without CAP_SYS_ADMIN it takes one such change in 0.1 s, of all processes together (proc_sched_autogroup_set_nice()).
+    return (error as NodeJS.ErrnoException).code !== 'EAGAIN';
+  }
+  return true;
 }
 
-export function toForeground(pid: number): void {
-  schedule(pid, SCHED_OTHER);
+/** Puts a child process in the background, as far as it can be brought back. False: to be said again after SAID_AGAIN_MS. */
+export function toBackground(pid: number): boolean {
+  if (possible) schedule(pid, SCHED_IDLE);
+  return share(pid, NICE_LEAST);
 }
+
+/** Brings it back. False: to be said again after SAID_AGAIN_MS. */
+export function toForeground(pid: number): boolean {
+  schedule(pid, SCHED_OTHER);
+  return share(pid, 0);
+}
+
+/** More than the kernel wants, and a time that two daemons do not share for long. */
+export const SAID_AGAIN_MS = 110 + (process.pid % 32);

@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
 import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../passage.ts';
 import { Patience } from '../patience.ts';
-import { toBackground, toForeground } from './background.ts';
+import { SAID_AGAIN_MS, toBackground, toForeground } from './background.ts';
 import { descriptorOf } from './hand-over.ts';
 import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
@@ -76,6 +76,8 @@ export class ExecutorProcess {
   #isGone = false;
   #isEnding = false;
   #inBackground = false;
+  /** Until the kernel takes what it is told of that. */
+  #placing: NodeJS.Timeout | null = null;
   #hasRehearsed = false;
   #failure: RingfenceError | null = null;
   #second = 0;
@@ -159,14 +161,25 @@ export class ExecutorProcess {
   /** Nobody waits for it: until it has rehearsed, or for BACKGROUND_MAX_MS, it runs when no other process wants the core. */
   background(): void {
     if (this.pid === 0) return;
-    this.#inBackground = toBackground(this.pid);
+    this.#inBackground = true;
+    this.#place();
     setTimeout(() => this.foreground(), BACKGROUND_MAX_MS).unref();
   }
 
   /** Somebody waits for it. */
   foreground(): void {
-    if (this.#inBackground && !this.#isGone) toForeground(this.pid);
+    if (!this.#inBackground) return;
     this.#inBackground = false;
+    this.#place();
+  }
+
+  #place(): void {
+    if (this.#isGone) return;
+    const done = this.#inBackground ? toBackground(this.pid) : toForeground(this.pid);
+    if (done) return;
+    if (this.#placing !== null) clearTimeout(this.#placing);
+    this.#placing = setTimeout(() => this.#place(), SAID_AGAIN_MS);
+    this.#placing.unref();
   }
 
   /** Messages to an executor that has just died are dropped: `exited` tells. */

@@ -2,8 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { spawn } from 'node:child_process'
-import { mayReturn, toBackground, toForeground } from '../../proxy/supervisor/background.ts'
-import { policies } from '../support/processes.ts'
+import { readFileSync } from 'node:fs'
+import { mayReturn, SAID_AGAIN_MS, toBackground, toForeground } from '../../proxy/supervisor/background.ts'
+import { groupNice, policies } from '../support/processes.ts'
 
 const limits = (nice: string): string => `Limit                     Soft Limit           Hard Limit           Units     \nMax nice priority         ${nice.padEnd(20)} ${nice.padEnd(20)} \nMax realtime priority     0                    0                    \n`
 const status = (capabilities: string): string => `Name:\tnode\nCapPrm:\t0000000000000000\nCapEff:\t${capabilities}\n`
@@ -17,23 +18,53 @@ test('the way back needs CAP_SYS_NICE or a nice limit of 0', () => {
   assert.not(mayReturn('', ''))
 })
 
-test('every thread goes and comes back, those too that are made meanwhile', async () => {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => new Worker("setTimeout(() => 0, 30)", { eval: true }), 5); const { Worker } = require("node:worker_threads"); console.log("up")'], { stdio: ['ignore', 'pipe', 'inherit'] })
+const mayReturnHere = mayReturn(readFileSync('/proc/self/limits', 'latin1'), readFileSync('/proc/self/status', 'latin1'))
+
+/** What the kernel may want to hear again later. */
+const said = async (say: () => boolean): Promise<void> => {
+  for (let tries = 0; !say(); tries++) {
+    assert.ok(tries < 50, 'the kernel takes it at last')
+    await new Promise((done) => setTimeout(done, SAID_AGAIN_MS))
+  }
+}
+
+const busyChild = async (detached: boolean) => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => new Worker("setTimeout(() => 0, 30)", { eval: true }), 5); const { Worker } = require("node:worker_threads"); console.log("up")'], { stdio: ['ignore', 'pipe', 'inherit'], detached })
+  await new Promise((done) => child.stdout.once('data', done))
+  return { child, pid: child.pid as number }
+}
+
+test('every thread goes and comes back, those too that are made meanwhile, and the session with them', async () => {
+  const { child, pid } = await busyChild(true)
+  const hasGroups = groupNice(pid) !== 'none'
   try {
-    await new Promise((done) => child.stdout.once('data', done))
-    const pid = child.pid as number
-    const can = toBackground(pid)
-    assert.equal(policies(pid), new Set([can ? '5' : '0']))
+    await said(() => toBackground(pid))
+    assert.equal(policies(pid), new Set([mayReturnHere ? '5' : '0']))
+    assert.is(groupNice(pid), hasGroups ? '19' : 'none')
     await new Promise((done) => setTimeout(done, 100))
-    toForeground(pid)
+    await said(() => toForeground(pid))
     assert.equal(policies(pid), new Set(['0']))
+    assert.is(groupNice(pid), hasGroups ? '0' : 'none')
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
+test('a session that is not the process\'s own stays as it is', async () => {
+  const { child, pid } = await busyChild(false)
+  const before = groupNice(process.pid)
+  try {
+    assert.ok(toBackground(pid))
+    assert.is(groupNice(process.pid), before)
+    assert.ok(toForeground(pid))
+    assert.is(groupNice(process.pid), before)
   } finally {
     child.kill('SIGKILL')
   }
 })
 
 test('of a process that is gone nothing is said', () => {
-  toForeground(2 ** 22 - 1)
+  assert.ok(toForeground(2 ** 22 - 1))
 })
 
 test.run()

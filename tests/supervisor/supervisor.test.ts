@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { controlSocket, stateFile } from '../../proxy/supervisor/paths.ts';
 import type { Supervisor } from '../../proxy/supervisor/supervisor.ts';
 import { mayReturn } from '../../proxy/supervisor/background.ts';
-import { isAlive, policies } from '../support/processes.ts';
+import { groupNice, isAlive, policies } from '../support/processes.ts';
 import { Bench, Client, failure, GiB, MiB, pidOf, request, until } from './bench.ts';
 
 interface Context {
@@ -317,7 +317,8 @@ test('a spare that never says it has rehearsed leaves the background all the sam
   await until('there is a spare', () => spare() !== undefined);
   const pid = spare()!;
   if (mayReturn(readFileSync('/proc/self/limits', 'latin1'), readFileSync('/proc/self/status', 'latin1'))) assert.ok(policies(pid).has('5'), 'it begins in the background');
-  await until('it is as any other process', () => [...policies(pid)].join() === '0');
+  await until('and so does its session, where sessions have shares', () => groupNice(pid) !== '0');
+  await until('it is as any other process', () => [...policies(pid)].join() === '0' && groupNice(pid) !== '19');
   client.end();
 });
 

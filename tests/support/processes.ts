@@ -22,3 +22,12 @@ export function policies(pid: number): Set<string> {
     }
   return found
 }
+
+/** The nice of a process's scheduling group, autogroup in sched(7); 'none' where the kernel has no such groups. */
+export function groupNice(pid: number): string {
+  try {
+    return /nice (-?\d+)/.exec(readFileSync(`/proc/${pid}/autogroup`, 'latin1'))?.[1] ?? 'none'
+  } catch {
+    return 'none'
+  }
+}
