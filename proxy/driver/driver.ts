@@ -68,8 +68,8 @@ export function loadDriver(path: string): Driver {
   return driver;
 }
 
-/** An object whose properties bind a function when they are first read, and put it into the reader: binding all of them would
- *  take every executor 50 ms, and it uses a tenth. */
+/** An object whose properties bind a function when they are first read, and put it into the reader: who starts
+ *  in a hurry is not to wait for all of them. */
 function lazily(library: LibraryHandle): object {
   const prototype = {};
   for (const [name, letters] of Object.entries(PROTOTYPES)) {
@@ -83,6 +83,12 @@ function lazily(library: LibraryHandle): object {
     });
   }
   return prototype;
+}
+
+/** Binds what has not been read yet, in some 10 ms: each function that is read for the first time gives the driver another shape, and V8 throws away all compiled
+ *  code that knows the one before. */
+export function bindAll(driver: Driver): void {
+  for (const name of Object.keys(PROTOTYPES) as (keyof DriverCalls)[]) void driver[name];
 }
 
 /** A function of the software GPU's own; null: a real driver. */

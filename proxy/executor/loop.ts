@@ -33,6 +33,7 @@ import { log } from './log.ts';
 import { peekHostDone } from './peek.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
+import { LONG_AGO } from './times.ts';
 import type { Turns } from './turns.ts';
 
 /** Records of one client in one go; and how long they may take, looked at every so many (a power of two). Handlers that may take long end
@@ -40,7 +41,7 @@ import type { Turns } from './turns.ts';
 const BATCH_RECORDS = 256;
 const BATCH_MS = 2;
 const BATCH_LOOK = 16;
-const TURN_MS = 2;
+export const TURN_MS = 2;
 const WATCH_LOOKS = 16;
 /** Records after which the clock is looked at. */
 const LOOK_EVERY = 1024;
@@ -99,12 +100,12 @@ export class Loop {
   private scheduled = false;
   /** In libuv's hands: only wake() starts the next turn. */
   private resting = true;
-  private lastWork = 0;
+  private lastWork = LONG_AGO;
   private spin = SPIN_MIN_MS;
   private vain = 0;
-  private crowdedUntil = 0;
+  private crowdedUntil = LONG_AGO;
   /** No moving to another core before. */
-  private staysUntil = 0;
+  private staysUntil = LONG_AGO;
   /** By the supervisor's word: more zones are busy than there are cores for. */
   private crowded = false;
   /** Our turn is over, and still in our hands until we queue for the next one. */
@@ -112,18 +113,19 @@ export class Loop {
   /** In a crowd: our clients know that others have the turn. */
   private away = false;
   /** In a crowd: when we last served, in our turn or out of it. */
-  private served = 0;
+  private served = LONG_AGO;
   /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
   sliceMs = SLICE_MS;
   dozeMs = DOZE_MS;
+  turnMs = TURN_MS;
   /** False for a client in this very thread, which writes nothing while we look. */
   spins = true;
   private readonly naps = new Naps();
   /** libuv's epoll descriptor; -1: not known, so it gets a turn after each sleep, and there is no dozing. */
   private libuv = -1;
   /** When libuv had its last turn, and of which work the end was the last that a sleep was counted for. */
-  private turned = 0;
-  private restedAfter = 0;
+  private turned = LONG_AGO;
+  private restedAfter = LONG_AGO;
   /** Doorbells that woke us are still in their sockets: reading them can wait until the calls are answered. */
   private bells = false;
   private readonly turn = (): void => {
@@ -243,7 +245,7 @@ export class Loop {
         since = 0;
         last = performance.now();
         // In a crowd when our turn is over (mayServe): before that our client would fall asleep meanwhile.
-        if (last - start > TURN_MS && !this.turns.mine) return this.schedule();
+        if (last - start > this.turnMs && !this.turns.mine) return this.schedule();
         continue;
       }
       if (worked) {
@@ -263,7 +265,7 @@ export class Loop {
         start = last = performance.now();
         continue;
       }
-      if (now - start > TURN_MS && !this.turns.mine) return this.schedule();
+      if (now - start > this.turnMs && !this.turns.mine) return this.schedule();
     }
   }
 

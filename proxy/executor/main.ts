@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { loadDriver, must } from '../driver/driver.ts';
+import { bindAll, loadDriver, must } from '../driver/driver.ts';
 import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
 import { type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
 import { PASSAGE_VARIABLE, PassageEnd, rehearsePassage } from '../passage.ts';
@@ -92,6 +92,7 @@ class Process {
   /** To be called when nothing else is to be done. */
   rehearse(): void {
     if (this.executor !== null) return;
+    bindAll(this.driver);
     if (!this.driver.software) return say({ type: 'rehearsed' });
     try {
       this.rehearsal = new Rehearsal(this.driver, this.devices[0], this.version, () => {

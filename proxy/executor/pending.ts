@@ -7,6 +7,7 @@
  */
 import type { Client } from './client.ts';
 import type { Context, Stream } from './context.ts';
+import { LONG_AGO } from './times.ts';
 
 export enum StepKind { reply, chunks, slot, call }
 
@@ -36,7 +37,7 @@ export class Batch {
   /** Bytes of a large copy to or from the host, and when it was given to the driver (ms): how long it takes can be foretold. */
   bytes = 0;
   toDevice = false;
-  began = 0;
+  began = LONG_AGO;
   first: Step | null = null;
   last: Step | null = null;
 

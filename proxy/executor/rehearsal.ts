@@ -13,17 +13,18 @@
  */
 import koffi from 'koffi';
 import { HELLO_BYTES, HELLO_MAGIC } from '../../idm/hello.ts';
-import { PROTOCOL, Slot } from '../../idm/region.ts';
+import { PROTOCOL, Region, Slot } from '../../idm/region.ts';
 import { BATCH_BYTES, RECORD_HEADER, RECORD_MAX, RecordWord, RingWriter, SLOT_POSTED, wordAt } from '../../idm/ring.ts';
 import type { Device } from '../driver/devices.ts';
 import { addressOf, type Driver } from '../driver/driver.ts';
-import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
+import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, HostAlloc, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
 import { TURNS_BYTES, type ZoneRecord } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Executor } from './executor.ts';
 import { type HandlerTable, makeHandlers } from './handlers/table.ts';
 import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
+import { GRANULE } from './memory/window.ts';
 import { createZoneMemory } from './memory/zone.ts';
 import { close, send } from './system.ts';
 import { Turns } from './turns.ts';
@@ -42,12 +43,23 @@ const HOT = 1500;
 const WARM_EVERY = 8;
 const ODD_EVERY = 100;
 const ODD_ROUNDS = 8;
+/** Pieces of a large copy: more than the loop serves without a look at the clock. */
+const PIECES = 24;
+const PIECE = 4096;
+const BULK_ROUNDS = 2;
+/** Smaller than a record's header. */
+const GAP = 16;
+const MANY = 400;
+/** In units of 4 GiB. */
+const TOO_MANY = 1 << 16;
+/** How long a sleep may be that a doorbell ends at once; not whole, as hardly any is. */
+const NAP_MS = 0.15;
 /** Clients that come and go. */
 const VISITS = 24;
-/** Set by the GPU's own thread, and done while the loop looks for it. */
+/** So much is set by the GPU's own thread, and done while the loop looks for it. */
 const LARGE = MIB;
-/** A rehearsal that gets stuck is given up. */
-const WITHIN_MS = 3000;
+/** A rehearsal that gets stuck is given up: one that others leave no core takes its time. */
+const WITHIN_MS = 10_000;
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -72,9 +84,9 @@ export class Rehearsal {
   private told = false;
   readonly handlers: HandlerTable;
 
-  /** `over` is called, later, when nothing of it is left; `play`: what the client does (the harness has another one, perf/inside.ts).
+  /** `over` is called, later, when nothing of it is left, with what went wrong, null: nothing; `play`: what the client does (the harness has another one, perf/inside.ts).
    *  Throws when the driver refuses what it needs. */
-  constructor(driver: Driver, device: Device, version: number, private readonly over: () => void, private readonly play: Play = rehearse) {
+  constructor(driver: Driver, device: Device, version: number, private readonly over: (wrong: unknown) => void, private readonly play: Play = rehearse) {
     this.handlers = makeHandlers(registerMemoryHandlers);
     this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
@@ -87,9 +99,9 @@ export class Rehearsal {
       deserted: () => undefined,
       called: () => undefined,
     }, this.turns);
-    this.zone.neverSleeps();
+    this.zone.sleepsFor(0);
     this.executor.onWork = () => this.zone.wake();
-    void this.run().catch((error: unknown) => log.debug({ error: String(error) }, 'the rehearsal went wrong')).finally(() => this.end());
+    void this.run().then(() => null, (error: unknown) => error).then((wrong) => this.end(wrong));
   }
 
   /** Ends it early: `over` will be called soon. */
@@ -127,6 +139,10 @@ export class Rehearsal {
       await play(call, this);
     } finally {
       close(fd);
+      // Found where the loop sleeps.
+      this.zone.sleepsFor(NAP_MS);
+      this.zone.rang();
+      this.zone.sleepsFor(0);
     }
     while (clients.length !== 0) await this.turn();
   }
@@ -149,12 +165,12 @@ export class Rehearsal {
     return Number(free) > Number(total) * FREE_SHARE;
   }
 
-  private end(): void {
+  private end(wrong: unknown): void {
     this.zone.stop(() => {
       this.executor.memory.destroy();
       this.executor.release();
-      log.debug({ ms: Math.round(performance.now() - this.began) }, 'rehearsed');
-      this.over();
+      log.debug({ ms: Math.round(performance.now() - this.began), ...(wrong !== null && { wrong: String(wrong) }) }, 'rehearsed');
+      this.over(wrong);
     });
   }
 }
@@ -168,6 +184,7 @@ class Calls {
     private readonly event: Words,
     private readonly memory: Words,
     private readonly large: Words,
+    private readonly pinned: Words,
   ) {}
 
   /** null: the card is somebody's. */
@@ -179,8 +196,10 @@ class Calls {
     if (!stage.cardIsFree()) return null;
     await call.waited(Message.GPU_ALLOC, allocation(4096));
     const memory = call.reply();
-    await call.waited(Message.GPU_ALLOC, allocation(LARGE));
-    return new Calls(call, stage, stream, event, memory, call.reply());
+    await call.waited(Message.GPU_ALLOC, allocation(GRANULE));
+    const large = call.reply();
+    await call.waited(Message.HOST_ALLOC, [[HostAlloc.bytes, LARGE]]);
+    return new Calls(call, stage, stream, event, memory, large, call.reply());
   }
 
   /** A waited call; now and then two posted ones; and now and then what else is common. */
@@ -203,7 +222,7 @@ class Calls {
     await this.sync();
   }
 
-  /** What a loop in use comes to now and then: a rest, a crowd, work that ends while it is looked for. */
+  /** What a loop in use comes to now and then: a rest, a doorbell while it sleeps, a turn that lasts, a crowd, work that ends while it is looked for. */
   async odd(): Promise<void> {
     const { call, stage } = this;
     stage.zone.rehearseRest(true);
@@ -212,6 +231,15 @@ class Calls {
       await stage.turn();
     }
     stage.zone.rehearseRest(false);
+    stage.zone.sleepsFor(NAP_MS);
+    for (let round = 0; round < ODD_ROUNDS; round++) call.finds();
+    await this.bulk();
+    stage.zone.sleepsFor(0);
+    await this.copies();
+    stage.zone.rehearseReturn(true);
+    await this.copies();
+    stage.zone.rehearseReturn(false);
+    await this.many();
     await this.work();
     stage.zone.setCrowded(true);
     for (let round = 0; round < ODD_ROUNDS; round++) await this.round(round);
@@ -229,6 +257,37 @@ class Calls {
     await this.work();
     stage.rival.give();
     stage.zone.setCrowded(false);
+  }
+
+  /** Copies that the GPU's own thread makes, whose end can be foretold. */
+  private async bulk(): Promise<void> {
+    const { call } = this;
+    const whole: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.width, LARGE], ...at(GpuCopy.stream, this.stream)];
+    for (let round = 0; round < BULK_ROUNDS; round++) {
+      await call.waited(Message.GPU_COPY, [...whole, [GpuCopy.src_place, Place.pinned], ...at(GpuCopy.src_base, this.pinned), [GpuCopy.dst_place, Place.device], ...at(GpuCopy.dst_base, this.large)]);
+      await call.waited(Message.GPU_COPY, [...whole, [GpuCopy.src_place, Place.device], ...at(GpuCopy.src_base, this.large), [GpuCopy.dst_place, Place.pinned], ...at(GpuCopy.dst_base, this.pinned)]);
+    }
+  }
+
+  /** Large copies' pieces, as libvgpu cuts them. */
+  private async copies(): Promise<void> {
+    const { call } = this;
+    const piece: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1], [GpuCopy.width, PIECE], [GpuCopy.chunks, 1], ...at(GpuCopy.stream, this.stream)];
+    for (const memory of [this.memory, this.large]) {
+      call.waits();
+      for (let i = 0; i < PIECES; i++) call.posted(Message.GPU_COPY, [...piece, [GpuCopy.src_place, Place.staging], [GpuCopy.dst_place, Place.device], ...at(GpuCopy.dst_base, memory)]);
+      for (let i = 0; i < PIECES; i++) await call.waited(Message.GPU_COPY, [...piece, [GpuCopy.src_place, Place.device], ...at(GpuCopy.src_base, memory), [GpuCopy.dst_place, Place.staging]]);
+    }
+    await this.sync();
+  }
+
+  /** More posted calls than are served in one go, and a request that no quota grants. */
+  private async many(): Promise<void> {
+    const { call } = this;
+    call.waits();
+    for (let i = 0; i < MANY; i++) call.posted(Message.cuEventRecord, [...at(0, this.event), ...at(2, this.stream)]);
+    await this.sync();
+    await call.waited(Message.GPU_ALLOC, [[GpuAlloc.kind, AllocKind.device], [GpuAlloc.bytes, 1], [GpuAlloc.bytes + 1, TOO_MANY]]);
   }
 
   private async work(): Promise<void> {
@@ -255,6 +314,7 @@ async function once(call: Caller, stage: Rehearsal): Promise<void> {
   const calls = await Calls.prepare(call, stage);
   if (calls === null) return;
   for (let round = 0; round < WARM_EVERY; round++) await calls.round(round);
+  await call.wrap();
   await calls.odd();
 }
 
@@ -280,17 +340,41 @@ export class Caller {
   private readonly writer: RingWriter;
   private readonly words: Int32Array;
   private readonly slot: number;
+  private readonly ringUnits: number;
   private ticket = 0;
 
   constructor(client: Client, private readonly zone: Zone, private readonly fd: number, private readonly turn: () => Promise<void>) {
     this.words = client.region.words;
     this.writer = new RingWriter(this.words, client.region.shape);
     this.slot = wordAt(client.region.shape.slots);
+    this.ringUnits = client.region.shape.ringUnits;
   }
 
   /** A doorbell that nobody waited for. */
   ring(): void {
     send(this.fd, bell);
+  }
+
+  /** A doorbell that is found where the loop sleeps: it had looked at the ring before. */
+  finds(): void {
+    this.ring();
+    this.zone.rang();
+  }
+
+  /** As if others of the client's threads waited for room in the ring and for chunks. */
+  waits(): void {
+    Atomics.store(this.words, wordAt(Region.producersWaiting), 1);
+    Atomics.store(this.words, wordAt(Region.stagingWaiting), 1);
+  }
+
+  /** Goes on to the ring's end, and leaves a gap there in which no record fits. */
+  async wrap(): Promise<void> {
+    for (;;) {
+      const left = (this.ringUnits - (this.words[wordAt(Region.tail)] & (this.ringUnits - 1))) * 8 - GAP;
+      if (left >= RECORD_HEADER) this.writer.abort(this.writer.claim(Math.min(left, RECORD_MAX)));
+      await this.waited(Message.cuCtxGetStreamPriorityRange);
+      if (left <= RECORD_MAX) return;
+    }
   }
 
   /** More than is taken in one go, so that something is left at its end: the beginning of the client's next call, as far as turns are concerned. */

@@ -17,7 +17,7 @@ import { endClient } from './ending.ts';
 import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
-import { DOZE_MS, Loop } from './loop.ts';
+import { DOZE_MS, Loop, TURN_MS } from './loop.ts';
 import { Monitors, MONITORS_MAX } from './monitors.ts';
 import { Pulse } from './pulse.ts';
 import { preciseSleeps } from './system.ts';
@@ -106,9 +106,14 @@ export class Zone {
     this.loop.wake();
   }
 
-  /** For a client in this very thread (rehearsal.ts): where the loop would sleep, it returns. */
-  neverSleeps(): void {
-    this.loop.sliceMs = 0;
+  /** For a client in this very thread (rehearsal.ts), which does nothing while the loop sleeps: at most so long, 0: not at all. */
+  sleepsFor(ms: number): void {
+    this.loop.sliceMs = ms;
+  }
+
+  /** Whether the loop returns to libuv soon, however much there is to do (rehearsal.ts). */
+  rehearseReturn(at: boolean): void {
+    this.loop.turnMs = at ? 0 : TURN_MS;
   }
 
   /** Whether silence sends the loop to rest at once (rehearsal.ts). */
