@@ -14,7 +14,7 @@ const RUN_TIMEOUT_MS = 180_000
 
 /**
  * The daemon with the one zone that most measurements share. Its executor stays from one repetition to the next, as it does in a zone that is in
- * use: a fresh one's first second, with its code uncompiled and the start of its replacement on the other core, is `connect`'s to tell.
+ * use: a fresh one's first second, with the start of its replacement on the other core, is `connect`'s and `fresh`'s to tell.
  */
 export async function startZone(): Promise<Daemon> {
   const daemon = await Daemon.start({ zones: [ZONE], memory: ZONE_MEMORY, environment: { RINGFENCE_LINGER_MS: '60000' } })

@@ -5,6 +5,7 @@ import { cached } from './cached.ts'
 import { connect } from './connect.ts'
 import { copies } from './copy.ts'
 import { engine } from './engine.ts'
+import { fresh } from './fresh.ts'
 import { idle } from './idle.ts'
 import { live } from './live.ts'
 import { message } from './message.ts'
@@ -16,4 +17,4 @@ import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, mix, rest, zones, engine]
+export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, fresh, mix, rest, zones, engine]
