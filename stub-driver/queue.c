@@ -2,7 +2,7 @@
  * The engine under streams: submission, the thread that drains a queue, waiting. See stream.h.
  *
  * An operation on an idle stream can run on the caller's thread: a synchronous one always, a small asynchronous one
- * too (the stream's thread would take longer to wake than the operation takes). `busy` keeps the order meanwhile.
+ * too (the stream's thread would take longer to wake than the operation takes). `busy` or `brief` keeps the order meanwhile.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -22,6 +22,7 @@
 #include "stream.h"
 
 #define SPINS 100 /* a few microseconds: what a futex sleep and wake would cost */
+#define NAP_NS 50000 /* between two looks for the end of a brief operation, which nobody is woken by */
 #define MOVED_BYTES ((uint64_t)8 << 20) /* a copy of about a millisecond: worth the tens of microseconds of a move */
 
 static void pause_briefly(void) {
@@ -32,8 +33,9 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+/* `limit`: NULL, or the longest sleep. */
+static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *limit) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
 }
 
 static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0); }
@@ -56,10 +58,13 @@ void rf_stream_wait(struct stream *stream, uint64_t number) {
     pause_briefly();
   }
   atomic_fetch_add(&stream->waiters, 1);
+  static const struct timespec nap = {.tv_nsec = NAP_NS};
   for (;;) {
     const uint32_t seen = atomic_load(&stream->finished);
+    /* Before the number: once it is cleared, what it stood for is complete. */
+    const bool brief = atomic_load(&stream->brief) != 0;
     if (atomic_load(&stream->completed) >= number) break;
-    futex_wait(&stream->finished, seen);
+    futex_wait(&stream->finished, seen, brief ? &nap : NULL);
   }
   atomic_fetch_sub(&stream->waiters, 1);
 }
@@ -122,10 +127,27 @@ static void make_room(const struct stream *stream, const struct rf_op *op) {
   sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
+/* Until the short operation on another thread is over. Somebody may have taken that thread's core. */
+static void await_brief(struct stream *stream) {
+  static const struct timespec nap = {.tv_nsec = NAP_NS};
+  for (int i = 0; atomic_load_explicit(&stream->brief, memory_order_acquire); i++) {
+    if (i < SPINS)
+      pause_briefly();
+    else
+      nanosleep(&nap, NULL);
+  }
+}
+
 static void *stream_thread(void *argument) {
   struct stream *const stream = argument;
   pthread_mutex_lock(&stream->lock);
   for (;;) {
+    if ((stream->count || stream->ending) && atomic_load_explicit(&stream->brief, memory_order_acquire)) {
+      pthread_mutex_unlock(&stream->lock);
+      await_brief(stream);
+      pthread_mutex_lock(&stream->lock);
+      continue;
+    }
     if (stream->count && !stream->busy) {
       struct rf_op op = stream->queue[stream->head];
       stream->head = (stream->head + 1) & (stream->capacity - 1);
@@ -148,7 +170,7 @@ static void *stream_thread(void *argument) {
     }
     if (!rung) {
       atomic_store(&stream->asleep, 1);
-      if (atomic_load(&stream->bell) == bell) futex_wait(&stream->bell, bell);
+      if (atomic_load(&stream->bell) == bell) futex_wait(&stream->bell, bell, NULL);
       atomic_store(&stream->asleep, 0);
     }
     pthread_mutex_lock(&stream->lock);
@@ -225,12 +247,17 @@ static CUresult sticky(struct stream *stream) {
 }
 
 /* Takes the stream for an operation on this thread. False: it is not idle. */
-static bool begin_inline(struct stream *stream) {
+static bool begin_inline(struct stream *stream, bool brief) {
   pthread_mutex_lock(&stream->lock);
-  const bool idle = stream->count == 0 && !stream->busy && !stream->ending;
+  const bool idle =
+      stream->count == 0 && !stream->busy && !stream->ending && !atomic_load_explicit(&stream->brief, memory_order_acquire);
   if (idle) {
-    stream->busy = true;
-    atomic_fetch_add_explicit(&stream->submitted, 1, memory_order_release);
+    if (brief)
+      atomic_store_explicit(&stream->brief, 1, memory_order_relaxed);
+    else
+      stream->busy = true;
+    const uint64_t number = atomic_load_explicit(&stream->submitted, memory_order_relaxed) + 1;
+    atomic_store_explicit(&stream->submitted, number, memory_order_release);
   }
   pthread_mutex_unlock(&stream->lock);
   return idle;
@@ -247,6 +274,17 @@ static void end_inline(struct stream *stream, struct rf_op *op) {
   if (more) ring(stream);
 }
 
+/* The end of a short copy or fill, without the lock: any locked instruction would wait here for the bytes just written, and with a hundred thousand
+ * allocations their line comes from far; so it comes while the program goes on. Both stores are seen in this order, and nobody else writes either
+ * meanwhile. There is no fence before the look for waiters, and no ring: who finds `brief` set looks again by himself. */
+static void end_brief(struct stream *stream, struct rf_op *op) {
+  free(op->owned);
+  const uint64_t number = atomic_load_explicit(&stream->completed, memory_order_relaxed) + 1;
+  atomic_store_explicit(&stream->completed, number, memory_order_release);
+  atomic_store_explicit(&stream->brief, 0, memory_order_release);
+  if (atomic_load_explicit(&stream->waiters, memory_order_relaxed) != 0) wake_waiters(stream);
+}
+
 CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when when, bool small) {
   struct rf_op waits[MAX_WAITS];
   uint32_t wait_count = collect_waits(stream, waits);
@@ -255,9 +293,14 @@ CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when w
     for (uint32_t i = 0; i < wait_count; i++) rf_stream_wait(waits[i].wait.stream, waits[i].wait.number);
     wait_count = 0;
   }
-  if ((when == RF_NOW || small) && wait_count == 0 && begin_inline(stream)) {
+  const bool brief = when == RF_LATER && (op->kind == RF_OP_COPY || op->kind == RF_OP_FILL);
+  if ((when == RF_NOW || small) && wait_count == 0 && begin_inline(stream, brief)) {
     struct rf_op copy = *op;
     rf_execute(stream, &copy);
+    if (brief) {
+      end_brief(stream, &copy);
+      return CUDA_SUCCESS;
+    }
     end_inline(stream, &copy);
     if (when == RF_LATER) return CUDA_SUCCESS;
     rf_print_flush(stream->context);

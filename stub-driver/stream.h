@@ -95,6 +95,7 @@ struct stream {
   bool has_thread, ending;
   _Atomic uint64_t submitted, completed;
   _Atomic uint32_t bell, asleep;     /* the thread's: futex word, and whether it sleeps on it */
+  _Atomic uint32_t brief;            /* as `busy`, of a short one inline: set under the lock, cleared by its thread without (queue.c: end_brief) */
   _Atomic int rung_on;               /* the core of the thread that rang last */
   _Atomic uint32_t finished, waiters; /* the waiters': futex word, and how many sleep on it */
 };

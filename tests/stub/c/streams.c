@@ -347,6 +347,49 @@ static void threads(void) {
   CHECK(free_memory() == before);
 }
 
+/* Several threads on one stream: short operations on their own threads, long ones and host functions on the stream's, and waits for either. */
+static CUstream common;
+
+static void nothing(void *unused) { (void)unused; }
+
+static void *sharer(void *argument) {
+  enum { ROUNDS = 400, SLOT = 64, LONG = 1 << 20 };
+  const unsigned number = (unsigned)(uintptr_t)argument;
+  OK(cuCtxSetCurrent(shared));
+  CUdeviceptr slot, large;
+  unsigned char *seen;
+  OK(cuMemAlloc_v2(&slot, SLOT));
+  OK(cuMemAlloc_v2(&large, LONG));
+  OK(cuMemHostAlloc((void **)&seen, SLOT, 0));
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    const unsigned char value = (unsigned char)(round * 4 + number);
+    OK(cuMemsetD8Async(slot, value, SLOT, common));
+    if (round % 16 == number) OK(cuMemsetD8Async(large, value, LONG, common));
+    if (round % 32 == number) OK(cuLaunchHostFunc(common, nothing, NULL));
+    OK(cuMemcpyDtoHAsync_v2(seen, slot, SLOT, common));
+    if (round % 3 != number % 3) continue;
+    OK(cuStreamSynchronize(common));
+    for (unsigned i = 0; i < SLOT; i++) CHECK(seen[i] == value);
+  }
+  OK(cuStreamSynchronize(common));
+  OK(cuMemFree_v2(slot));
+  OK(cuMemFree_v2(large));
+  OK(cuMemFreeHost(seen));
+  return NULL;
+}
+
+static void one_stream_of_many(void) {
+  enum { COUNT = 4, TIMES = 3 };
+  pthread_t thread[COUNT];
+  OK(cuCtxGetCurrent(&shared));
+  for (int time = 0; time < TIMES; time++) {
+    OK(cuStreamCreate(&common, time % 2 ? CU_STREAM_NON_BLOCKING : 0));
+    for (uintptr_t i = 0; i < COUNT; i++) CHECK(!pthread_create(&thread[i], NULL, sharer, (void *)i));
+    for (int i = 0; i < COUNT; i++) CHECK(!pthread_join(thread[i], NULL));
+    OK(cuStreamDestroy_v2(common));
+  }
+}
+
 int main(void) {
   CUcontext context = begin();
   not_ready();
@@ -359,6 +402,7 @@ int main(void) {
   pageable();
   attributes();
   threads();
+  one_stream_of_many();
   OK(cuCtxDestroy_v2(context));
   return 0;
 }
