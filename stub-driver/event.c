@@ -2,6 +2,7 @@
 #include "event.h"
 
 #include <sched.h>
+#include <stdlib.h>
 
 #include "capture.h"
 #include "context.h"
@@ -10,61 +11,92 @@
 
 #define SPINS 100 /* whoever holds a lock for longer has lost its core */
 
-_Static_assert(sizeof(struct event) == 64, "an event is one cache line");
+_Static_assert(sizeof(struct event) == 32, "two events to a cache line");
 
-static void lock(struct event *event) {
-  for (int i = 0; RF_UNLIKELY(atomic_exchange_explicit(&event->lock, 1, memory_order_acquire)); i++)
+/* What an event with timing has beside: made for a run of events when the first of them has timing, and never returned. */
+struct timing {
+  _Atomic uint32_t lock; /* makes the event's point and these one; held for a few loads and stores */
+  uint64_t record;       /* counts records: a stamp of an older one is not taken */
+  uint64_t time_ns;
+};
+
+#define RUN 256
+static _Atomic(struct timing *) runs[(1 << RF_INDEX_BITS) / RUN];
+
+/* Of an event with timing. */
+static struct timing *timing_of(const struct event *event) {
+  return atomic_load_explicit(&runs[event->object.index / RUN], memory_order_acquire) + event->object.index % RUN;
+}
+
+/* The same, made if need be; NULL: out of memory. */
+static struct timing *make_timing(const struct event *event) {
+  _Atomic(struct timing *) *const run = &runs[event->object.index / RUN];
+  if (!atomic_load_explicit(run, memory_order_acquire)) {
+    struct timing *const made = calloc(RUN, sizeof *made);
+    struct timing *none = NULL;
+    if (!made) return NULL;
+    if (!atomic_compare_exchange_strong(run, &none, made)) free(made); /* somebody else was first */
+  }
+  return timing_of(event);
+}
+
+static void lock(struct timing *timing) {
+  for (int i = 0; RF_UNLIKELY(atomic_exchange_explicit(&timing->lock, 1, memory_order_acquire)); i++)
     if (i >= SPINS) sched_yield();
 }
 
-static void unlock(struct event *event) { atomic_store_explicit(&event->lock, 0, memory_order_release); }
+static void unlock(struct timing *timing) { atomic_store_explicit(&timing->lock, 0, memory_order_release); }
+
+static bool is_timed(struct event *event) { return atomic_load_explicit(&event->point, memory_order_relaxed) & RF_POINT_TIMED; }
 
 static uint64_t point_in(const struct stream *stream, uint64_t number) {
-  return number << RF_POINT_STREAM_BITS | (stream->object.index + 1);
+  return number << RF_POINT_STREAM_BITS | (uint64_t)(stream->object.index + 1) << 1;
 }
 
 static void point_of(struct event *event, struct stream **stream, uint64_t *number) {
   const uint64_t point = atomic_load_explicit(&event->point, memory_order_acquire);
-  const uint32_t index = (uint32_t)(point & ((1u << RF_POINT_STREAM_BITS) - 1));
+  const uint32_t index = (uint32_t)(point & ((1u << RF_POINT_STREAM_BITS) - 1)) >> 1;
   *stream = index ? rf_object_at(RF_KIND_STREAM, index - 1) : NULL;
   *number = point >> RF_POINT_STREAM_BITS;
 }
 
 CUresult rf_event_record(struct event *event, struct stream *stream) {
   const bool clear = rf_stream_clear(stream);
-  if (event->flags & CU_EVENT_DISABLE_TIMING) {
+  if (!is_timed(event)) {
     uint64_t number = 0; /* long completed */
     if (!clear) RF_TRY(rf_stream_mark(stream, &number));
     atomic_store_explicit(&event->point, point_in(stream, number), memory_order_release);
     return CUDA_SUCCESS;
   }
+  struct timing *const timing = timing_of(event);
   if (clear) {
     const uint64_t now = rf_now_ns();
-    lock(event);
-    event->record++;
-    atomic_store_explicit(&event->point, point_in(stream, 0), memory_order_release);
-    event->time_ns = now;
-    unlock(event);
+    lock(timing);
+    timing->record++;
+    atomic_store_explicit(&event->point, point_in(stream, 0) | RF_POINT_TIMED, memory_order_release);
+    timing->time_ns = now;
+    unlock(timing);
     return CUDA_SUCCESS;
   }
   /* The stamp needs a place in the queue, of which the number is known only afterwards. */
-  lock(event);
-  const uint64_t record = ++event->record;
-  unlock(event);
+  lock(timing);
+  const uint64_t record = ++timing->record;
+  unlock(timing);
   const struct rf_op op = {.kind = RF_OP_RECORD, .record = {.event = event, .record = record}};
   RF_TRY(rf_submit(stream, &op, RF_LATER, false));
   const uint64_t number = atomic_load(&stream->submitted); /* at or behind the stamp's */
-  lock(event);
-  if (event->record == record) atomic_store_explicit(&event->point, point_in(stream, number), memory_order_release);
-  unlock(event);
+  lock(timing);
+  if (timing->record == record) atomic_store_explicit(&event->point, point_in(stream, number) | RF_POINT_TIMED, memory_order_release);
+  unlock(timing);
   return CUDA_SUCCESS;
 }
 
 void rf_event_stamp(struct event *event, uint64_t record) {
   const uint64_t now = rf_now_ns();
-  lock(event);
-  if (event->record == record) event->time_ns = now;
-  unlock(event);
+  struct timing *const timing = timing_of(event);
+  lock(timing);
+  if (timing->record == record) timing->time_ns = now;
+  unlock(timing);
 }
 
 /* The event behind a handle, unless its context is poisoned. */
@@ -85,12 +117,19 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
   struct event *const event = rf_object_new(RF_KIND_EVENT, NULL);
   if (!event) return CUDA_ERROR_OUT_OF_MEMORY;
   event->context = context;
-  event->flags = Flags;
-  lock(event);
-  event->record++; /* a stamp meant for the object's predecessor must miss */
-  atomic_store_explicit(&event->point, 0, memory_order_relaxed);
-  event->time_ns = 0;
-  unlock(event);
+  struct timing *timing = NULL;
+  if (!(Flags & CU_EVENT_DISABLE_TIMING)) {
+    timing = make_timing(event);
+    if (!timing) {
+      rf_object_recycle(RF_KIND_EVENT, &event->object);
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    lock(timing);
+    timing->record++; /* a stamp meant for the object's predecessor must miss */
+    timing->time_ns = 0;
+    unlock(timing);
+  }
+  atomic_store_explicit(&event->point, timing ? RF_POINT_TIMED : 0, memory_order_relaxed);
   *phEvent = (CUevent)(uintptr_t)rf_object_publish(RF_KIND_EVENT, &event->object);
   return CUDA_SUCCESS;
 }
@@ -171,13 +210,14 @@ static CUresult elapsed(const char *call, float *milliseconds, CUevent start_han
     struct event *const event = events[i];
     struct stream *stream = NULL;
     uint64_t number = 0;
-    lock(event);
+    if (!is_timed(event)) return CUDA_ERROR_INVALID_HANDLE;
+    struct timing *const timing = timing_of(event);
+    lock(timing);
     point_of(event, &stream, &number);
-    const bool recorded = stream && !(event->flags & CU_EVENT_DISABLE_TIMING);
-    ready = ready && recorded && rf_stream_reached(stream, number);
-    times[i] = event->time_ns;
-    unlock(event);
-    if (!recorded) return CUDA_ERROR_INVALID_HANDLE;
+    ready = ready && stream && rf_stream_reached(stream, number);
+    times[i] = timing->time_ns;
+    unlock(timing);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   }
   if (!ready) return CUDA_ERROR_NOT_READY;
   if (events[0]->context != events[1]->context) return CUDA_ERROR_INVALID_HANDLE;

@@ -7,21 +7,19 @@
 
 struct stream;
 
-/* One cache line: with many of them, that is what a record costs.
+/* Half a cache line: with a hundred thousand of them, what a record costs is how many of their lines the caches hold. What only one with timing needs lies
+ * elsewhere (event.c).
  *
- * A point is a place in a stream: 1 + the stream's index and, above RF_POINT_STREAM_BITS, the number that is complete when the stream
- * has completed it; 0: never recorded. It is one word, so that an event without timing needs no lock, whose instruction would wait for
- * the event's line before anything else goes on. */
-#define RF_POINT_STREAM_BITS 21
+ * A point is a place in a stream: RF_POINT_TIMED if the event has timing; above it 1 + the stream's index, 0: never recorded; above RF_POINT_STREAM_BITS the
+ * number that is complete when the stream has completed it. It is one word, so that an event without timing needs no lock, whose instruction would wait
+ * for the event's line before anything else goes on. */
+#define RF_POINT_TIMED 1u
+#define RF_POINT_STREAM_BITS 22
 
 struct event {
-  _Alignas(64) struct rf_object object;
+  _Alignas(32) struct rf_object object;
   struct context *context;
-  uint32_t flags;
-  _Atomic uint32_t lock; /* of one with timing: makes point, record and time one; held for a few loads and stores */
   _Atomic uint64_t point;
-  uint64_t record; /* counts records: a stamp of an older one is not taken */
-  uint64_t time_ns;
 };
 
 /* Records `event` in `stream` at its present end. */
