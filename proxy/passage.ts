@@ -10,12 +10,11 @@
  */
 import koffi, { type node } from 'koffi';
 import { addressOf } from './driver/driver.ts';
-import { Frame } from './passed.ts';
+import { close, Frame } from './passed.ts';
 
 const libc = koffi.load(null);
 const socketpairCall = libc.func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
 const setsockoptCall = libc.func('int setsockopt(int fd, int level, int option, uintptr_t value, int bytes)');
-const closeCall = libc.func('int close(int fd)');
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
@@ -41,10 +40,6 @@ export function makePassage(): { ours: number; theirs: number } {
   // Few on their way at a time: what an executor does not take is to be known here, where it is counted.
   setsockoptCall(pair[0], SOL_SOCKET, SO_SNDBUF, addressOf(Int32Array.of(BYTES_MAX)), 4);
   return { ours: pair[0], theirs: pair[1] };
-}
-
-export function closeEnd(fd: number): void {
-  closeCall(fd);
 }
 
 /** `later`: the executor has not taken earlier ones yet; `failed`: it is gone, or the system passes no more descriptors. */
@@ -94,12 +89,12 @@ const ROUNDS = 16;
 /** Has the code of both ends run until it runs well, so that no client waits for that. */
 export function rehearsePassage(): void {
   const { ours, theirs } = makePassage();
-  const end = new PassageEnd(theirs, (_, descriptor) => closeEnd(descriptor));
+  const end = new PassageEnd(theirs, (_, descriptor) => close(descriptor));
   for (let round = 0; round < ROUNDS; round++) {
     pass(ours, { type: 'client', id: round }, ours);
     end.drain();
   }
   end.close();
-  closeEnd(ours);
-  closeEnd(theirs);
+  close(ours);
+  close(theirs);
 }

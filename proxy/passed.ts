@@ -7,6 +7,7 @@ import { addressOf } from './driver/driver.ts';
 
 const libc = koffi.load(null);
 const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
+const closeCall = libc.func('int close(int fd)');
 const recvmsgCall = libc.func('long recvmsg(int fd, uintptr_t message, int flags)');
 
 const SOL_SOCKET = 1;
@@ -14,6 +15,11 @@ const SCM_RIGHTS = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
+
+/** Closes a descriptor of ours, such as one that has come with a message. */
+export function close(fd: number): void {
+  closeCall(fd);
+}
 
 /** In place of a descriptor: there is none. */
 export const NONE = -1;

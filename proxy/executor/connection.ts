@@ -10,9 +10,10 @@ import { PROTOCOL } from '../../idm/region.ts';
 import { CUresult } from '../driver/errors.ts';
 import { addressOf } from '../driver/driver.ts';
 import { TABLE_HASH } from '../generated/messages.ts';
+import { close } from '../passed.ts';
 import { Patience } from '../patience.ts';
 import type { ZoneRecord } from '../supervisor/messages.ts';
-import { close, drainBells, HUNG_UP, NOTHING_YET, peerUid, receive, send, Sent } from './system.ts';
+import { drainBells, HUNG_UP, NOTHING_YET, peerUid, receive, send, Sent } from './system.ts';
 
 const HELLO_WITHIN_MS = 5000;
 

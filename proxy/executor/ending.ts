@@ -9,13 +9,13 @@
  *   4. its memory is recycled, its handles are freed, its region is unmapped; `gone` is called
  */
 import { CUresult } from '../driver/errors.ts';
+import { close } from '../passed.ts';
 import type { Client } from './client.ts';
 import { clientCodeGone } from './code/handlers.ts';
 import type { Executor } from './executor.ts';
 import { endContext, KERNELS_GRACE_MS } from './handlers/contexts.ts';
 import { releaseHostCalls } from './handlers/hostcalls.ts';
 import { endWaits } from './handlers/waits.ts';
-import { close } from './system.ts';
 
 const WAITS_EVERY_MS = 2;
 

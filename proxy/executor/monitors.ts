@@ -5,9 +5,10 @@
 import { SNAPSHOT_BYTES, uuidText, writeSnapshot } from '../../idm/monitor.ts';
 import type { Device } from '../driver/devices.ts';
 import { openSensors, type Sensors } from '../driver/sensors.ts';
+import { close } from '../passed.ts';
 import type { Connection } from './connection.ts';
 import type { Executor } from './executor.ts';
-import { close, send, Sent } from './system.ts';
+import { send, Sent } from './system.ts';
 
 export const MONITORS_MAX = 64;
 const FRESH_MS = 10;

@@ -18,6 +18,7 @@ import { BATCH_BYTES, RECORD_HEADER, RECORD_MAX, RecordWord, RingWriter, SLOT_PO
 import type { Device } from '../driver/devices.ts';
 import { addressOf, type Driver } from '../driver/driver.ts';
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, HostAlloc, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
+import { close } from '../passed.ts';
 import { TURNS_BYTES, type ZoneRecord } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Executor } from './executor.ts';
@@ -26,7 +27,7 @@ import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { GRANULE } from './memory/window.ts';
 import { createZoneMemory } from './memory/zone.ts';
-import { close, send } from './system.ts';
+import { send } from './system.ts';
 import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 

@@ -15,7 +15,6 @@ const futexCall = libc.func('long syscall(long number, uintptr_t address, int op
 const recvCall = libc.func('long recv(int fd, uintptr_t buffer, size_t bytes, int flags)');
 const strnlenCall = libc.func('size_t strnlen(uintptr_t text, size_t most)');
 const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t bytes)');
-const closeCall = libc.func('int close(int fd)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
 const mmapCall = libc.func('uintptr_t mmap(uintptr_t address, size_t bytes, int protection, int flags, int fd, int64_t offset)');
 const getcpuCall = libc.func('int sched_getcpu()');
@@ -114,10 +113,6 @@ export function send(fd: number, data: Buffer, passed = NONE): Sent {
   if (sent === data.length) return Sent.all;
   if (sent < 0 && koffi.errno() === EAGAIN) return Sent.later;
   return Sent.failed;
-}
-
-export function close(fd: number): void {
-  closeCall(fd);
 }
 
 const credentials = Buffer.allocUnsafeSlow(16);

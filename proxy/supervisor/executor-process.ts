@@ -9,7 +9,8 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { RingfenceError } from '../errors.ts';
-import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../passage.ts';
+import { close } from '../passed.ts';
+import { makePassage, pass, PASSAGE_VARIABLE } from '../passage.ts';
 import { Patience } from '../patience.ts';
 import { SAID_AGAIN_MS, toBackground, toForeground } from './background.ts';
 import { descriptorOf } from './hand-over.ts';
@@ -113,7 +114,7 @@ export class ExecutorProcess {
       detached: true,
       stdio: ['ignore', 2, 2, 'ipc', options.turns, passage.theirs, ...(options.card === null ? [] : [options.card.fd])],
     });
-    closeEnd(passage.theirs);
+    close(passage.theirs);
     this.pid = this.#child.pid ?? 0;
     this.#log = options.log.child({ executor: this.pid });
 
@@ -236,7 +237,7 @@ export class ExecutorProcess {
       socket.destroy();
       sent(false);
     }
-    if (this.#passage >= 0) closeEnd(this.#passage);
+    if (this.#passage >= 0) close(this.#passage);
     this.#passage = -1;
   }
 

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts';
+import { close } from '../../proxy/passed.ts';
+import { makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts';
 import { descriptorOf } from '../../proxy/supervisor/hand-over.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rf-adopt-'));
@@ -16,7 +17,7 @@ const { ours, theirs } = makePassage();
 const child = fork(fileURLToPath(new URL('./adopt-child.mjs', import.meta.url)), {
   execArgv: ['--import', 'tsx'], env: { ...process.env, [PASSAGE_VARIABLE]: '4' }, stdio: ['inherit', 'inherit', 'inherit', 'ipc', theirs],
 });
-closeEnd(theirs);
+close(theirs);
 const hand = (socket: net.Socket): void => {
   const passed = pass(ours, { type: 'client', id: 1 }, descriptorOf(socket));
   assert.is.not(passed, 'failed');

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { ExecutorMessage, PassedMessage, SupervisorMessage, ZoneLimits, ZoneUsage } from '../../proxy/supervisor/messages.ts'
 import { executorMessage } from '../../proxy/supervisor/messages.ts'
-import { closeEnd, makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts'
+import { close } from '../../proxy/passed.ts'
+import { makePassage, pass, PASSAGE_VARIABLE } from '../../proxy/passage.ts'
 import { descriptorOf } from '../../proxy/supervisor/hand-over.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
@@ -72,7 +73,7 @@ export class TestExecutor {
         ...options.env,
       },
     })
-    closeEnd(passage.theirs)
+    close(passage.theirs)
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => options.said?.(text))
     this.child.on('message', (raw) => {
       const message = executorMessage.parse(raw)
@@ -86,7 +87,7 @@ export class TestExecutor {
     })
     this.child.on('exit', (code, signal) => {
       this.exit = { code, signal }
-      closeEnd(this.passage)
+      close(this.passage)
       this.notify()
     })
     this.server = net.createServer({ pauseOnConnect: true }, (socket) => {
