@@ -6,7 +6,8 @@
  *   - the group's own share. Where no cgroup says otherwise each session is a group (autogroup, sched(7)), and a spare is a session of its
  *     own: beside a client's it would have half of a core whatever the policies of its threads. With a nice of 19 it has a seventieth.
  *
- * Inside a cgroup with a cpu controller the second has no effect, and spares compete with the clients' cgroups at the daemon's weight.
+ * Inside a cgroup with a cpu controller the group is that, and its share of a core goes by what runs on it there: beside an executor that works a spare has a
+ * sixtieth of a core that a client wants, beside silent ones still a half.
  *
  * The way back from SCHED_IDLE needs a right (a nice limit of 0, or CAP_SYS_NICE: sched(7)); without it the group's share alone is changed.
  */
