@@ -237,10 +237,12 @@ class Calls {
     for (let round = 0; round < ODD_ROUNDS; round++) call.finds();
     await this.bulk();
     stage.zone.sleepsFor(0);
+    await stage.turn();
     await this.copies();
     stage.zone.rehearseReturn(true);
     await this.copies();
     stage.zone.rehearseReturn(false);
+    await stage.turn();
     await this.many();
     await this.work();
     stage.zone.setCrowded(true);
@@ -320,7 +322,10 @@ async function once(call: Caller, stage: Rehearsal): Promise<void> {
   const calls = await Calls.prepare(call, stage);
   if (calls === null) return;
   // First: what is called less often than once in seven times that its caller is called, V8 does not build into it, and a loop that looks for work calls for nothing.
-  for (let time = 0; time < MANY_TIMES; time++) await calls.many();
+  for (let time = 0; time < MANY_TIMES; time++) {
+    await calls.many();
+    await stage.turn();
+  }
   for (let round = 0; round < WARM_EVERY; round++) await calls.round(round);
   await call.wrap();
   await calls.odd();
