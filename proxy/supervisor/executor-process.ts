@@ -20,8 +20,8 @@ import { describeIssue } from './state.ts';
 
 /** A real driver may take seconds to initialise; one that takes a minute does not work. */
 const START_TIMEOUT_MS = 60_000;
-/** On a machine that is never idle, one in the background would not be ready within START_TIMEOUT_MS: then it has to take its share. */
-const BACKGROUND_MAX_MS = 3_000;
+/** On a machine that is never idle, one in the background takes half a minute to be of use: then it has to take its share. */
+const BACKGROUND_MAX_MS = 10_000;
 /** An executor that has not taken the clients before is asked again. */
 const AGAIN_MS = 5;
 /** A well-behaved executor says far less (usage is limited to 20 a second); one that floods us is ended. */
@@ -39,6 +39,8 @@ export interface ExecutorOptions {
   /** The page of turns (a descriptor of ours). */
   readonly turns: number;
   readonly env: NodeJS.ProcessEnv;
+  /** How long it may stay in the background; BACKGROUND_MAX_MS when undefined. */
+  readonly backgroundMs?: number | undefined;
   readonly log: Logger;
 }
 
@@ -66,6 +68,7 @@ export class ExecutorProcess {
   readonly #child: ChildProcess;
   readonly #log: Logger;
   readonly #driver: string;
+  readonly #backgroundMs: number;
   /** Our end of the way that clients' sockets go; -1: closed. */
   #passage: number;
   /** What it does not take yet, in order. */
@@ -89,6 +92,7 @@ export class ExecutorProcess {
   constructor(options: ExecutorOptions) {
     if (!existsSync(options.program)) throw new RingfenceError('EXECUTOR_MISSING', { path: options.program });
     this.#driver = options.driver;
+    this.#backgroundMs = options.backgroundMs ?? BACKGROUND_MAX_MS;
     /** Their places in `stdio` below are their numbers in the executor. */
     const TURNS_FD = 4;
     const PASSAGE_FD = 5;
@@ -159,12 +163,12 @@ export class ExecutorProcess {
     return this.#isGone;
   }
 
-  /** Nobody waits for it: until it has rehearsed, or for BACKGROUND_MAX_MS, it runs when no other process wants the core. */
+  /** Nobody waits for it: until it has rehearsed, or for so long, it runs when no other process wants the core. */
   background(): void {
     if (this.pid === 0) return;
     this.#inBackground = true;
     this.#place();
-    setTimeout(() => this.foreground(), BACKGROUND_MAX_MS).unref();
+    setTimeout(() => this.foreground(), this.#backgroundMs).unref();
   }
 
   /** Somebody waits for it. */

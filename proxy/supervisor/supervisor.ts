@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly overcommit: boolean;
   /** The executor program; the built one when undefined. */
   readonly executor?: string;
+  /** How long a spare may stay in the background; for tests. */
+  readonly backgroundMs?: number;
   /** Files whose existence tells of a real GPU's kernel driver; for tests. */
   readonly kernelDrivers?: readonly string[];
 }
@@ -123,7 +125,7 @@ export class Supervisor {
       const list = candidates(options.driver, layout().stub, options.kernelDrivers);
       if (list.some((candidate) => candidate.card)) card = createCard(options.cardMemory);
       turns = sealedMemory('ringfence-turns', TURNS_BYTES);
-      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, turns, env: process.env, log });
+      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, turns, env: process.env, backgroundMs: options.backgroundMs, log });
       const chosen = await chooseDriver(list, start, log);
       if (!chosen.candidate.card && card !== null) {
         closeSync(card);

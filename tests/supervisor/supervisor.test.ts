@@ -309,7 +309,7 @@ test('the pool is refilled after a lease and after a spare has died', async (con
 test('a spare that never says it has rehearsed leaves the background all the same', async (context) => {
   const children = () => readdirSync('/proc/self/task').flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number));
   const before = new Set(children());
-  const supervisor = await start(context);
+  const supervisor = await start(context, { backgroundMs: 1000 });
   const zone = await supervisor.createZone(request('a', MiB));
   const client = new Client(zone.socket);
   const own = Number((await client.ask('who')).split(' ')[1]);
