@@ -62,6 +62,8 @@ const VISITS = 24;
 const LARGE = MIB;
 /** A rehearsal that gets stuck is given up: one that others leave no core takes its time. */
 const WITHIN_MS = 20_000;
+/** The GPU has nothing to do for us that takes so long. */
+const SETTLED_MS = 1000;
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -168,12 +170,18 @@ export class Rehearsal {
   }
 
   private end(wrong: unknown): void {
-    this.zone.stop(() => {
-      this.executor.memory.destroy();
-      this.executor.release();
-      log.debug({ ms: Math.round(performance.now() - this.began), ...(wrong !== null && { wrong: String(wrong) }) }, 'rehearsed');
-      this.over(wrong);
-    });
+    this.zone.stop(() => void this.leave(wrong));
+  }
+
+  /** Memory that is being zeroed for its next owner cannot be given back before that is done: it would stay on the card for as long as the process lives. */
+  private async leave(wrong: unknown): Promise<void> {
+    const { work, memory } = this.executor;
+    work.close();
+    for (const end = performance.now() + SETTLED_MS; work.pending && performance.now() < end; work.pollAll()) await new Promise<void>((done) => setImmediate(done));
+    memory.destroy();
+    this.executor.release();
+    log.debug({ ms: Math.round(performance.now() - this.began), ...(wrong !== null && { wrong: String(wrong) }) }, 'rehearsed');
+    this.over(wrong);
   }
 }
 

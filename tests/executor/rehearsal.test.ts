@@ -3,7 +3,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { bindAll, loadDriver } from '../../proxy/driver/driver.ts'
+import { readDevices } from '../../proxy/driver/devices.ts'
+import { addressOf, bindAll, loadDriver, must } from '../../proxy/driver/driver.ts'
+import { Rehearsal } from '../../proxy/executor/rehearsal.ts'
 
 const root = join(import.meta.dirname, '../..')
 const stub = process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1')
@@ -22,6 +24,28 @@ test('a driver that is bound keeps its shape', () => {
   assert.ok(before.includes('cuMemcpyHtoDAsync_v2') && before.includes('cuGraphLaunch'))
   for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(driver))) void (driver as unknown as Record<string, unknown>)[name]
   assert.equal(Object.getOwnPropertyNames(driver), before)
+})
+
+test('a rehearsal that is stopped, at whatever moment, leaves nothing on the card', async () => {
+  const driver = loadDriver(stub)
+  must('cuInit', driver.cuInit(0))
+  const [device] = readDevices(driver)
+  const context = new BigUint64Array(1)
+  const memory = new BigUint64Array(2)
+  must('cuDevicePrimaryCtxRetain', driver.cuDevicePrimaryCtxRetain(addressOf(context), device!.device))
+  const free = (): bigint => {
+    must('cuCtxSetCurrent', driver.cuCtxSetCurrent(Number(context[0])))
+    must('cuMemGetInfo', driver.cuMemGetInfo_v2(addressOf(memory), addressOf(memory) + 8))
+    return memory[0]!
+  }
+  const before = free()
+  for (let ms = 2; ms < 100; ms += 4) {
+    await new Promise<void>((done) => {
+      const stage = new Rehearsal(driver, device!, 13000, () => done())
+      setTimeout(() => stage.stop(), ms)
+    })
+    assert.is(free(), before, `stopped after ${ms} ms`)
+  }
 })
 
 test.run()
