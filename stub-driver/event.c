@@ -47,7 +47,8 @@ static void lock(struct timing *timing) {
 
 static void unlock(struct timing *timing) { atomic_store_explicit(&timing->lock, 0, memory_order_release); }
 
-static bool is_timed(struct event *event) { return atomic_load_explicit(&event->point, memory_order_relaxed) & RF_POINT_TIMED; }
+/* Acquired: what is true of an event is true of its timing, also for who uses a handle while another thread makes its successor. */
+static bool is_timed(struct event *event) { return atomic_load_explicit(&event->point, memory_order_acquire) & RF_POINT_TIMED; }
 
 static uint64_t point_in(const struct stream *stream, uint64_t number) {
   return number << RF_POINT_STREAM_BITS | (uint64_t)(stream->object.index + 1) << 1;
@@ -129,7 +130,7 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags) {
     timing->time_ns = 0;
     unlock(timing);
   }
-  atomic_store_explicit(&event->point, timing ? RF_POINT_TIMED : 0, memory_order_relaxed);
+  atomic_store_explicit(&event->point, timing ? RF_POINT_TIMED : 0, memory_order_release);
   *phEvent = (CUevent)(uintptr_t)rf_object_publish(RF_KIND_EVENT, &event->object);
   return CUDA_SUCCESS;
 }

@@ -22,8 +22,10 @@
 #include "stream.h"
 
 #define SPINS 100 /* a few microseconds: what a futex sleep and wake would cost */
-#define NAP_NS 50000 /* between two looks for the end of a brief operation, which nobody is woken by */
 #define MOVED_BYTES ((uint64_t)8 << 20) /* a copy of about a millisecond: worth the tens of microseconds of a move */
+
+/* Between two looks for the end of a brief operation, which nobody is woken by. */
+static const struct timespec nap = {.tv_nsec = 50000};
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -58,7 +60,6 @@ void rf_stream_wait(struct stream *stream, uint64_t number) {
     pause_briefly();
   }
   atomic_fetch_add(&stream->waiters, 1);
-  static const struct timespec nap = {.tv_nsec = NAP_NS};
   for (;;) {
     const uint32_t seen = atomic_load(&stream->finished);
     /* Before the number: once it is cleared, what it stood for is complete. */
@@ -129,7 +130,6 @@ static void make_room(const struct stream *stream, const struct rf_op *op) {
 
 /* Until the short operation on another thread is over. Somebody may have taken that thread's core. */
 static void await_brief(struct stream *stream) {
-  static const struct timespec nap = {.tv_nsec = NAP_NS};
   for (int i = 0; atomic_load_explicit(&stream->brief, memory_order_acquire); i++) {
     if (i < SPINS)
       pause_briefly();
@@ -282,7 +282,7 @@ static void end_brief(struct stream *stream, struct rf_op *op) {
   const uint64_t number = atomic_load_explicit(&stream->completed, memory_order_relaxed) + 1;
   atomic_store_explicit(&stream->completed, number, memory_order_release);
   atomic_store_explicit(&stream->brief, 0, memory_order_release);
-  if (atomic_load_explicit(&stream->waiters, memory_order_relaxed) != 0) wake_waiters(stream);
+  wake_waiters(stream);
 }
 
 CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when when, bool small) {
@@ -297,11 +297,10 @@ CUresult rf_submit(struct stream *stream, const struct rf_op *op, enum rf_when w
   if ((when == RF_NOW || small) && wait_count == 0 && begin_inline(stream, brief)) {
     struct rf_op copy = *op;
     rf_execute(stream, &copy);
-    if (brief) {
+    if (brief)
       end_brief(stream, &copy);
-      return CUDA_SUCCESS;
-    }
-    end_inline(stream, &copy);
+    else
+      end_inline(stream, &copy);
     if (when == RF_LATER) return CUDA_SUCCESS;
     rf_print_flush(stream->context);
     return sticky(stream);
