@@ -32,6 +32,7 @@ export class Daemon {
   private readonly sockets = new Map<string, string>()
   private log = ''
   private card: number | null = null
+  private made = 0
   readonly api = new ApiClient(this.runDir)
 
   private constructor(options: DaemonOptions) {
@@ -69,6 +70,18 @@ export class Daemon {
 
   get pid(): number {
     return this.process.pid as number
+  }
+
+  /** Runs `use` with the environment of a zone that no one was in before, beside `executors` that wait and have rehearsed; the zone is removed. */
+  async inFreshZone<T>(memory: number, executors: number, use: (environment: Record<string, string>) => Promise<T>): Promise<T> {
+    const name = `fresh${this.made++}`
+    await this.make(name, memory)
+    await this.warm(executors)
+    try {
+      return await use(this.environment(name))
+    } finally {
+      await this.api.remove(name)
+    }
   }
 
   /** The executors, waiting ones too. */

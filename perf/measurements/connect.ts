@@ -13,16 +13,9 @@ const SUBJECT = { program: 'programs/connect' }
 
 async function prepare(): Promise<Scene> {
   const daemon = await Daemon.start({ zones: ['other'], memory: 2 * MEMORY, pool: POOL })
-  let made = 0
   const enter = async (side: Side): Promise<{ first: Sample; again: Sample }> => {
     if (side === 'direct') return { first: await runOnce(SUBJECT, direct(2 * MEMORY)), again: await runOnce(SUBJECT, direct(2 * MEMORY)) }
-    const name = `fresh${made++}`
-    await daemon.make(name, MEMORY)
-    await daemon.warm(POOL)
-    const first = await runOnce(SUBJECT, daemon.environment(name))
-    const again = await runOnce(SUBJECT, daemon.environment(name))
-    await daemon.api.remove(name)
-    return { first, again }
+    return daemon.inFreshZone(MEMORY, POOL, async (environment) => ({ first: await runOnce(SUBJECT, environment), again: await runOnce(SUBJECT, environment) }))
   }
   const measure = async (side: Side): Promise<Sample> => {
     const all: { first: Sample; again: Sample }[] = []

@@ -11,20 +11,9 @@ const SUBJECT = { program: 'programs/fresh' }
 
 async function prepare(): Promise<Scene> {
   const daemon = await Daemon.start({ zones: ['other'], memory: 2 * MEMORY, pool: POOL })
-  let made = 0
   return {
     sides: ['ringfence', 'direct'],
-    measure: async (side) => {
-      if (side === 'direct') return runOnce(SUBJECT, direct(2 * MEMORY))
-      const name = `fresh${made++}`
-      await daemon.make(name, MEMORY)
-      await daemon.warm(POOL)
-      try {
-        return await runOnce(SUBJECT, daemon.environment(name))
-      } finally {
-        await daemon.api.remove(name)
-      }
-    },
+    measure: (side) => (side === 'direct' ? runOnce(SUBJECT, direct(2 * MEMORY)) : daemon.inFreshZone(MEMORY, POOL, (environment) => runOnce(SUBJECT, environment))),
     close: () => daemon.stop(),
   }
 }
