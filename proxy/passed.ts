@@ -7,8 +7,8 @@ import { addressOf } from './driver/driver.ts';
 
 const libc = koffi.load(null);
 const sendmsgCall = libc.func('long sendmsg(int fd, uintptr_t message, int flags)');
-const closeCall = libc.func('int close(int fd)');
 const recvmsgCall = libc.func('long recvmsg(int fd, uintptr_t message, int flags)');
+const closeCall = libc.func('int close(int fd)');
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;

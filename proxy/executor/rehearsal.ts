@@ -105,7 +105,7 @@ export class Rehearsal {
     }, this.turns);
     this.zone.sleepsFor(0);
     this.executor.onWork = () => this.zone.wake();
-    void this.run().then(() => null, (error: unknown) => error).then((wrong) => this.end(wrong));
+    void this.run().then(() => null, (error: unknown) => error).then((wrong) => this.zone.stop(() => void this.leave(wrong)));
   }
 
   /** Ends it early: `over` will be called soon. */
@@ -167,10 +167,6 @@ export class Rehearsal {
     if (executor.driver.cuMemGetInfo_v2(executor.scratch, executor.scratch + 8) !== 0) return false;
     const [free, total] = new BigUint64Array(executor.scratchBytes.buffer, executor.scratchBytes.byteOffset, 2);
     return Number(free) > Number(total) * FREE_SHARE;
-  }
-
-  private end(wrong: unknown): void {
-    this.zone.stop(() => void this.leave(wrong));
   }
 
   /** Memory that is being zeroed for its next owner cannot be given back before that is done: it would stay on the card for as long as the process lives. */
