@@ -4,10 +4,11 @@ import { readDevices } from '../../proxy/driver/devices.ts'
 import { bindAll, loadDriver, must } from '../../proxy/driver/driver.ts'
 import { Rehearsal } from '../../proxy/executor/rehearsal.ts'
 
+interface Rare { crowdedUntil: number; staysUntil: number; served: number }
+
 const driver = loadDriver(process.argv[2] as string)
 must('cuInit', driver.cuInit(0))
 bindAll(driver)
-interface Rare { crowdedUntil: number; staysUntil: number; served: number }
 
 const rehearsed = (seen: (loop: Rare) => void): Promise<void> => new Promise((done, failed) => {
   const stage = new Rehearsal(driver, readDevices(driver)[0]!, 13000, (wrong) => (wrong === null ? done() : failed(wrong)))

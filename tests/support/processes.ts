@@ -1,5 +1,6 @@
 // Processes, as tests see them from outside.
 import { readFileSync, readdirSync } from 'node:fs'
+import { mayReturn } from '../../proxy/supervisor/background.ts'
 
 /** Whether there is such a process, a zombie included. */
 export const isAlive = (pid: number): boolean => {
@@ -10,6 +11,9 @@ export const isAlive = (pid: number): boolean => {
     return false
   }
 }
+
+/** Whether a spare of this process may be SCHED_IDLE. */
+export const mayBeIdle = (): boolean => mayReturn(readFileSync('/proc/self/limits', 'latin1'), readFileSync('/proc/self/status', 'latin1'))
 
 /** The scheduling policies of a process's threads: field 41 of `stat`, proc(5). */
 export function policies(pid: number): Set<string> {
