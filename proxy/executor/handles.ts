@@ -11,12 +11,11 @@
  * Look-up, add and remove are O(1) and allocate nothing; the table doubles, and rows of one client form a list, so that a client's
  * end touches only its own.
  *
- * A row is 32 bytes of one buffer, two to a cache line: with a hundred thousand handles no cache holds them all, and a look-up takes
- * as long as its lines take to come (150 ns each on a virtual machine). So all that a find needs is in one line, what a posted call
- * needs beyond it is there too, and the loop touches the rows of a whole batch before it serves the first of it (touch).
+ * A row is 16 bytes of one buffer, four to a cache line: with a hundred thousand handles no cache holds them all, and a look-up takes
+ * as long as its lines take to come (150 ns each on a virtual machine). So all that a find and a posted call need is in one line and no
+ * more, and the loop touches the rows of a whole batch before it serves the first of it (touch). What only adds and removes need lies apart.
  */
 import { randomFillSync } from 'node:crypto';
-import { addressOf } from '../driver/driver.ts';
 import type { HandleType } from '../generated/messages.ts';
 
 const INDEX_BITS = 20;
@@ -30,6 +29,9 @@ const RANDOM_MASK = (1 << TYPE_SHIFT) - 1;
 export const TYPES_MAX = 32;
 export const HANDLES_MAX = 1 << INDEX_BITS;
 
+/** Numbers of owners are below it. */
+export const OWNERS_MAX = 1 << 20;
+
 const NOBODY = -1;
 
 /** A row in 32-bit words; `native` is a double, in two of them. */
@@ -37,21 +39,23 @@ enum Row {
   native = 0,
   /** Type and random bits; 0: the row is free. */
   high = 2,
-  /** The handle's low word: index and generation. Of a free row: of its next handle. */
-  low = 3,
-  owner = 4,
-  /** Of the owner's list, or of the free list. */
-  next = 5,
-  previous = 6,
-  /** What whoever added it wants to know of it without looking at its object (see mark). */
-  marked = 7,
+  /** The generation and the low bits as in the handle's low word, and where that has the index, the owner. Bit 0: marked (see mark). */
+  rest = 3,
 }
-const ROW_WORDS = 8;
-const ROW_SHIFT = 3;
-/** Bytes of a cache line: memory comes at 16 beyond one, and every other row would lie in two. */
-const LINE = 64;
+const ROW_SHIFT = 2;
 /** Doubles in a row, as a shift. */
-const DOUBLES_SHIFT = 2;
+const DOUBLES_SHIFT = 1;
+/** The index in a handle's low word, the owner in a row's. */
+const INDEX_FIELD = INDEX_MASK << INDEX_SHIFT;
+const GENERATION_STEP = 1 << (INDEX_BITS + INDEX_SHIFT);
+const MARKED = 1;
+
+/** A row's place in its owner's list (a free one's in the free list), in words. */
+enum Link {
+  next = 0,
+  previous = 1,
+}
+const LINK_SHIFT = 1;
 
 export class HandleTable {
   /** What the executor keeps beside it by row: a Stream, a Context, the memory's records. */
@@ -61,29 +65,44 @@ export class HandleTable {
 
   private doubles = new Float64Array(0);
   private words = new Int32Array(0);
+  private links = new Int32Array(0);
   /** Rows there are, less one: a power of two less one, or -1. */
   private mask = -1;
   private readonly first = new Map<number, number>(); // owner -> first row
   private freeHead = NOBODY;
+  private readonly owners = new Set<number>();
+  private lastOwner = 0;
   private readonly random = new Uint32Array(1024);
   private randomAt = this.random.length;
+
+  /** A number for an owner: nobody has it. There are fewer than OWNERS_MAX of them at a time. */
+  newOwner(): number {
+    do this.lastOwner = (this.lastOwner + 1) % OWNERS_MAX;
+    while (this.owners.has(this.lastOwner));
+    this.owners.add(this.lastOwner);
+    return this.lastOwner;
+  }
+
+  /** An owner is gone, and its handles with it: its number will be another's. */
+  ownerGone(owner: number): void {
+    this.owners.delete(owner);
+  }
 
   /** Registers; returns the row, or -1 when the table is full (HANDLES_MAX). The zone's limit is the caller's to check. */
   add(type: HandleType, owner: number, native: number, object: object | null): number {
     if (this.freeHead === NOBODY && !this.grow()) return -1;
-    const { words } = this;
+    const { words, links } = this;
     const row = this.freeHead;
     const at = row << ROW_SHIFT;
-    this.freeHead = words[at + Row.next];
+    this.freeHead = links[(row << LINK_SHIFT) + Link.next];
     words[at + Row.high] = (type << TYPE_SHIFT) | (this.draw() & RANDOM_MASK);
-    words[at + Row.owner] = owner;
-    words[at + Row.marked] = 0;
+    words[at + Row.rest] |= owner << INDEX_SHIFT;
     this.doubles[row << DOUBLES_SHIFT] = native;
     this.object[row] = object;
     const head = this.first.get(owner) ?? NOBODY;
-    words[at + Row.next] = head;
-    words[at + Row.previous] = NOBODY;
-    if (head !== NOBODY) words[(head << ROW_SHIFT) + Row.previous] = row;
+    links[(row << LINK_SHIFT) + Link.next] = head;
+    links[(row << LINK_SHIFT) + Link.previous] = NOBODY;
+    if (head !== NOBODY) links[(head << LINK_SHIFT) + Link.previous] = row;
     this.first.set(owner, row);
     this.live++;
     return row;
@@ -91,7 +110,7 @@ export class HandleTable {
 
   /** The low word of a row's handle. */
   lowOf(row: number): number {
-    return this.words[(row << ROW_SHIFT) + Row.low] >>> 0;
+    return ((this.words[(row << ROW_SHIFT) + Row.rest] & ~(INDEX_FIELD | MARKED)) | (row << INDEX_SHIFT)) >>> 0;
   }
 
   /** The high word of a row's handle. */
@@ -110,11 +129,11 @@ export class HandleTable {
 
   /** A note on a row, for its handle's life. */
   mark(row: number): void {
-    this.words[(row << ROW_SHIFT) + Row.marked] = 1;
+    this.words[(row << ROW_SHIFT) + Row.rest] |= MARKED;
   }
 
   isMarked(row: number): boolean {
-    return this.words[(row << ROW_SHIFT) + Row.marked] !== 0;
+    return (this.words[(row << ROW_SHIFT) + Row.rest] & MARKED) !== 0;
   }
 
   /** Row of the handle given in two words, or -1: unknown, freed, of another type or another client's. */
@@ -123,7 +142,7 @@ export class HandleTable {
     if (row > this.mask) return -1;
     const { words } = this;
     const at = row << ROW_SHIFT;
-    if (words[at + Row.high] !== (high | 0) || high >>> TYPE_SHIFT !== type || words[at + Row.low] !== (low | 0) || words[at + Row.owner] !== owner) return -1;
+    if (words[at + Row.high] !== (high | 0) || high >>> TYPE_SHIFT !== type || (words[at + Row.rest] & ~MARKED) !== ((low & ~INDEX_FIELD) | (owner << INDEX_SHIFT))) return -1;
     return row;
   }
 
@@ -138,19 +157,20 @@ export class HandleTable {
 
   /** Frees a row that find() or add() gave. Its handle is wrong from now on. */
   remove(row: number): void {
-    const { words } = this;
+    const { words, links } = this;
     const at = row << ROW_SHIFT;
-    const next = words[at + Row.next];
-    const previous = words[at + Row.previous];
-    if (next !== NOBODY) words[(next << ROW_SHIFT) + Row.previous] = previous;
-    if (previous !== NOBODY) words[(previous << ROW_SHIFT) + Row.next] = next;
-    else if (next === NOBODY) this.first.delete(words[at + Row.owner]);
-    else this.first.set(words[at + Row.owner], next);
+    const link = row << LINK_SHIFT;
+    const next = links[link + Link.next];
+    const previous = links[link + Link.previous];
+    const owner = (words[at + Row.rest] & INDEX_FIELD) >>> INDEX_SHIFT;
+    if (next !== NOBODY) links[(next << LINK_SHIFT) + Link.previous] = previous;
+    if (previous !== NOBODY) links[(previous << LINK_SHIFT) + Link.next] = next;
+    else if (next === NOBODY) this.first.delete(owner);
+    else this.first.set(owner, next);
     words[at + Row.high] = 0;
-    words[at + Row.low] = (words[at + Row.low] + (1 << (INDEX_BITS + INDEX_SHIFT))) | 0;
-    words[at + Row.owner] = NOBODY;
+    words[at + Row.rest] = ((words[at + Row.rest] & ~(INDEX_FIELD | MARKED)) + GENERATION_STEP) | 0;
     this.object[row] = null;
-    words[at + Row.next] = this.freeHead;
+    links[link + Link.next] = this.freeHead;
     this.freeHead = row;
     this.live--;
   }
@@ -160,16 +180,11 @@ export class HandleTable {
     return this.highOf(row) >>> TYPE_SHIFT;
   }
 
-  /** Frees every handle of a client. What they stood for must have been ended before. */
-  removeAll(owner: number): void {
-    for (let row = this.first.get(owner); row !== undefined; row = this.first.get(owner)) this.remove(row);
-  }
-
   /** Rows of a client, newest first; safe against removal of the row in hand. */
   *rowsOf(owner: number): Iterable<number> {
     let row = this.first.get(owner) ?? NOBODY;
     while (row !== NOBODY) {
-      const next = this.words[(row << ROW_SHIFT) + Row.next];
+      const next = this.links[(row << LINK_SHIFT) + Link.next];
       yield row;
       row = next;
     }
@@ -187,18 +202,18 @@ export class HandleTable {
     const old = this.mask + 1;
     if (old === HANDLES_MAX) return false;
     const size = Math.max(256, old * 2);
-    const buffer = new ArrayBuffer(size * ROW_WORDS * 4 + LINE);
-    const words = new Int32Array(buffer, LINE - (addressOf(new Uint8Array(buffer)) % LINE), size * ROW_WORDS);
+    // A row lies in one line: buffers begin at a multiple of 16.
+    const words = new Int32Array(size << ROW_SHIFT);
     words.set(this.words);
     this.words = words;
-    this.doubles = new Float64Array(buffer, words.byteOffset, words.length >> 1);
+    this.doubles = new Float64Array(words.buffer);
+    const links = new Int32Array(size << LINK_SHIFT);
+    links.set(this.links);
+    this.links = links;
     this.mask = size - 1;
     for (let row = size - 1; row >= old; row--) {
-      const at = row << ROW_SHIFT;
       this.object[row] = null;
-      words[at + Row.low] = row << INDEX_SHIFT;
-      words[at + Row.owner] = NOBODY;
-      words[at + Row.next] = this.freeHead;
+      links[(row << LINK_SHIFT) + Link.next] = this.freeHead;
       this.freeHead = row;
     }
     return true;

@@ -62,7 +62,6 @@ export class Zone {
   private readonly monitors: Monitors;
   /** Clients that are not gone yet: served, ending, or strangers; and monitors. */
   private present = 0;
-  private nextOwner = 0;
   private warnedIn = 0;
   private warnings = 0;
   private stopping: (() => void) | null = null;
@@ -247,7 +246,7 @@ export class Zone {
       log.error({ error: String(error) }, 'no region could be made');
       throw new Refused(Refusal.staging, `the daemon's machine has no shared memory left for a region of ${shape.size} bytes; free some in /dev/shm`);
     }
-    const client = new Client(executor, this.nextOwner++, id, fd, region, hello.pid, hello.program);
+    const client = new Client(executor, executor.handles.newOwner(), id, fd, region, hello.pid, hello.program);
     client.primary = new Context(client, true, -1);
     client.primary.row = executor.handles.add(HandleType.context, client.owner, 0, client.primary);
     client.known.add(client.primary);
@@ -301,6 +300,7 @@ export class Zone {
     this.connections.delete(client);
     endClient(this.executor, client, () => {
       this.executor.endPrinting(client);
+      this.executor.handles.ownerGone(client.owner);
       this.gone(client.id);
     });
     this.loop.wake();
