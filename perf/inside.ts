@@ -10,8 +10,7 @@
 import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import { SLOT_POSTED } from '../idm/ring.ts'
-import { readDevices } from '../proxy/driver/devices.ts'
-import { loadDriver, must } from '../proxy/driver/driver.ts'
+import { openDriver } from '../proxy/driver/devices.ts'
 import { type Caller, type Fields, Rehearsal } from '../proxy/executor/rehearsal.ts'
 import { AllocKind, GpuAlloc, GpuSet, GpuSync, Message, SyncScope } from '../proxy/generated/messages.ts'
 import { root } from './programs.ts'
@@ -26,9 +25,8 @@ const CALLS = {
 
 const [kind, variant] = process.argv.slice(2) as [keyof typeof CALLS, 'whole' | 'without-driver' | 'without-handler' | 'posted']
 const { message, driver: name } = CALLS[kind]
-const driver = loadDriver(join(root, 'build/stub/libcuda.so.1'))
-must('cuInit', driver.cuInit(0))
-if (variant !== 'whole') Object.defineProperty(driver, name, { value: () => 0 })
+const open = openDriver(join(root, 'build/stub/libcuda.so.1'))
+if (variant !== 'whole') Object.defineProperty(open.driver, name, { value: () => 0 })
 
 async function play(call: Caller, stage: Rehearsal): Promise<void> {
   await call.waited(Message.cuStreamCreate, [[0, 1]])
@@ -60,4 +58,4 @@ async function play(call: Caller, stage: Rehearsal): Promise<void> {
   console.log(JSON.stringify({ metric: 'message', value: least / BATCH, unit: 'ns' }))
 }
 
-new Rehearsal(driver, readDevices(driver)[0], 13000, () => process.exit(0), play)
+new Rehearsal(open, () => process.exit(0), play)

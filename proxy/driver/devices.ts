@@ -2,7 +2,7 @@
  * What a driver says about its devices: everything a client may ask without a message, and what the supervisor's table shows.
  */
 import { ATTRIBUTES } from '../../idm/region.ts';
-import { addressOf, type Driver, must } from './driver.ts';
+import { addressOf, type Driver, loadDriver, must } from './driver.ts';
 
 export interface Device {
   readonly ordinal: number;
@@ -23,6 +23,24 @@ const ATTRIBUTE_END = 160;
 
 const out = Buffer.allocUnsafeSlow(512);
 const outAddress = addressOf(out);
+
+/** A driver that is ready to make contexts. */
+export interface OpenDriver {
+  readonly driver: Driver;
+  /** As cuDriverGetVersion gives it: 13000 for 13.0. */
+  readonly version: number;
+  /** None: the driver has none, or lets this process see none. */
+  readonly devices: readonly Device[];
+}
+
+/** Loads and initialises the driver at `path`. Always the same calls in the same order: two drivers of one process have one shape after it (driver.ts). Throws DriverError. */
+export function openDriver(path: string): OpenDriver {
+  const driver = loadDriver(path);
+  must('cuInit', driver.cuInit(0));
+  must('cuDriverGetVersion', driver.cuDriverGetVersion(outAddress));
+  const version = out.readInt32LE(0);
+  return { driver, version, devices: readDevices(driver) };
+}
 
 /** After cuInit. Throws DriverError. */
 export function readDevices(driver: Driver): Device[] {
@@ -50,10 +68,4 @@ export function readDevices(driver: Driver): Device[] {
     devices.push({ ordinal, device, name, uuid, totalMemory, attributes, present });
   }
   return devices;
-}
-
-/** As cuDriverGetVersion gives it: 13000 for 13.0. */
-export function driverVersion(driver: Driver): number {
-  must('cuDriverGetVersion', driver.cuDriverGetVersion(outAddress));
-  return out.readInt32LE(0);
 }

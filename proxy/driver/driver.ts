@@ -14,6 +14,9 @@ const TYPES: Readonly<Record<string, string>> = {
   p: 'uintptr_t', i: 'int', u: 'uint32_t', U: 'uint64_t', f: 'float', b: 'uint8_t', h: 'uint16_t',
 };
 
+/** Where a driver has what its functions are bound from. */
+const LIBRARY = Symbol('library');
+
 /** A symbol that the software GPU alone exports. */
 const SOFTWARE_MARK = 'ringfence_software_gpu';
 const SOFTWARE_MEASURE = 'ringfence_image_memory';
@@ -63,27 +66,29 @@ export function loadDriver(path: string): Driver {
   const managedDescriptor = optional(library, 'int ringfence_managed_descriptor(uint64_t address, uintptr_t place)');
   const limitCode = optional(library, 'void ringfence_code_limit(size_t bytes)');
   const stopKernels = optional(library, 'void ringfence_context_stop(uintptr_t context)');
-  const driver: Driver = Object.create(lazily(library), { path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, limitCode: { value: limitCode }, asksParams: { get: () => hasAsync(driver.cuFuncGetParamInfo) && hasAsync(driver.cuKernelGetParamInfo) }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'ppp') } }) as Driver;
+  const driver: Driver = Object.create(UNBOUND, { [LIBRARY]: { value: library }, path: { value: path }, software: { value: software }, managedDescriptor: { value: managedDescriptor }, stopKernels: { value: stopKernels }, limitCode: { value: limitCode }, [SOFTWARE_MEASURE]: { value: bind(library, SOFTWARE_MEASURE, 'ppp') } }) as Driver;
   if (!hasAsync(driver.cuInit)) throw new DriverError(`the driver ${path} has no cuInit: it is not a CUDA driver`);
   return driver;
 }
 
-/** An object whose properties bind a function when they are first read, and put it into the reader: who starts
- *  in a hurry is not to wait for all of them. */
-function lazily(library: LibraryHandle): object {
-  const prototype = {};
-  for (const [name, letters] of Object.entries(PROTOTYPES)) {
-    if (/[BL]/.test(letters)) continue;
-    Object.defineProperty(prototype, name, {
-      get(this: object) {
-        const value = bind(library, name, letters);
-        Object.defineProperty(this, name, { value, enumerable: true });
-        return value;
-      },
-    });
-  }
-  return prototype;
+/** What every driver inherits: properties that bind a function when they are first read, and put it into the reader. Who starts in a hurry is not to wait for all
+ *  of them. One for all drivers: those that bind in the same order have the same shape, and code that V8 compiled for one fits the others. */
+const UNBOUND: object = {};
+for (const [name, letters] of Object.entries(PROTOTYPES)) {
+  if (/[BL]/.test(letters)) continue;
+  Object.defineProperty(UNBOUND, name, {
+    get(this: { readonly [LIBRARY]: LibraryHandle }) {
+      const value = bind(this[LIBRARY], name, letters);
+      Object.defineProperty(this, name, { value, enumerable: true });
+      return value;
+    },
+  });
 }
+Object.defineProperty(UNBOUND, 'asksParams', {
+  get(this: Driver) {
+    return hasAsync(this.cuFuncGetParamInfo) && hasAsync(this.cuKernelGetParamInfo);
+  },
+});
 
 /** Binds what has not been read yet, in some 10 ms: each function that is read for the first time gives the driver another shape, and V8 throws away all compiled
  *  code that knows the one before. */

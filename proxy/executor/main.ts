@@ -4,9 +4,9 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { bindAll, loadDriver, must } from '../driver/driver.ts';
-import { type Device, driverVersion, readDevices } from '../driver/devices.ts';
-import { type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
+import { bindAll, type Driver } from '../driver/driver.ts';
+import { type Device, openDriver, type OpenDriver } from '../driver/devices.ts';
+import { type DriverInfo, type ExecutorMessage, type PassedMessage, STAGE_VARIABLE, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
 import { PASSAGE_VARIABLE, PassageEnd, rehearsePassage } from '../passage.ts';
 import { Executor } from './executor.ts';
 import { makeHandlers } from './handlers/table.ts';
@@ -56,9 +56,9 @@ function fail(code: string, error: unknown): void {
 }
 
 class Process {
-  private readonly driver = loadDriver(process.env['RINGFENCE_DRIVER'] ?? 'libcuda.so.1');
-  private readonly devices: Device[];
-  private readonly version: number;
+  private readonly open = openDriver(process.env['RINGFENCE_DRIVER'] ?? 'libcuda.so.1');
+  private readonly driver: Driver = this.open.driver;
+  private readonly devices: readonly Device[] = this.open.devices;
   private executor: Executor | null = null;
   private zone: Zone | null = null;
   private usageTimer: NodeJS.Timeout | null = null;
@@ -77,11 +77,8 @@ class Process {
   private readonly passage = new PassageEnd(Number(process.env[PASSAGE_VARIABLE] ?? -1), (message, descriptor) => this.hear(message as PassedMessage, descriptor));
 
   constructor() {
-    must('cuInit', this.driver.cuInit(0));
-    this.version = driverVersion(this.driver);
-    this.devices = readDevices(this.driver);
     if (this.devices.length === 0) throw new Error(`the driver ${this.driver.path} has no device`);
-    const driver: DriverInfo = { path: this.driver.path, version: this.version, software: this.driver.software };
+    const driver: DriverInfo = { path: this.driver.path, version: this.open.version, software: this.driver.software };
     setImmediate(() => loopDescriptor((process.channel as { fd?: number } | undefined)?.fd ?? -1));
     say({
       type: 'ready', driver,
@@ -93,9 +90,10 @@ class Process {
   rehearse(): void {
     if (this.executor !== null) return;
     bindAll(this.driver);
-    if (!this.driver.software) return say({ type: 'rehearsed' });
     try {
-      this.rehearsal = new Rehearsal(this.driver, this.devices[0], this.version, () => {
+      const stage = this.stage();
+      if (stage === null) return say({ type: 'rehearsed' });
+      this.rehearsal = new Rehearsal(stage, () => {
         this.rehearsal = null;
         if (this.unheard.length === 0) this.prepare();
         say({ type: 'rehearsed' });
@@ -105,6 +103,16 @@ class Process {
       log.debug({ error: String(error) }, 'no rehearsal');
       say({ type: 'rehearsed' });
     }
+  }
+
+  /** Where to rehearse: the software GPU, whatever the zones will be served on. null: it is not there. */
+  private stage(): OpenDriver | null {
+    if (this.driver.software) return this.open;
+    const path = process.env[STAGE_VARIABLE];
+    if (path === undefined) return null;
+    const stage = openDriver(path);
+    bindAll(stage.driver);
+    return stage;
   }
 
   /** A message over Node's channel. Those on the other way were sent before it. */
@@ -171,7 +179,7 @@ class Process {
     executor.printed = this.printed ??= new Printed(Output.stdout);
     executor.asserted = this.asserted ??= new Asserted();
     executor.onWork = () => this.zone?.wake();
-    return new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.version, {
+    return new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.open.version, {
       clientGone: (id) => {
         this.usageNow();
         say({ type: 'client-gone', id });
@@ -181,10 +189,10 @@ class Process {
     }, (this.turns ??= Turns.at(Number(process.env[TURNS_VARIABLE] ?? -1))));
   }
 
-  /** Makes what most zones will want. On the software GPU alone, where a context holds nothing of the card. */
+  /** Makes what most zones will want; of a zone only where its context holds nothing of the card. */
   private prepare(): void {
     try {
-      this.prepared = this.make(this.devices[0], USUAL);
+      if (this.driver.software) this.prepared = this.make(this.devices[0], USUAL);
       rehearsePassage();
     } catch (error) {
       log.debug({ error: String(error) }, 'nothing could be prepared');

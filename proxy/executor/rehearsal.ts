@@ -9,14 +9,14 @@
  * a branch is taken for the first time. So a first, short visit shows all there is, a client's end included, before the long one makes code hot, and
  * the long one goes on showing what is rare (odd()). `--trace-deopt` tells what is missing.
  *
- * On the software GPU alone: a context takes hundreds of MiB of a real card and a tenth of a second, and spares hold nothing of it.
+ * On the software GPU always, also beside a real driver: a context takes hundreds of MiB of a real card and a tenth of a second, and spares hold nothing of it.
  */
 import koffi from 'koffi';
 import { HELLO_BYTES, HELLO_MAGIC } from '../../idm/hello.ts';
 import { PROTOCOL, Region, Slot } from '../../idm/region.ts';
 import { BATCH_BYTES, RECORD_HEADER, RECORD_MAX, RecordWord, RingWriter, SLOT_POSTED, wordAt } from '../../idm/ring.ts';
-import type { Device } from '../driver/devices.ts';
-import { addressOf, type Driver } from '../driver/driver.ts';
+import type { OpenDriver } from '../driver/devices.ts';
+import { addressOf } from '../driver/driver.ts';
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, HostAlloc, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
 import { close } from '../passed.ts';
 import { TURNS_BYTES, type ZoneRecord } from '../supervisor/messages.ts';
@@ -90,8 +90,9 @@ export class Rehearsal {
 
   /** `over` is called, later, when nothing of it is left, with what went wrong, null: nothing; `play`: what the client does (the harness has another one, perf/inside.ts).
    *  Throws when the driver refuses what it needs. */
-  constructor(driver: Driver, device: Device, version: number, private readonly over: (wrong: unknown) => void, private readonly play: Play = rehearse) {
+  constructor({ driver, version, devices: [device] }: OpenDriver, private readonly over: (wrong: unknown) => void, private readonly play: Play = rehearse) {
     this.handlers = makeHandlers(registerMemoryHandlers);
+    if (device === undefined) throw new Error('the driver has no device');
     this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
     this.executor.memory = createZoneMemory(this.executor, RECORD.limits);

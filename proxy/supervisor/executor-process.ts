@@ -14,7 +14,7 @@ import { makePassage, pass, PASSAGE_VARIABLE } from '../passage.ts';
 import { Patience } from '../patience.ts';
 import { SAID_AGAIN_MS, toBackground, toForeground } from './background.ts';
 import { descriptorOf } from './hand-over.ts';
-import { executorMessage, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
+import { executorMessage, STAGE_VARIABLE, TURNS_VARIABLE, type DeviceInfo, type DriverInfo, type ExecutorMessage, type PassedMessage, type SupervisorMessage, type ZoneRecord } from './messages.ts';
 import { sweepSharedMemory } from './run-dir.ts';
 import { describeIssue } from './state.ts';
 
@@ -34,6 +34,8 @@ export interface ExecutorOptions {
   readonly program: string;
   /** What the executor gives to dlopen. */
   readonly driver: string;
+  /** Where the software GPU is, on which executors rehearse. */
+  readonly stage: string;
   /** The software GPU's memory (a descriptor of ours) and its size in bytes, null for a real GPU. */
   readonly card: { readonly fd: number; readonly bytes: number } | null;
   /** The page of turns (a descriptor of ours). */
@@ -99,7 +101,8 @@ export class ExecutorProcess {
     const CARD_FD = 6;
     const env: NodeJS.ProcessEnv = { ...options.env, RINGFENCE_DRIVER: options.driver, [TURNS_VARIABLE]: String(TURNS_FD), [PASSAGE_VARIABLE]: String(PASSAGE_FD) };
     // An executor is nobody's client, even when the daemon was started inside a zone.
-    for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD']) delete env[name];
+    for (const name of ['RINGFENCE_SOCKET', 'RINGFENCE_TOKEN', 'RINGFENCE_STUB_CARD_FD', STAGE_VARIABLE]) delete env[name];
+    if (existsSync(options.stage)) env[STAGE_VARIABLE] = options.stage;
     if (options.card !== null) {
       env['RINGFENCE_STUB_CARD_FD'] = String(CARD_FD);
       // All processes of a card must be told the same size.

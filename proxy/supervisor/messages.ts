@@ -79,6 +79,9 @@ export const shmPrefix = (pid: number): string => `ringfence-${pid}-`;
 export const TURNS_BYTES = 32 * 1024;
 export const TURNS_VARIABLE = 'RINGFENCE_TURNS_FD';
 
+/** The variable that tells executors of a real driver where the software GPU is, on which they rehearse. */
+export const STAGE_VARIABLE = 'RINGFENCE_STAGE';
+
 /**
  * Supervisor to executor, with a client's accepted socket (`proxy/passage.ts`). The client that the zone is adopted for comes with the zone: a second message would be a
  * second wake-up before its first answer. `client` null: it hung up, and no socket comes.

@@ -125,7 +125,7 @@ export class Supervisor {
       const list = candidates(options.driver, layout().stub, options.kernelDrivers);
       if (list.some((candidate) => candidate.card)) card = createCard(options.cardMemory);
       turns = sealedMemory('ringfence-turns', TURNS_BYTES);
-      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, turns, env: process.env, backgroundMs: options.backgroundMs, log });
+      const start = (candidate: Candidate) => new ExecutorProcess({ program, driver: candidate.path, stage: layout().stub, card: candidate.card && card !== null ? { fd: card, bytes: options.cardMemory } : null, turns, env: process.env, backgroundMs: options.backgroundMs, log });
       const chosen = await chooseDriver(list, start, log);
       if (!chosen.candidate.card && card !== null) {
         closeSync(card);

@@ -2,19 +2,31 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
-import { readDevices } from '../../proxy/driver/devices.ts'
+import { rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { openDriver } from '../../proxy/driver/devices.ts'
 import { addressOf, bindAll, loadDriver, must } from '../../proxy/driver/driver.ts'
 import { Rehearsal } from '../../proxy/executor/rehearsal.ts'
+import { unmarkedDriver } from '../support/unmarked.ts'
 
 const root = join(import.meta.dirname, '../..')
 const stub = process.env['RINGFENCE_TEST_DRIVER'] ?? join(root, 'build/stub/libcuda.so.1')
 
+/** What a second zone throws away of the code that was compiled for the first, the one served by the first of the drivers and the other by the last: code that knew
+ *  an object in another shape. What is thrown away because something is done for the first time depends on the machine's other work. */
+function thrown(...drivers: string[]): string[] {
+  const said = execFileSync(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'second-zone.ts'), ...drivers], { encoding: 'utf8' })
+  return said.split('\n').filter((line) => line.startsWith('[bailout') && line.includes('reason: wrong map')).map((line) => line.replace(/0x[0-9a-f]+/g, ''))
+}
+
 test('a second zone finds the code that was compiled for the first', () => {
-  const said = execFileSync(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'second-zone.ts'), stub], { encoding: 'utf8' })
-  // Code that knew an object in another shape. What is thrown away because something is done for the first time depends on the machine's other work.
-  const thrown = said.split('\n').filter((line) => line.startsWith('[bailout') && line.includes('reason: wrong map')).map((line) => line.replace(/0x[0-9a-f]+/g, ''))
-  assert.equal(thrown, [])
+  assert.equal(thrown(stub), [])
+})
+
+test('so it does when it is served by another driver', () => {
+  const card = unmarkedDriver(stub)
+  assert.equal(thrown(stub, card), [])
+  rmSync(dirname(card), { recursive: true, force: true })
 })
 
 test('a driver that is bound keeps its shape', () => {
@@ -27,9 +39,8 @@ test('a driver that is bound keeps its shape', () => {
 })
 
 test('a rehearsal that is stopped, at whatever moment, leaves nothing on the card', async () => {
-  const driver = loadDriver(stub)
-  must('cuInit', driver.cuInit(0))
-  const [device] = readDevices(driver)
+  const open = openDriver(stub)
+  const { driver, devices: [device] } = open
   const context = new BigUint64Array(1)
   const memory = new BigUint64Array(2)
   must('cuDevicePrimaryCtxRetain', driver.cuDevicePrimaryCtxRetain(addressOf(context), device!.device))
@@ -41,7 +52,7 @@ test('a rehearsal that is stopped, at whatever moment, leaves nothing on the car
   const before = free()
   for (let ms = 2; ms < 100; ms += 4) {
     await new Promise<void>((done) => {
-      const stage = new Rehearsal(driver, device!, 13000, () => done())
+      const stage = new Rehearsal(open, () => done())
       setTimeout(() => stage.stop(), ms)
     })
     assert.is(free(), before, `stopped after ${ms} ms`)
