@@ -61,7 +61,7 @@ const bundles = [
   { name: 'ringfence', entry: 'proxy/cli/main.ts', banner: '#!/usr/bin/env node\n' },
   { name: 'supervisor', entry: 'proxy/supervisor/main.ts', banner: '' },
   { name: 'executor', entry: 'proxy/executor/main.ts', banner: '' },
-  { name: 'loader', entry: 'proxy/executor/code/loader-thread.ts', banner: '' },
+  { name: 'driver-thread', entry: 'proxy/executor/driver-thread-worker.ts', banner: '' },
 ];
 
 /** Native packages cannot be bundled; they are found in node_modules beside `build/`. */

@@ -67,7 +67,7 @@ async function assemble(folder) {
     external: ['koffi', 'shm-typed-array', './document.ts', 'vega', 'vega-lite'],
     banner: { js: "import { createRequire as rfCreateRequire } from 'node:module';\nconst require = rfCreateRequire(import.meta.url);" },
   });
-  for (const file of ['ringfence.js', 'supervisor.js', 'executor.js', 'loader.js', 'package.json']) cpSync(join(root, 'build/js', file), into('build/js', file));
+  for (const file of ['ringfence.js', 'supervisor.js', 'executor.js', 'driver-thread.js', 'package.json']) cpSync(join(root, 'build/js', file), into('build/js', file));
   for (const part of ['lib', 'stub']) {
     for (const file of readdirSync(join(root, 'build', part))) {
       // The linker's names are links.

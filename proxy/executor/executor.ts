@@ -7,8 +7,9 @@ import { CUresult } from '../driver/errors.ts';
 import { HandleType, Message, MESSAGE_COUNT } from '../generated/messages.ts';
 import type { ZoneLimits, ZoneUsage } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
-import { Loader } from './code/loader.ts';
 import { Context, Event, type SharedEvent, Stream } from './context.ts';
+import { DriverThread } from './driver-thread.ts';
+import { OUT } from './driver-thread-protocol.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
@@ -83,7 +84,11 @@ export class Executor implements WorkHost, MemoryCore {
   readonly text = addressOf(this.textBytes);
   private nativeList = { address: 0, values: new BigUint64Array(0) };
 
-  readonly loader = new Loader(this);
+  /** On hardware a context takes a tenth of a second to make, and host memory is taken back when the kernels that run are done, of other clients too: a thread
+   *  each, that neither waits for the other, nor for a compiler. The software GPU is done with the one at once. */
+  readonly loader = new DriverThread(this, 'loads code');
+  private readonly maker = new DriverThread(this, 'makes contexts');
+  private readonly unpinner = new DriverThread(this, 'takes host memory back');
 
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
@@ -108,8 +113,6 @@ export class Executor implements WorkHost, MemoryCore {
   private readonly byNative = [...Array(TYPES_MAX)].map(() => new Map<number, number>());
   private readonly wakes = new Float64Array(1024);
   private wakeCount = 0;
-  private readonly createContextAsync: AsyncCall;
-  private readonly popContextAsync: AsyncCall;
   private readonly destroyContextAsync: AsyncCall;
   private readonly unregisterAsync: AsyncCall;
   private readonly unregistering: { address: number; then: () => void }[] = [];
@@ -121,10 +124,10 @@ export class Executor implements WorkHost, MemoryCore {
     this.hostFlags = new HostFlags(driver, this.scratchBytes, () => this.enter(this.internalContext()));
     for (const id of CREATING) this.creates[id] = 1;
     for (const id of IN_CONTEXT) this.inContext[id] = 1;
-    this.createContextAsync = asyncCall(driver.cuCtxCreate_v2);
-    this.popContextAsync = asyncCall(driver.cuCtxPopCurrent_v2);
     this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
     this.unregisterAsync = asyncCall(driver.cuMemHostUnregister);
+    // Up by the time that our own context is made, and the first client wants one.
+    if (!driver.software) this.maker.expect(false);
   }
 
   // ---- the driver's current context ----
@@ -332,28 +335,22 @@ export class Executor implements WorkHost, MemoryCore {
       return;
     }
     context.waiting = [done];
-    const out = Buffer.allocUnsafeSlow(16);
-    const made = (result: number): void => {
+    const made = (result: number, native: number): void => {
       const waiting = context.waiting!;
       context.waiting = null;
       if (result === 0) {
-        context.native = Number(out.readBigUInt64LE(0));
+        context.native = native;
         context.legacy = new Stream(context, LEGACY_STREAM);
       }
       for (const each of waiting) each(result);
     };
-    // cuCtxCreate leaves it current on its thread, which shall be as it was.
-    const { driver } = this;
-    if (driver.software) {
-      const status = driver.cuCtxCreate_v2(addressOf(out), flags, this.device);
-      if (status === 0) driver.cuCtxPopCurrent_v2(addressOf(out) + 8);
-      return made(status);
-    }
-    this.createContextAsync(addressOf(out), flags, this.device, (error: unknown, status: number) => {
-      const result = error ? CUresult.UNKNOWN : status;
-      if (result === 0) this.popContextAsync(addressOf(out) + 8, () => out.length);
-      made(result);
-    });
+    const { driver, scratch } = this;
+    if (!driver.software) return this.maker.run('cuCtxCreate_v2', 0, [OUT, flags, this.device], made);
+    const status = driver.cuCtxCreate_v2(scratch, flags, this.device);
+    const native = this.scratch64();
+    // It is current now, and this thread shall be as it was.
+    if (status === 0) driver.cuCtxPopCurrent_v2(scratch);
+    made(status, native);
   }
 
   /** Ends a context's kernels, which it will not outlive, where the driver can. Never waits. */
@@ -407,16 +404,14 @@ export class Executor implements WorkHost, MemoryCore {
 
   private unregisterNext(): void {
     const { address, then } = this.unregistering[0];
-    this.unregisterAsync(address, (error: unknown, status: number) => {
-      if (!error && status === CUresult.INVALID_CONTEXT) {
-        // A driver that asks for a current context, which those threads have not.
-        this.enter(this.internalContext());
-        this.driver.cuMemHostUnregister(address);
-      }
+    const next = (): void => {
       this.unregistering.shift();
       if (this.unregistering.length !== 0) this.unregisterNext();
       then();
-    });
+    };
+    // A driver may ask for a current context, which libuv's threads have not.
+    if (this.driver.software) this.unregisterAsync(address, next);
+    else this.unpinner.run('cuMemHostUnregister', this.internalContext(), [address], () => void setImmediate(next)); // which has returned by then
   }
 
   /** A non-blocking stream of the executor's in a client's context; 0: the driver refuses. */

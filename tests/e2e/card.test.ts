@@ -1,4 +1,4 @@
-// A driver that is not known to be the software GPU, as on a machine with a card: its executors rehearse on the software GPU all the same, beside it.
+// A driver that is not known to be the software GPU, as on a machine with a card: what is done for such a one alone.
 import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'uvu'
@@ -33,6 +33,16 @@ test('a spare rehearses on the software GPU, and its zone is served by the drive
   const { executor } = JSON.parse(daemon.must('zone', 'show', 'one', '--json')) as { executor: { pid: number } }
   assert.ok(rehearsals().some((each) => each.pid === executor.pid), 'the zone was given to who had rehearsed')
   await daemon.empty('one')
+})
+
+// Twice what one thread's stack of contexts holds, and each again and again: what making one leaves behind shows in the third run.
+const PROGRAMS: [string, ...string[]][] = [['contexts'], ['memory'], ['streams'], ['faults'], ['faults'], ['faults'], ['faults'], ['copies', '1'], ['process', 'fork'], ['process', 'threads']]
+
+for (const [i, [name, ...args]] of PROGRAMS.entries()) test(`${i + 1}: ${[name, ...args].join(' ')}`, async () => {
+  if (i === 0) daemon.zone('all', '1Gi')
+  const result = daemon.in('all', program(name), args)
+  assert.is(result.status, 0, result.stdout + result.stderr)
+  await daemon.empty('all')
 })
 
 test.run()

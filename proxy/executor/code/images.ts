@@ -13,6 +13,7 @@ import type { Client } from '../client.ts';
 import type { Executor } from '../executor.ts';
 import type { HandlerTable } from '../handlers/table.ts';
 import type { Invocation } from '../invocation.ts';
+import { isLittle } from './loader.ts';
 import type { Compiled } from './objects.ts';
 import { checkImage, isOpaque, partsOf } from './container.ts';
 
@@ -100,7 +101,7 @@ function open(v: Invocation): number {
     executor.memory.releaseStaging(bytes);
     return CUresult.OUT_OF_MEMORY;
   }
-  executor.loader.expect(bytes);
+  executor.loader.expect(isLittle(bytes));
   buffer.fill(0, bytes);
   const id = client.code.nextImage++;
   client.code.images.set(id, new Image(buffer, bytes, parts));

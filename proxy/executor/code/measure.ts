@@ -7,10 +7,11 @@
  * machine code beside them that is not.
  */
 import type { Driver } from '../../driver/driver.ts';
+import { OUT } from '../driver-thread-protocol.ts';
 import type { Executor } from '../executor.ts';
 import { entriesOf, KIND_PTX, sectionsOf } from './container.ts';
 import type { Image } from './images.ts';
-import { OUT } from './loader-protocol.ts';
+import { isLittle } from './loader.ts';
 
 /** Bytes: of the card, in each context and once; of the zone's staging, `code` once for all modules of an image, and `instance` for each. */
 export interface Measured {
@@ -27,9 +28,9 @@ export function measure(executor: Executor, image: Image, done: (measured: Measu
   const driver: Driver = executor.driver;
   if (!driver.software) return done({ ...NOTHING, variables: declared(image) });
   limitCode(executor);
-  executor.loader.run('ringfence_image_memory', 0, image.size, [image.address, image.sizeForDriver, OUT], (status, variables, managed, code, instance) => {
+  executor.loader.run('ringfence_image_memory', 0, [image.address, image.sizeForDriver, OUT], (status, variables, managed, code, instance) => {
     done(status === 0 ? { variables, managed, code, instance } : NOTHING); // if it failed, loading it says why
-  });
+  }, isLittle(image.size));
 }
 
 /** The software GPU compiles no more than the zone has room for. Even with no room at all, some: the error is that of the quota. */

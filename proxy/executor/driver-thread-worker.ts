@@ -1,11 +1,11 @@
 /**
- * The thread on which code is loaded and linked: a worker of the executor with nothing but the driver in it. It makes one call at a
- * time, in the context that the call names, sleeps between calls, and is told what to do in shared memory (loader.ts has the layout):
+ * A thread for the driver's slow calls: a worker of the executor with nothing but the driver in it. It makes one call at a
+ * time, in the context that the call names, sleeps between calls, and is told what to do in shared memory (driver-thread.ts):
  * every value that crosses is a number.
  */
 import { workerData } from 'node:worker_threads';
-import { addressOf, loadDriver } from '../../driver/driver.ts';
-import { CALLS, Field, OUT, OUTS, State, type ThreadData } from './loader-protocol.ts';
+import { addressOf, loadDriver } from '../driver/driver.ts';
+import { CALLS, Field, OUT, OUTS, State, type ThreadData } from './driver-thread-protocol.ts';
 
 const { memory, driver: path } = workerData as ThreadData;
 const state = new Int32Array(memory, 0, 1);
@@ -26,7 +26,7 @@ for (;;) {
   let status = driver.cuCtxSetCurrent(fields[Field.context]);
   if (status === 0) {
     status = (driver[CALLS[fields[Field.call]]] as (...args: number[]) => number)(...args);
-    // A context that is current nowhere can be destroyed at any time.
+    // A context that is current nowhere can be destroyed at any time; one that was just made is current.
     driver.cuCtxSetCurrent(0);
   }
   fields[Field.status] = status;
