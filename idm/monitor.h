@@ -16,7 +16,7 @@
 #define RF_SNAPSHOT_MAGIC 0x31746f6873706e53ull /* "Snpshot1" */
 #define RF_SNAPSHOT_PROCESSES 128u
 
-/* Bits of `present`: which sensors the device has. */
+/* Bits of `present`: which sensors the device has. Of two values that share one (clocks, limits) a missing one is 0. */
 enum rf_sensor {
     RF_SENSOR_TEMPERATURE = 1 << 0,
     RF_SENSOR_TEMPERATURE_LIMITS = 1 << 1,
@@ -26,9 +26,10 @@ enum rf_sensor {
     RF_SENSOR_CLOCKS = 1 << 5,
     RF_SENSOR_CLOCKS_MAX = 1 << 6,
     RF_SENSOR_PERFORMANCE_STATE = 1 << 7,
-    RF_SENSOR_PCIE = 1 << 8,
+    RF_SENSOR_PCIE_GENERATION = 1 << 8,
     RF_SENSOR_ENERGY = 1 << 9,
-    RF_SENSOR_BRAND = 1 << 10
+    RF_SENSOR_BRAND = 1 << 10,
+    RF_SENSOR_PCIE_WIDTH = 1 << 11
 };
 
 struct rf_process {

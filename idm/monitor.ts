@@ -5,7 +5,7 @@ export const SNAPSHOT_PROCESSES = 128
 
 export enum Sensor {
   temperature = 1 << 0, temperatureLimits = 1 << 1, power = 1 << 2, powerLimit = 1 << 3, fan = 1 << 4, clocks = 1 << 5,
-  clocksMax = 1 << 6, performanceState = 1 << 7, pcie = 1 << 8, energy = 1 << 9, brand = 1 << 10,
+  clocksMax = 1 << 6, performanceState = 1 << 7, pcieGeneration = 1 << 8, energy = 1 << 9, brand = 1 << 10, pcieWidth = 1 << 11,
 }
 
 /** Offsets in struct rf_snapshot. */
@@ -103,7 +103,8 @@ export function writeSnapshot(b: Buffer, view: SnapshotView): void {
   sensor(Sensor.clocks, [Snapshot.clockSm, sensors.clockSm], [Snapshot.clockMemory, sensors.clockMemory])
   sensor(Sensor.clocksMax, [Snapshot.clockSmMax, sensors.clockSmMax], [Snapshot.clockMemoryMax, sensors.clockMemoryMax])
   sensor(Sensor.performanceState, [Snapshot.performanceState, sensors.performanceState])
-  sensor(Sensor.pcie, [Snapshot.pcieGeneration, sensors.pcieGeneration], [Snapshot.pcieWidth, sensors.pcieWidth])
+  sensor(Sensor.pcieGeneration, [Snapshot.pcieGeneration, sensors.pcieGeneration])
+  sensor(Sensor.pcieWidth, [Snapshot.pcieWidth, sensors.pcieWidth])
   sensor(Sensor.brand, [Snapshot.brand, sensors.brand])
   if (sensors.energy !== undefined) {
     present |= Sensor.energy
@@ -156,8 +157,8 @@ export function readSnapshot(b: Buffer): SnapshotView | null {
     clockSmMax: has(Sensor.clocksMax, Snapshot.clockSmMax),
     clockMemoryMax: has(Sensor.clocksMax, Snapshot.clockMemoryMax),
     performanceState: has(Sensor.performanceState, Snapshot.performanceState),
-    pcieGeneration: has(Sensor.pcie, Snapshot.pcieGeneration),
-    pcieWidth: has(Sensor.pcie, Snapshot.pcieWidth),
+    pcieGeneration: has(Sensor.pcieGeneration, Snapshot.pcieGeneration),
+    pcieWidth: has(Sensor.pcieWidth, Snapshot.pcieWidth),
     energy: (present & Sensor.energy) !== 0 ? Number(b.readBigUInt64LE(Snapshot.energy)) : undefined,
     pciId: b.readUInt32LE(Snapshot.pciId),
     brand: has(Sensor.brand, Snapshot.brand),

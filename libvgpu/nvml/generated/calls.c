@@ -66,7 +66,7 @@ RFML_EXPORT nvmlReturn_t nvmlDeviceGetCurrPcieLinkGeneration(nvmlDevice_t device
     const struct rf_snapshot *now;
     nvmlReturn_t error = rfml_look(device, value, &now);
     if (error != NVML_SUCCESS) return error;
-    if (!(now->present & RF_SENSOR_PCIE)) return rfml_done(NVML_ERROR_NOT_SUPPORTED);
+    if (!(now->present & RF_SENSOR_PCIE_GENERATION)) return rfml_done(NVML_ERROR_NOT_SUPPORTED);
     *value = now->pcie_generation;
     return rfml_done(NVML_SUCCESS);
 }
@@ -76,7 +76,7 @@ RFML_EXPORT nvmlReturn_t nvmlDeviceGetCurrPcieLinkWidth(nvmlDevice_t device, uns
     const struct rf_snapshot *now;
     nvmlReturn_t error = rfml_look(device, value, &now);
     if (error != NVML_SUCCESS) return error;
-    if (!(now->present & RF_SENSOR_PCIE)) return rfml_done(NVML_ERROR_NOT_SUPPORTED);
+    if (!(now->present & RF_SENSOR_PCIE_WIDTH)) return rfml_done(NVML_ERROR_NOT_SUPPORTED);
     *value = now->pcie_width;
     return rfml_done(NVML_SUCCESS);
 }
