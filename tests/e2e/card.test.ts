@@ -36,7 +36,7 @@ test('a spare rehearses on the software GPU, and its zone is served by the drive
 })
 
 // Twice what one thread's stack of contexts holds, and each again and again: what making one leaves behind shows in the third run.
-const PROGRAMS: [string, ...string[]][] = [['contexts'], ['memory'], ['streams'], ['faults'], ['faults'], ['faults'], ['faults'], ['copies', '1'], ['process', 'fork'], ['process', 'threads']]
+const PROGRAMS: [string, ...string[]][] = [['contexts'], ['memory'], ['managed', 'card'], ['streams'], ['faults'], ['faults'], ['faults'], ['faults'], ['copies', '1'], ['process', 'fork'], ['process', 'threads']]
 
 for (const [i, [name, ...args]] of PROGRAMS.entries()) test(`${i + 1}: ${[name, ...args].join(' ')}`, async () => {
   if (i === 0) daemon.zone('all', '1Gi')
