@@ -84,6 +84,8 @@ export class Rehearsal {
   readonly rival: Turns;
   private readonly socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
   private visits = 0;
+  /** Clients of whom nothing is left. */
+  private gone = 0;
   private readonly began = performance.now();
   private told = false;
   readonly handlers: HandlerTable;
@@ -100,7 +102,7 @@ export class Rehearsal {
     this.turns = new Turns(lane);
     this.rival = new Turns(lane);
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
-      clientGone: () => undefined,
+      clientGone: () => this.gone++,
       deserted: () => undefined,
       called: () => undefined,
     }, this.turns);
@@ -135,7 +137,10 @@ export class Rehearsal {
       hello.writeUInt32LE(TABLE_HASH, 16);
       hello.writeUInt32LE(process.pid, 20);
       send(fd, hello);
-      while (clients.length === 0) await this.turn();
+      while (clients.length === 0) {
+        if (this.gone === this.visits) throw new Error('a client was turned away');
+        await this.turn();
+      }
       await this.turn();
       const client = clients[0];
       const call = new Caller(client, this.zone, fd, () => this.turn());
@@ -149,7 +154,8 @@ export class Rehearsal {
       this.zone.rang();
       this.zone.sleepsFor(0);
     }
-    while (clients.length !== 0) await this.turn();
+    // What it held is given back on another thread, which may have to wait for a core longer than clients come and go.
+    while (this.gone !== this.visits) await this.turn();
   }
 
   get isTold(): boolean {

@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { execFileSync } from 'node:child_process'
+import { pbkdf2 } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { openDriver } from '../../proxy/driver/devices.ts'
@@ -57,6 +58,19 @@ test('a rehearsal that is stopped, at whatever moment, leaves nothing on the car
     })
     assert.is(free(), before, `stopped after ${ms} ms`)
   }
+})
+
+test('a rehearsal whose clients take their time to be gone waits for each', async () => {
+  const open = openDriver(stub)
+  // Host memory is given back on libuv's threads, which have no time for it.
+  let busy = true
+  const occupy = (): void => pbkdf2('', '', 20_000, 64, 'sha512', () => busy && occupy())
+  for (let i = 0; i < 64; i++) occupy()
+  const wrong = await new Promise((done) => {
+    new Rehearsal(open, done)
+    setTimeout(() => (busy = false), 500)
+  })
+  assert.is(wrong, null)
 })
 
 test.run()
