@@ -126,8 +126,6 @@ export class Executor implements WorkHost, MemoryCore {
     for (const id of IN_CONTEXT) this.inContext[id] = 1;
     this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
     this.unregisterAsync = asyncCall(driver.cuMemHostUnregister);
-    // Up by the time that our own context is made, and the first client wants one.
-    if (!driver.software) this.maker.expect(false);
   }
 
   // ---- the driver's current context ----
@@ -345,7 +343,8 @@ export class Executor implements WorkHost, MemoryCore {
       for (const each of waiting) each(result);
     };
     const { driver, scratch } = this;
-    if (!driver.software) return this.maker.run('cuCtxCreate_v2', 0, [OUT, flags, this.device], made);
+    // Whose only client waits for it has nobody to keep waiting: it is made here, as long as there is no thread yet.
+    if (!driver.software) return this.maker.run('cuCtxCreate_v2', 0, [OUT, flags, this.device], made, this.clients.length <= 1);
     const status = driver.cuCtxCreate_v2(scratch, flags, this.device);
     const native = this.scratch64();
     // It is current now, and this thread shall be as it was.
