@@ -35,7 +35,7 @@ test('a spare rehearses on the software GPU, and its zone is served by the drive
   await daemon.empty('one')
 })
 
-// Twice what one thread's stack of contexts holds, and each again and again: what making one leaves behind shows in the third run.
+// `faults` makes 400 contexts each time: what making one leaves behind on a thread shows in the third run.
 const PROGRAMS: [string, ...string[]][] = [['contexts'], ['memory'], ['managed', 'card'], ['streams'], ['faults'], ['faults'], ['faults'], ['faults'], ['copies', '1'], ['process', 'fork'], ['process', 'threads']]
 
 for (const [i, [name, ...args]] of PROGRAMS.entries()) test(`${i + 1}: ${[name, ...args].join(' ')}`, async () => {
