@@ -2,7 +2,10 @@
  *
  * The rule is "the base name's newest function that is not newer than the version asked for", never "_v2 if there is one":
  * cuCtxGetDevice at 12000 and at 13000 have different parameters. Flag 2 prefers the twin for per-thread default streams of
- * that same function, and falls back to the plain one. The table is generated from the call table and sorted. */
+ * that same function, and falls back to the plain one. The table is generated from the call table and sorted.
+ *
+ * Nothing newer than the zone's driver is given out, as its own library would not: a runtime that is newer than the driver asks for the older function then,
+ * where one that was given the newer would find out at the call that there is none. */
 #include <stddef.h>
 #include <string.h>
 
@@ -10,6 +13,7 @@
 #include "hand.h"
 
 #define TABLE_VERSION 13000 /* the newest that the table knows; a card's driver may be newer */
+#define EVERY_DRIVER 12000  /* what a zone's driver knows in any case: executors need it (cuLibraryLoadData) */
 
 static const struct proc {
     const char *base;
@@ -54,10 +58,17 @@ static CUresult look_up(const char *base, int version, cuuint64_t flags, void **
     return CUDA_SUCCESS;
 }
 
+/* The newest version that may be asked for, as far as it matters to who asks for `version`. The runtime asks before cuInit and before it asks for the driver's
+ * version; without a broker it is cuInit that must say so. */
+static int newest(int version)
+{
+    if (version <= EVERY_DRIVER) return EVERY_DRIVER;
+    return !vgpu_in_forked_child() && vgpu_connect() == CUDA_SUCCESS ? vgpu.info.driver_version : TABLE_VERSION;
+}
+
 static CUresult get(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *status)
 {
-    const int told = atomic_load(&vgpu_state) == CUDA_SUCCESS ? vgpu.info.driver_version : 0;
-    if (!symbol || !pfn || (cudaVersion > TABLE_VERSION && cudaVersion > told) || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) return CUDA_ERROR_INVALID_VALUE;
+    if (!symbol || !pfn || cudaVersion > newest(cudaVersion) || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) return CUDA_ERROR_INVALID_VALUE;
     return look_up(symbol, cudaVersion, flags, pfn, status);
 }
 

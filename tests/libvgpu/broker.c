@@ -268,7 +268,7 @@ static void make_region(const char *mode)
     region->staging_chunk = CHUNK;
     region->staging_chunks = CHUNKS;
     struct rf_info *info = (struct rf_info *)(base + INFO);
-    info->driver_version = 13000;
+    info->driver_version = strcmp(mode, "older") ? 13000 : 12040;
     info->device_count = 2;
     info->window_base = strcmp(mode, "window") ? WINDOW : 0x7ffc00000000ull;
     info->window_size = strcmp(mode, "window") ? MEMORY : 0x400000000ull;

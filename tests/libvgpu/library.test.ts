@@ -29,6 +29,10 @@ test('cuGetProcAddress: every row, versions between, per-thread twins, and what 
   fine(await against('serve', build('procs', 'none', ['-ldl']), []))
 })
 
+test('cuGetProcAddress gives out nothing that the zone\'s driver is too old for', async () => {
+  fine(await against('older', build('procs', 'none', ['-ldl']), ['12040']))
+})
+
 test('works under LD_PRELOAD as well', async () => {
   fine(await against('serve', build('copies'), ['1', '20'], { env: { LD_LIBRARY_PATH: '', LD_PRELOAD: file } }))
 })

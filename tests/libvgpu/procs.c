@@ -1,4 +1,4 @@
-/* procs.c - cuGetProcAddress against the ELF symbols, row by row. */
+/* procs.c - cuGetProcAddress against the ELF symbols, row by row: program [VERSION of the driver]. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -44,8 +44,10 @@ static void expect(const char *base, int version, cuuint64_t flags, const char *
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const int driver = argc > 1 ? atoi(argv[1]) : 13000;
+    void *f;
     library = dlopen("libcuda.so.1", RTLD_NOW);
     assert(library);
     get = (get_v2)dlsym(library, "cuGetProcAddress_v2");
@@ -53,11 +55,23 @@ int main(void)
     for (int i = 0; i < ROWS; i++) {
         const struct row *r = &rows[i];
         int last = 1;
+        if (r->since > driver) {
+            if (get(r->base, &f, r->since, 0, NULL) != CUDA_ERROR_INVALID_VALUE) {
+                fprintf(stderr, "%s at %d is given out for a driver of %d\n", r->base, r->since, driver);
+                return 1;
+            }
+            continue;
+        }
         for (int j = 0; j < ROWS; j++)
-            if (!strcmp(rows[j].base, r->base) && rows[j].per_thread == r->per_thread && rows[j].since > r->since) last = 0;
+            if (!strcmp(rows[j].base, r->base) && rows[j].per_thread == r->per_thread && rows[j].since > r->since && rows[j].since <= driver) last = 0;
         expect(r->base, r->since, r->per_thread ? 2 : 0, r->symbol);
-        if (last) expect(r->base, 13000, r->per_thread ? 2 : 0, r->symbol);
+        if (last) expect(r->base, driver, r->per_thread ? 2 : 0, r->symbol);
         if (!r->per_thread) expect(r->base, r->since, 1, r->symbol);
+    }
+    if (driver != 13000) {
+        assert(get("cuInit", &f, driver + 10, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
+        puts("ok");
+        return 0;
     }
     /* Pairs whose versions have different parameters. */
     expect("cuCtxGetDevice", 2000, 0, "cuCtxGetDevice");
@@ -75,7 +89,6 @@ int main(void)
     assert(!ask("", 0, 0, CUDA_SUCCESS, CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND));
     assert(!ask("cuMemAlloc_v2", 13000, 0, CUDA_SUCCESS, CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND)); /* base names only */
     assert(!ask("cuCtxCreate", 1000, 0, CUDA_SUCCESS, CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT));
-    void *f;
     assert(get(NULL, &f, 13000, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
     assert(get("cuInit", NULL, 13000, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
     assert(get("cuInit", &f, 13000, 3, NULL) == CUDA_ERROR_INVALID_VALUE);
