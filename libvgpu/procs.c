@@ -59,11 +59,13 @@ static CUresult look_up(const char *base, int version, cuuint64_t flags, void **
 }
 
 /* The newest version that may be asked for, as far as it matters to who asks for `version`. The runtime asks before cuInit and before it asks for the driver's
- * version; without a broker it is cuInit that must say so. */
+ * version itself. */
 static int newest(int version)
 {
     if (version <= EVERY_DRIVER) return EVERY_DRIVER;
-    return !vgpu_in_forked_child() && vgpu_connect() == CUDA_SUCCESS ? vgpu.info.driver_version : TABLE_VERSION;
+    int told = TABLE_VERSION;
+    if (!vgpu_in_forked_child()) vgpu_cuDriverGetVersion(&told);
+    return told;
 }
 
 static CUresult get(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags, CUdriverProcAddressQueryResult *status)

@@ -84,9 +84,9 @@ export class Executor implements WorkHost, MemoryCore {
   readonly text = addressOf(this.textBytes);
   private nativeList = { address: 0, values: new BigUint64Array(0) };
 
-  /** On hardware a context takes a tenth of a second to make, and host memory is taken back when the kernels that run are done, of other clients too: a thread
-   *  each, that neither waits for the other, nor for a compiler. The software GPU is done with the one at once. */
   readonly loader = new DriverThread(this, 'loads code');
+  /** On hardware a context takes a tenth of a second to make, and host memory is taken back when the kernels that run are done, of other clients too: a thread
+   *  each, that neither waits for the other, nor for a compiler. */
   private readonly maker = new DriverThread(this, 'makes contexts');
   private readonly unpinner = new DriverThread(this, 'takes host memory back');
 
