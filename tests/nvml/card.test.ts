@@ -13,10 +13,15 @@ const driver = unmarkedDriver()
 const folder = makeFolder(join(root, 'build/test/nvml', String(process.pid)))
 compile({ sources: ['tests/nvml/card.c'], output: join(folder, 'libnvidia-ml.so.1'), shared: true })
 
-const start = async (env: Record<string, string>): Promise<Daemon> => {
+/** Asks a daemon of its own, which has `env`. */
+async function beside(env: Record<string, string>, look: (daemon: Daemon) => Promise<void> | void): Promise<void> {
   const daemon = await Daemon.start(['--driver', driver, '--card-memory', '1Gi'], env)
-  daemon.zone('a', '100Mi')
-  return daemon
+  try {
+    daemon.zone('a', '100Mi')
+    await look(daemon)
+  } finally {
+    await daemon.remove()
+  }
 }
 test.after(() => {
   for (const each of [dirname(driver), folder]) rmSync(each, { recursive: true, force: true })
@@ -26,19 +31,15 @@ const FIELDS = 'driver_version,temperature.gpu,power.draw,fan.speed,clocks.sm,cl
 const ask = (daemon: Daemon): string =>
   spawnSync(join(libraries.client, 'nvidia-smi'), [`--query-gpu=${FIELDS}`, '--format=csv,noheader,nounits'], { encoding: 'utf8', env: { ...process.env, ...daemon.env('a') } }).stdout.trim()
 
-test('what NVML says of the card is what nvidia-smi says in a zone; what it lacks is missing', async () => {
-  const daemon = await start({ LD_LIBRARY_PATH: folder })
+test('what NVML says of the card is what nvidia-smi says in a zone; what it lacks is missing', () => beside({ LD_LIBRARY_PATH: folder }, async (daemon) => {
   let said = ''
   // The first who asks has them read.
   await until('the sensors to be read', () => (said = ask(daemon)).startsWith('999.88.07'))
   assert.is(said, '999.88.07, 61, 123.46, [N/A], 1001, 1002, 2001, 2002, P2, 5, [N/A]')
-  await daemon.remove()
-})
+}))
 
-test('without NVML the driver\'s own words have to do', async () => {
-  const daemon = await start({})
+test('without NVML the driver\'s own words have to do', () => beside({}, (daemon) => {
   assert.match(ask(daemon), /^\S+, \[N\/A\], \[N\/A\], \[N\/A\], /)
-  await daemon.remove()
-})
+}))
 
 test.run()
