@@ -244,6 +244,7 @@ static CUresult await(struct vgpu_call *call)
 {
     int waits_for_gpu = call->message == RF_GPU_SYNC || call->message == RF_GPU_COPY || call->message == RF_GPU_SET;
     uint32_t *mean = &vgpu_thread.gpu_latency;
+    rf_ring_fetch_ahead(&vgpu.ring, &vgpu_thread.fetched);
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
     for (int i = 0; i < FIRST_LOOKS && !call->no_spin; i++) {
         if (answered(call)) {

@@ -12,6 +12,7 @@ struct vgpu_thread {
     struct vgpu_context *top;     /* the current context: the stack's top; NULL: none */
     uint32_t index;               /* this thread's number on the wire; 0: not given yet */
     uint32_t slot_hint;
+    uint32_t fetched;             /* rf_ring_fetch_ahead */
     struct vgpu_context **stack;  /* the context stack, `top` last */
     uint32_t depth, room;
     uint32_t gpu_latency;         /* ns, running mean of the time until calls that wait for the GPU are answered */
