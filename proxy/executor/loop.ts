@@ -164,8 +164,10 @@ export class Loop {
     this.crowded = crowded;
     // What spinning was good for so far says nothing about our turns, nor the other way round.
     this.vain = 0;
+    // Nobody queues for the first thing that he asks for.
+    this.served = LONG_AGO;
     if (crowded) return;
-    this.giveTurn();
+    this.giveTurn(true);
     this.setAway(false);
   }
 
@@ -221,7 +223,7 @@ export class Loop {
         work.close();
       }
       executor.wakeClients();
-      if (this.bells && !this.readBells()) return this.schedule();
+      if (this.hungUp()) return this.schedule();
       if (did !== 0) {
         worked = true;
         if (quiet !== 0) {
@@ -296,7 +298,7 @@ export class Loop {
     }
     const left = CROWDED_SLICE_MS - (now - this.turned);
     if (left <= 0 || this.libuvAsks()) {
-      if (this.over) this.giveTurn();
+      this.giveTurn(this.over);
       this.setAway(true);
       return false;
     }
@@ -315,7 +317,7 @@ export class Loop {
 
   /** Whether libuv has anything to do but timers. */
   private libuvAsks(): boolean {
-    if (this.bells && !this.readBells()) return true;
+    if (this.hungUp()) return true;
     this.naps.clear();
     this.naps.watch(this.libuv);
     return this.naps.sleep(0) !== 0;
@@ -339,7 +341,10 @@ export class Loop {
     return false;
   }
 
-  private giveTurn(): void {
+  /** `at`: whether at all. Asked here, where rehearsals come by for other reasons too: code that was compiled before its one
+   *  call was ever made would be thrown away by it. */
+  private giveTurn(at: boolean): void {
+    if (!at) return;
     this.over = false;
     this.turns.give();
   }
@@ -359,8 +364,9 @@ export class Loop {
   private rest(): boolean {
     const { clients, work } = this.executor;
     const spun = !this.crowded || this.turns.mine;
-    this.giveTurn();
+    this.giveTurn(true);
     let stalled = false;
+    let asked = false;
     // Backwards: an unreachable client leaves the list.
     for (let i = clients.length - 1; i >= 0; i--) {
       const client = clients[i];
@@ -371,18 +377,16 @@ export class Loop {
     for (let i = 0; i < clients.length; i++) {
       const client = clients[i];
       if (client.stalled && client.hostCalls.size !== 0) peekHostDone(client, (cookie) => hostDone(this.executor, client, cookie));
-      if (!client.stalled && client.reader.ready()) {
-        this.allAwake();
-        this.lastWork = performance.now();
-        return true;
-      }
+      // While we were about to sleep. Rare, and so served by way of a sleep that ends at once: of its own it would have no compiled code.
+      if (!client.stalled && client.reader.ready()) asked = true;
     }
     if (clients.length !== 0) this.libuv = loopDescriptor(clients[0].fd);
     const now = performance.now();
     const slice = this.crowded && this.sliceMs !== 0 ? CROWDED_SLICE_MS : this.sliceMs;
     const left = slice - (now - this.turned);
-    if (work.pending || stalled) {
-      return this.sleep(Math.min(SLEEP_MAX_US, Math.max(SLEEP_MIN_US, this.nap(now, stalled ? 0 : work.due())), this.sliceMs * 1000), left);
+    if (work.pending || stalled || asked) {
+      const most = asked ? 0 : SLEEP_MAX_US;
+      return this.sleep(Math.min(most, Math.max(SLEEP_MIN_US, this.nap(now, stalled ? 0 : work.due())), this.sliceMs * 1000), left);
     }
     if (spun && this.restedAfter !== this.lastWork) {
       this.restedAfter = this.lastWork;
@@ -457,13 +461,14 @@ export class Loop {
     }
   }
 
-  /** Reads the doorbells. False: a client hung up, which is libuv's to tell. */
-  private readBells(): boolean {
+  /** Reads the doorbells, if any rang. Whether a client hung up, which is libuv's to tell. */
+  private hungUp(): boolean {
+    if (!this.bells) return false;
     const { clients } = this.executor;
     this.bells = false;
-    let all = true;
-    for (let i = 0; i < clients.length; i++) if (drainBells(clients[i].fd) === HUNG_UP) all = false;
-    return all;
+    let any = false;
+    for (let i = 0; i < clients.length; i++) if (drainBells(clients[i].fd) === HUNG_UP) any = true;
+    return any;
   }
 
   private allAwake(): void {

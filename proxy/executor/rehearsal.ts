@@ -18,7 +18,7 @@ import { BATCH_BYTES, RECORD_HEADER, RECORD_MAX, RecordWord, RingWriter, SLOT_PO
 import type { OpenDriver } from '../driver/devices.ts';
 import { addressOf } from '../driver/driver.ts';
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, GpuSync, HostAlloc, Message, MESSAGES, Place, SyncScope, TABLE_HASH } from '../generated/messages.ts';
-import { close } from '../passed.ts';
+import { close, NONE } from '../passed.ts';
 import { TURNS_BYTES, type ZoneRecord } from '../supervisor/messages.ts';
 import type { Client } from './client.ts';
 import { Executor } from './executor.ts';
@@ -27,7 +27,7 @@ import { log } from './log.ts';
 import { registerMemoryHandlers } from './memory/handlers.ts';
 import { GRANULE } from './memory/window.ts';
 import { createZoneMemory } from './memory/zone.ts';
-import { send } from './system.ts';
+import { currentCore, mapShared, send } from './system.ts';
 import { Turns } from './turns.ts';
 import { Zone } from './zone.ts';
 
@@ -44,6 +44,14 @@ const HOT = 1500;
 const WARM_EVERY = 8;
 const ODD_EVERY = 100;
 const ODD_ROUNDS = 8;
+/** A dozen and a half times so many turns, and how long one is waited for while another has it. */
+const TURNS = 200;
+const QUEUED_MS = 0.003;
+/** A core that no machine has; and after how many turns a client sleeps on ours instead, which we leave then. */
+const NO_CORE = 1 << 20;
+const MOVE_EVERY = 32;
+/** A round is no whole number of ms for so many and ourselves. */
+const RIVALS = 6;
 /** Pieces of a large copy: more than the loop serves without a look at the clock. */
 const PIECES = 24;
 const PIECE = 4096;
@@ -80,8 +88,8 @@ export class Rehearsal {
   readonly executor: Executor;
   readonly zone: Zone;
   readonly turns: Turns;
-  /** Another executor of the crowd, whose turn it may be. */
-  readonly rival: Turns;
+  /** Other executors of the crowd, whose turn it may be. */
+  readonly rivals: readonly Turns[];
   private readonly socketpair = koffi.load(null).func('int socketpair(int domain, int type, int protocol, uintptr_t pair)');
   private visits = 0;
   /** Clients of whom nothing is left. */
@@ -98,9 +106,10 @@ export class Rehearsal {
     this.executor = new Executor(driver, device.device, RECORD.limits, () => undefined);
     if (this.executor.internalContext() === 0) throw new Error('the driver makes no context');
     this.executor.memory = createZoneMemory(this.executor, RECORD.limits);
-    const lane = new Int32Array(TURNS_BYTES / 4);
-    this.turns = new Turns(lane);
-    this.rival = new Turns(lane);
+    // Where the real ones are mapped: far above the addresses that V8 takes for small numbers, as a small heap's are.
+    const page = new Int32Array(mapShared(NONE, TURNS_BYTES));
+    this.turns = new Turns(page, 2);
+    this.rivals = Array.from({ length: RIVALS }, () => new Turns(page, 2));
     this.zone = new Zone(RECORD, this.executor, this.handlers, device, version, {
       clientGone: () => this.gone++,
       deserted: () => undefined,
@@ -258,20 +267,47 @@ class Calls {
     await this.work();
     stage.zone.setCrowded(true);
     for (let round = 0; round < ODD_ROUNDS; round++) await this.round(round);
-    stage.turns.rehearseEnd(true);
+    await this.many();
+    stage.rivals[0].take(0);
+    await this.work();
+    stage.rivals[0].give();
+    stage.turns.rehearse(true);
     for (let round = 0; round < ODD_ROUNDS; round++) {
       call.ring();
-      call.sleeps();
+      call.sleeps(NO_CORE);
       await call.waited(Message.cuCtxGetStreamPriorityRange);
       call.more();
       await call.waited(Message.cuCtxGetStreamPriorityRange);
     }
-    stage.turns.rehearseEnd(false);
+    await this.crowd();
+    stage.turns.rehearse(false);
     await this.work();
-    stage.rival.take(0);
-    await this.work();
-    stage.rival.give();
     stage.zone.setCrowded(false);
+  }
+
+  /** Turns that come and go: what passes them on runs once a turn, with cold caches, and is worth being compiled well all the more. */
+  private async crowd(): Promise<void> {
+    const { call } = this;
+    const { turns, rivals } = this.stage;
+    for (let turn = 0; turn < TURNS; turn++) {
+      call.sleeps(turn % MOVE_EVERY === 0 ? currentCore() : NO_CORE);
+      await call.waited(Message.cuCtxGetStreamPriorityRange);
+      // Somebody has the turn, others queue before and behind us, and one of them goes away.
+      for (const rival of rivals) rival.queue();
+      turns.queue();
+      rivals[0].take(0);
+      turns.take(QUEUED_MS);
+      rivals[0].give();
+      turns.take(QUEUED_MS);
+      for (const rival of rivals) rival.give();
+      turns.take(0);
+      rivals[0].queue();
+      turns.queue();
+      rivals[0].take(0);
+      rivals[0].give();
+      turns.take(0);
+      turns.give();
+    }
   }
 
   /** Copies that the GPU's own thread makes, whose end can be foretold. */
@@ -406,8 +442,9 @@ export class Caller {
     for (let bytes = 0; bytes <= BATCH_BYTES; bytes += RECORD_MAX) this.writer.abort(this.writer.claim(RECORD_MAX));
   }
 
-  /** Has the next answer wake whoever sleeps for it. */
-  sleeps(): void {
+  /** Has the next answer wake whoever sleeps for it, on `core`. */
+  sleeps(core: number): void {
+    this.words[wordAt(Region.core)] = core + 1;
     Atomics.store(this.words, this.slot + (Slot.sleeping >> 2), 1);
   }
 

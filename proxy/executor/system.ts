@@ -27,6 +27,7 @@ const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
+const MAP_ANONYMOUS = 0x20;
 const MSG_DONTWAIT = 0x40;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -62,16 +63,16 @@ export function currentCore(): number {
   return getcpuCall() as number;
 }
 
-/** Has the calling thread, and no other of the process, run on these cores alone. Nothing changes when it may not. */
-export function runOn(cores: readonly number[]): void {
+/** Has the calling thread, and no other of the process, run on these cores alone, but not on `except`. Nothing changes when it may not. */
+export function runOn(cores: readonly number[], except = -1): void {
   coreMask.fill(0);
-  for (const core of cores) coreMask[core >> 3] |= 1 << (core & 7);
+  for (let i = 0; i < cores.length; i++) if (cores[i] !== except) coreMask[cores[i] >> 3] |= 1 << (cores[i] & 7);
   setaffinityCall(0, coreMask.length, coreMaskAddress);
 }
 
-/** Maps the first `bytes` of an object for as long as the process lives. Throws when the system does not. */
+/** Maps the first `bytes` of an object for as long as the process lives; fd NONE: zeroes that are nobody else's. Throws when the system does not. */
 export function mapShared(fd: number, bytes: number): ArrayBuffer {
-  const address = mmapCall(0, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as number | bigint; // MAP_FAILED is no exact number
+  const address = mmapCall(0, bytes, PROT_READ_WRITE, fd === NONE ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0) as number | bigint; // MAP_FAILED is no exact number
   if (typeof address !== 'number') throw new Error(`mmap of descriptor ${fd}: errno ${koffi.errno()}`);
   return koffi.view(BigInt(address), bytes);
 }

@@ -15,6 +15,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { addressOf } from '../driver/driver.ts';
 import { TURNS_BYTES } from '../supervisor/messages.ts';
+import { LONG_AGO } from './times.ts';
 import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
 
 /** How long a round of all who queue shall last, with what turns cost beside their slices: the worst of 64 zones waits half as long again, and less
@@ -43,18 +44,19 @@ export class Turns {
   mine = false;
   private lane = -1;
   private ticket = 0;
-  private began = 0;
+  private began = LONG_AGO;
   private batches = 0;
-  private slice = 0;
+  private slice = SLICE_MIN_MS;
   /** When our last turn began, if we queued again at once at its end; 0: not. */
   private taken = 0;
-  /** Rehearsed: a turn ends after its first batch. */
+  /** Rehearsed: a turn ends after its first batch, and a sleep at once. */
   private brief = false;
+  private stale = 0;
   /** While queueing: whose turn we saw last, and since when. */
   private seen = 0;
-  private since = 0;
+  private since = LONG_AGO;
   /** That the process may run on. */
-  private cores: number[] = [];
+  private readonly allowed = allowedCores();
   private readonly base: number;
   private readonly lanes: number;
 
@@ -64,14 +66,15 @@ export class Turns {
     this.lanes = Math.min(LANES_MAX, Math.max(1, cores >> 1));
   }
 
-  /** `fd`: the page that came from the supervisor; -1: there is none, and nobody to wait for. */
+  /** `fd`: the page that came from the supervisor; NONE: there is none, and nobody to wait for. */
   static at(fd: number, cores?: number): Turns {
-    return new Turns(new Int32Array(fd < 0 ? new ArrayBuffer(TURNS_BYTES) : mapShared(fd, TURNS_BYTES)), cores);
+    return new Turns(new Int32Array(mapShared(fd, TURNS_BYTES)), cores);
   }
 
-  /** Whether a turn is over after a single batch (rehearsal.ts). */
-  rehearseEnd(at: boolean): void {
+  /** Whether turns are over after a single batch, and sleeps as soon as they begin (rehearsal.ts). */
+  rehearse(at: boolean): void {
     this.brief = at;
+    this.stale = at ? 1 : 0;
   }
 
   /**
@@ -119,7 +122,7 @@ export class Turns {
         continue;
       }
       if (now >= end) return false;
-      futexSleep(this.base + seat * 4, before, Math.min(left, end - now));
+      futexSleep(this.base + seat * 4, before ^ this.stale, Math.min(left, end - now));
       now = performance.now();
     }
     this.mine = true;
@@ -180,13 +183,10 @@ export class Turns {
   /** A client that sleeps on `core` is about to be woken: leaves it that core. The kernel wakes it where it slept, even behind us and beside
    *  an idle core (select_idle_cpu() looks for one only where there is much idleness). -1: not known. Whether we have moved. */
   makeRoom(core: number): boolean {
-    if (core < 0 || core !== currentCore()) return false;
-    if (this.cores.length === 0) this.cores = allowedCores();
-    const others = this.cores.filter((other) => other !== core);
-    if (others.length === 0) return false;
-    runOn(others);
+    if (core < 0 || this.allowed.length < 2 || core !== currentCore()) return false;
+    runOn(this.allowed, core);
     // At once again: threads that the driver makes inherit this.
-    runOn(this.cores);
+    runOn(this.allowed);
     return true;
   }
 
