@@ -75,9 +75,9 @@ const NEAR = 1 / 4;
 const NEAREST = 1 / 16;
 /** Microseconds of sleep per millisecond of waiting. */
 const SLEEP_SHARE = 15;
-/** Without a turn of libuv at most. */
+/** Without a turn of libuv at most. In a crowd each is hundreds of pages of cold code, and tells the supervisor that we are busy (crowd.ts forgets it after a second). */
 const SLICE_MS = 25;
-const CROWDED_SLICE_MS = 250;
+const CROWDED_SLICE_MS = 500;
 /** In a crowd: a zone that asked for nothing for so long is served at once. */
 const LIGHT_MS = 200;
 /** In our turn: a client that slept, on a core that was halted, is back after so long. */
