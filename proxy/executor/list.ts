@@ -8,3 +8,10 @@ export function objectList<T extends object>(): T[] {
   list.pop();
   return list as T[];
 }
+
+/** The same of numbers, which handles of the driver's are: addresses, of which V8 takes some for small integers and others not. */
+export function numberList(): number[] {
+  const list = [0.5];
+  list.pop();
+  return list;
+}

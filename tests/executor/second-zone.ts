@@ -23,7 +23,7 @@ await rehearsed(drivers.at(0)!, () => undefined)
 setFlagsFromString('--trace-deopt')
 // What comes to pass when a core is lost, which no rehearsal can arrange.
 await rehearsed(drivers.at(-1)!, (loop) => (loop.crowdedUntil = loop.staysUntil = loop.served = 0.75))
-await rehearsed(drivers.at(-1)!, () => undefined, async (call, { turns, zone }) => {
+const amongMany: Play = async (call, { turns, zone }) => {
   const { words } = turns as unknown as { words: Int32Array }
   const others = Array.from({ length: OTHERS }, () => new Turns(words, 2))
   zone.setCrowded(true)
@@ -33,5 +33,6 @@ await rehearsed(drivers.at(-1)!, () => undefined, async (call, { turns, zone }) 
     await call.waited(Message.cuCtxGetStreamPriorityRange)
     for (const other of others) other.give()
   }
-})
+}
+await rehearsed(drivers.at(-1)!, () => undefined, amongMany)
 process.exit(0)

@@ -6,6 +6,7 @@
  */
 import { addressOf } from '../../driver/driver.ts';
 import { CUresult } from '../../driver/errors.ts';
+import { numberList, objectList } from '../list.ts';
 import type { MemoryCore } from './types.ts';
 
 const NON_BLOCKING = 1; // CU_STREAM_NON_BLOCKING: does not wait for anyone's legacy default stream
@@ -13,9 +14,10 @@ const DISABLE_TIMING = 2; // CU_EVENT_DISABLE_TIMING
 
 export class Zeroer {
   private stream = 0;
-  private readonly events: number[] = [];
-  /** In the stream's order: event and what to call. */
-  private readonly queue: { event: number; done: (status: number) => void }[] = [];
+  private readonly events = numberList();
+  /** In the stream's order: events, and what to call. */
+  private readonly marks = numberList();
+  private readonly dones = objectList<(status: number) => void>();
   private polling = false;
   private readonly out = new BigUint64Array(1);
   private readonly outAt = addressOf(this.out);
@@ -24,7 +26,7 @@ export class Zeroer {
 
   /** Number of requests under way. */
   get busy(): number {
-    return this.queue.length;
+    return this.marks.length;
   }
 
   /** Zeroes `bytes` (a multiple of 4) bytes at `address`; `done` gets a CUresult, from polling. Answers a CUresult other than 0,
@@ -49,7 +51,8 @@ export class Zeroer {
       this.events.push(event);
       return status;
     }
-    this.queue.push({ event, done });
+    this.marks.push(event);
+    this.dones.push(done);
     if (!this.polling) {
       this.polling = true;
       this.core.poll(this.check);
@@ -68,14 +71,13 @@ export class Zeroer {
   }
 
   private readonly check = (): boolean => {
-    if (this.queue.length > 0) this.enter();
-    while (this.queue.length > 0) {
-      const status = this.core.driver.cuEventQuery(this.queue[0].event);
+    if (this.marks.length > 0) this.enter();
+    while (this.marks.length > 0) {
+      const status = this.core.driver.cuEventQuery(this.marks[0]);
       if (status === CUresult.NOT_READY) return false;
-      const { event, done } = this.queue.shift()!;
-      this.events.push(event);
-      done(status);
-      this.enter(); // `done` may have gone elsewhere
+      this.events.push(this.marks.shift()!);
+      this.dones.shift()!(status);
+      this.enter(); // it may have gone elsewhere
     }
     this.polling = false;
     return true;
