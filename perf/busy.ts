@@ -6,9 +6,9 @@ import { executable } from './programs.ts'
 
 /** What a client did in one round. */
 export interface Round {
+  /** Done within the round. */
   calls: number
-  /** Nanoseconds: of all, and of the longest call. */
-  elapsed: number
+  /** Nanoseconds: the longest call. */
   longest: number
   /** How many calls per class of latency: class c begins at 2^(c/4) ns. */
   classes: Record<string, number>
