@@ -18,9 +18,9 @@ import { TURNS_BYTES } from '../supervisor/messages.ts';
 import { LONG_AGO } from './times.ts';
 import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
 
-/** How long a round of all who queue shall last, with what turns cost beside their slices: the worst of 64 zones waits half as long again, and less
+/** How long a round of all who queue shall last, with what turns cost beside their slices: the worst of 64 zones waits a tenth to a fifth longer, and less
  *  than 100 ms. The least and most for a slice; the most is well below the lease, for nobody shall help himself to a turn that goes on. */
-export const ROUND_MS = 60;
+export const ROUND_MS = 70;
 const SLICE_MIN_MS = 0.3;
 const SLICE_MAX_MS = 2;
 /** What a turn costs beside its slice, as long as we have not seen a whole round; and the most that one is taken for. */
