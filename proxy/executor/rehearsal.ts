@@ -41,7 +41,7 @@ const FREE_SHARE = 0.5;
 
 /** Rounds of each call: V8 compiles well what has gone round some thousand times. */
 const HOT = 1500;
-const WARM_EVERY = 8;
+const WARM_EVERY = 2;
 const ODD_EVERY = 100;
 const ODD_ROUNDS = 8;
 /** A dozen and a half times so many turns, and how long one is waited for while another has it. */
@@ -50,8 +50,8 @@ const QUEUED_MS = 0.003;
 /** A core that no machine has; and after how many turns a client sleeps on ours instead, which we leave then. */
 const NO_CORE = 1 << 20;
 const MOVE_EVERY = 32;
-/** A round is no whole number of ms for so many and ourselves. */
-const RIVALS = 6;
+/** So many that ROUND_MS, shared out among them and ourselves, is no whole number. */
+const RIVALS = 5;
 /** Pieces of a large copy: more than the loop serves without a look at the clock. */
 const PIECES = 24;
 const PIECE = 4096;
@@ -224,16 +224,14 @@ class Calls {
     return new Calls(call, stage, stream, event, memory, large, call.reply());
   }
 
-  /** A waited call; now and then two posted ones; and now and then what else is common. */
+  /** A waited call; now and then what else is common. */
   async round(round: number): Promise<void> {
     const { call } = this;
     await call.waited(Message.cuCtxGetStreamPriorityRange);
-    if (round % 4 === 0) {
-      await call.waited(Message.cuStreamQuery, at(0, this.stream));
-      call.posted(Message.cuEventRecord, [...at(0, this.event), ...at(2, this.stream)]);
-      call.posted(Message.GPU_SET, this.set(this.memory, 4));
-    }
     if (round % WARM_EVERY !== 0) return;
+    await call.waited(Message.cuStreamQuery, at(0, this.stream));
+    call.posted(Message.cuEventRecord, [...at(0, this.event), ...at(2, this.stream)]);
+    call.posted(Message.GPU_SET, this.set(this.memory, 4));
     await call.waited(Message.GPU_ALLOC, allocation(4096));
     await call.waited(Message.GPU_FREE, at(0, call.reply()));
     const line: Fields = [[GpuCopy.rows, 1], [GpuCopy.depth, 1]];
