@@ -60,10 +60,7 @@ const rate = (rounds: Round[]): number => rounds.reduce((sum, { calls }) => sum 
 /** Of all slices with so many clients: what each did in each. */
 function figures(count: number, slices: Round[][]): Sample {
   const rounds = slices.flat()
-  const shares = slices[0].map((_, client) => {
-    const own = slices.map((slice) => slice[client])
-    return own.reduce((sum, { calls }) => sum + calls, 0)
-  })
+  const shares = slices[0].map((_, client) => slices.reduce((sum, slice) => sum + slice[client].calls, 0))
   return {
     [`rate_${count}`]: median(slices.map(rate)),
     [`p50_${count}`]: latency(rounds, 0.5),

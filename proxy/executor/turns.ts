@@ -15,8 +15,8 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { addressOf } from '../driver/driver.ts';
 import { TURNS_BYTES } from '../supervisor/messages.ts';
-import { LONG_AGO } from './times.ts';
 import { allowedCores, currentCore, futexSleep, futexWake, mapShared, runOn } from './system.ts';
+import { LONG_AGO } from './times.ts';
 
 /** How long a round of all who queue shall last, with what turns cost beside their slices: the worst of 64 zones waits a tenth to a fifth longer, and less
  *  than 100 ms. The least and most for a slice; the most is well below the lease, for nobody shall help himself to a turn that goes on. */
@@ -51,7 +51,6 @@ export class Turns {
   private taken = 0;
   /** Rehearsed: a turn ends after its first batch, and a sleep at once. */
   private brief = false;
-  private stale = 0;
   /** While queueing: whose turn we saw last, and since when. */
   private seen = 0;
   private since = LONG_AGO;
@@ -74,7 +73,6 @@ export class Turns {
   /** Whether turns are over after a single batch, and sleeps as soon as they begin (rehearsal.ts). */
   rehearse(at: boolean): void {
     this.brief = at;
-    this.stale = at ? 1 : 0;
   }
 
   /**
@@ -122,7 +120,7 @@ export class Turns {
         continue;
       }
       if (now >= end) return false;
-      futexSleep(this.base + seat * 4, before ^ this.stale, Math.min(left, end - now));
+      futexSleep(this.base + seat * 4, this.brief ? ~before : before, Math.min(left, end - now));
       now = performance.now();
     }
     this.mine = true;
