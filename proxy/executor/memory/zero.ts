@@ -15,7 +15,7 @@ const DISABLE_TIMING = 2; // CU_EVENT_DISABLE_TIMING
 export class Zeroer {
   private stream = 0;
   private readonly events = numberList();
-  /** In the stream's order: events, and what to call. */
+  /** In the stream's order: events (0: none could be had), and what to call. */
   private readonly marks = numberList();
   private readonly dones = objectList<(status: number) => void>();
   private polling = false;
@@ -35,28 +35,27 @@ export class Zeroer {
     const driver = this.core.driver;
     let status = this.enter();
     if (status === 0) status = driver.cuMemsetD32Async(address, 0, bytes / 4, this.stream);
-    return status === 0 ? this.mark(this.stream, done) : status;
-  }
-
-  /** Calls `done` when `stream`, of the context that is current, has got to here. Answers as start does. */
-  private mark(stream: number, done: (status: number) => void): number {
-    let event = this.events.pop() ?? 0;
-    if (event === 0) {
-      const status = this.core.driver.cuEventCreate(this.outAt, DISABLE_TIMING);
-      if (status !== 0) return status;
-      event = Number(this.out[0]);
-    }
-    const status = this.core.driver.cuEventRecord(event, stream);
-    if (status !== 0) {
-      this.events.push(event);
-      return status;
-    }
-    this.marks.push(event);
+    if (status !== 0) return status;
+    this.marks.push(this.mark());
     this.dones.push(done);
     if (!this.polling) {
       this.polling = true;
       this.core.poll(this.check);
     }
+    return 0;
+  }
+
+  /** An event behind what the stream was given last. 0: none could be had; the zeroing is under way all the same, into memory that must not go elsewhere before it is
+   *  done, and that it is the stream tells when it has nothing left to do. */
+  private mark(): number {
+    const { driver } = this.core;
+    let event = this.events.pop() ?? 0;
+    if (event === 0) {
+      if (driver.cuEventCreate(this.outAt, DISABLE_TIMING) !== 0) return 0;
+      event = Number(this.out[0]);
+    }
+    if (driver.cuEventRecord(event, this.stream) === 0) return event;
+    this.events.push(event);
     return 0;
   }
 
@@ -73,9 +72,11 @@ export class Zeroer {
   private readonly check = (): boolean => {
     if (this.marks.length > 0) this.enter();
     while (this.marks.length > 0) {
-      const status = this.core.driver.cuEventQuery(this.marks[0]);
+      const event = this.marks[0];
+      const status = event === 0 ? this.core.driver.cuStreamQuery(this.stream) : this.core.driver.cuEventQuery(event);
       if (status === CUresult.NOT_READY) return false;
-      this.events.push(this.marks.shift()!);
+      this.marks.shift();
+      if (event !== 0) this.events.push(event);
       this.dones.shift()!(status);
       this.enter(); // it may have gone elsewhere
     }
