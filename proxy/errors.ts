@@ -44,6 +44,7 @@ export const errors = rows({
   // Driver and executors
   DRIVER_NOT_FOUND: { sentence: 'there is no driver at {path}', fix: 'give --driver auto, stub, or the path of a libcuda.so.1; for the software GPU of a checkout run "node scripts/build.mjs" first' },
   DRIVER_FAILED: { sentence: 'the driver {path} does not work: {why}', fix: 'choose another with --driver (stub is the software GPU), or look into the driver\'s own log' },
+  DRIVER_LOST: { sentence: 'the driver {path} is of no use any more to an executor: {why}', fix: 'the zone\'s next client gets a fresh executor; if it comes back without a program\'s fault, look for the device in the kernel\'s log (NVRM: Xid)' },
   EXECUTOR_MISSING: { sentence: 'the executor program {path} is missing', fix: 'run "node scripts/build.mjs"' },
   EXECUTOR_FAILED: { sentence: 'an executor could not start: {why}', fix: 'see the daemon\'s log; --log-level debug tells more' },
   CARD_MEMORY_FAILED: { sentence: 'the software GPU\'s memory of {size} cannot be made: {why}', fix: 'give --card-memory a smaller size' },

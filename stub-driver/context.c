@@ -27,6 +27,7 @@ static __thread struct {
 
 static struct context *primary[RF_MAX_DEVICES];
 static _Atomic bool lost[RF_MAX_DEVICES];
+static _Atomic int ruined; /* the fault that all contexts of the process have, under RINGFENCE_STUB_FAULT_SCOPE=process */
 static pthread_mutex_t primary_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic uint64_t next_epoch = 1;
 static pthread_key_t thread_streams_key;
@@ -80,17 +81,22 @@ struct context *rf_context_or_null(void) {
   return rf_current_context(&context) ? NULL : context;
 }
 
+static void ruin(void *object, void *argument) { rf_context_fail(object, *(const CUresult *)argument); }
+
 /* First the line, then the error: a program may end itself at the first call that fails, and what it was must be told by then. Whoever comes
  * second is back when the error stands, or its own work would end without one. */
 void rf_context_fail(struct context *context, CUresult error) {
   static pthread_mutex_t failing = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&failing);
-  if (!atomic_load(&context->error)) {
+  const bool first = !atomic_load(&context->error);
+  if (first) {
     rf_log(RF_LOG_ERROR, "context %llu is poisoned with error %d until it is destroyed", (unsigned long long)context->id, (int)error);
     atomic_store(&context->error, (int)error);
     rf_kernels_stop(context);
   }
   pthread_mutex_unlock(&failing);
+  int none = CUDA_SUCCESS;
+  if (first && rf_settings.process_faults && atomic_compare_exchange_strong(&ruined, &none, (int)error)) rf_object_each(RF_KIND_CONTEXT, ruin, &error);
 }
 
 static void lose(void *object, void *argument) {
@@ -103,6 +109,9 @@ void rf_device_lose(int device) {
   atomic_store(&lost[device], true);
   rf_object_each(RF_KIND_CONTEXT, lose, &device);
 }
+
+/* Why no context can be had there. */
+static CUresult device_error(int device) { return atomic_load(&lost[device]) ? CUDA_ERROR_DEVICE_UNAVAILABLE : (CUresult)atomic_load(&ruined); }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
@@ -122,7 +131,7 @@ static void set_defaults(struct context *context) {
   atomic_store(&context->ending, false);
   atomic_store(&context->heap, 0);
   context->epoch = atomic_fetch_add(&next_epoch, 1);
-  atomic_store(&context->error, atomic_load(&lost[context->device]) ? (int)CUDA_ERROR_DEVICE_UNAVAILABLE : (int)CUDA_SUCCESS);
+  atomic_store(&context->error, (int)device_error(context->device));
 }
 
 static struct context *new_context(int device, unsigned flags, bool is_primary) {
@@ -229,7 +238,8 @@ static CUresult create(const char *call, CUcontext *pctx, unsigned flags, CUdevi
   RF_TRY(rf_enter(call));
   if (!pctx || !flags_are_valid(flags)) return CUDA_ERROR_INVALID_VALUE;
   if (device < 0 || device >= rf_settings.devices) return CUDA_ERROR_INVALID_DEVICE;
-  if (atomic_load(&lost[device])) return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  const CUresult broken = device_error(device);
+  if (broken) return broken;
   if (thread.depth == STACK_DEPTH) return CUDA_ERROR_INVALID_VALUE;
   struct context *const context = new_context(device, flags, false);
   if (!context) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -359,7 +369,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev) {
   RF_ENTER();
   if (!pctx) return CUDA_ERROR_INVALID_VALUE;
   RF_DEVICE(dev);
-  if (atomic_load(&lost[dev])) return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  const CUresult broken = device_error(dev);
+  if (broken) return broken;
   pthread_mutex_lock(&primary_lock);
   struct context *const context = primary[dev];
   if (!atomic_load(&context->active)) set_defaults(context);

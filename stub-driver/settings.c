@@ -107,6 +107,14 @@ static bool read_checks(unsigned *checks) {
   return true;
 }
 
+/* How far a fault of one context reaches. */
+static bool read_fault_scope(bool *process) {
+  const char *const text = getenv("RINGFENCE_STUB_FAULT_SCOPE");
+  if (!text || !*text || !strcmp(text, "context")) return true;
+  *process = true;
+  return !strcmp(text, "process") || refuse("RINGFENCE_STUB_FAULT_SCOPE", text, "context or process");
+}
+
 /* What the device says it is. Kernels of later targets run on all of them; programs that ask first want to hear it. */
 static bool read_capability(int *capability) {
   static const char *const names[] = {"8.0", "9.0", "10.0"};
@@ -157,7 +165,7 @@ bool rf_settings_read(void) {
   if (!read_number("RINGFENCE_STUB_THREADS", 1, 64, "a number of threads, 1 to 64", &threads)) return false;
   s->threads = (int)threads;
 
-  if (!read_checks(&s->checks) || !read_capability(&s->capability)) return false;
+  if (!read_checks(&s->checks) || !read_capability(&s->capability) || !read_fault_scope(&s->process_faults)) return false;
 
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))

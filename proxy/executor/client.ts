@@ -172,6 +172,12 @@ export class Client implements MemoryClient {
     if (at < this.listed.length) this.listed[at] = last;
   }
 
+  /** Whether a fault of this process may be this client's: it has had one, or has work under way. */
+  mayHaveFailed(): boolean {
+    for (const context of this.known) if (context.fault !== 0) return true;
+    return this.listed.length !== 0;
+  }
+
   afterWork(then: () => void): boolean {
     return this.executor.afterWork(this, null, then);
   }

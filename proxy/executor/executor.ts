@@ -55,6 +55,9 @@ const FAULTS: ReadonlySet<number> = new Set([
   CUresult.INVALID_ADDRESS_SPACE, CUresult.INVALID_PC, CUresult.LAUNCH_FAILED,
 ]);
 
+/** Answers of a device that is gone. */
+const LOST: ReadonlySet<number> = new Set([CUresult.DEVICE_UNAVAILABLE, CUresult.ECC_UNCORRECTABLE, CUresult.NVLINK_UNCORRECTABLE, CUresult.UNKNOWN]);
+
 export class Executor implements WorkHost, MemoryCore {
   readonly handles = new HandleTable();
   readonly work: Work;
@@ -78,6 +81,7 @@ export class Executor implements WorkHost, MemoryCore {
   perThreadStreams = 0;
   /** Streams that their clients have destroyed and that still have work: they hold the driver's memory, so they count as handles. */
   private endingStreams = 0;
+  private examining = false;
 
   /** For names: the largest payload of a record, and a NUL. */
   readonly textBytes = Buffer.allocUnsafeSlow(TEXT_BYTES).fill(0);
@@ -92,6 +96,9 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
+
+  /** Called when the driver answers everything in this process with an error, and which: this process is to end. */
+  onLost: (status: number) => void = () => undefined;
 
   /** Result of the last failed preparation (makePerThread). */
   lastStatus = 0;
@@ -588,6 +595,7 @@ export class Executor implements WorkHost, MemoryCore {
     if (!FAULTS.has(status) || context.legacy === null || context.fault === status) return;
     context.fault = status;
     if (context.posted === status) context.posted = 0;
+    this.examine();
     if (status !== CUresult.ASSERT) return;
     // Whoever asks is told, and what the assertion says is written then at the latest. Asking a stream never waits.
     this.enter(context.native);
@@ -595,11 +603,34 @@ export class Executor implements WorkHost, MemoryCore {
     this.collect(context.client);
   }
 
-  /** A call in this context was answered with a fault. It may be that of another context, whose stream or event the call named: this one is asked itself. */
-  private suspect(context: Context, status: number): void {
-    if (!FAULTS.has(status) || context.legacy === null || context.fault !== 0) return;
-    this.enter(context.native);
-    this.poisoned(context, this.driver.cuStreamQuery(0));
+  /** A call was answered with an error. A fault may be that of another context, whose stream or event the call named: this one is asked itself. */
+  private suspect(context: Context | null, status: number): void {
+    if (status === CUresult.NOT_READY) return;
+    const isFault = FAULTS.has(status);
+    if (!isFault && !LOST.has(status)) return;
+    if (isFault && context !== null && context.legacy !== null) {
+      if (context.fault !== 0) return;
+      this.enter(context.native);
+      this.poisoned(context, this.driver.cuStreamQuery(0));
+    }
+    this.examine();
+  }
+
+  /**
+   * Asks whether the driver still does anything in this process, once what is to be answered is. After an illegal address and its like the process is "in an
+   * inconsistent state", says CUDA's documentation of them (CUresult), and "must be terminated and relaunched"; whether that is so of one context or of all is seen in the
+   * executor's own, in which no kernel runs.
+   */
+  private examine(): void {
+    if (this.examining) return;
+    this.examining = true;
+    this.poll(() => {
+      this.examining = false;
+      this.enter(this.internalContext());
+      const status = this.driver.cuStreamQuery(0);
+      if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) this.onLost(status);
+      return true;
+    });
   }
 
   /** Answers a call: slot -1 is a posted one, whose error sticks. The waiter is woken by wakeClients(). */
@@ -609,7 +640,7 @@ export class Executor implements WorkHost, MemoryCore {
       if (status !== 0) this.stick(client, context, status);
       return;
     }
-    if (status >= FIRST_FAULT && context !== null) this.suspect(context, status);
+    if (status !== 0) this.suspect(context, status);
     if (status === 0 && !creates) {
       if (context !== null) {
         status = context.posted;
@@ -630,7 +661,7 @@ export class Executor implements WorkHost, MemoryCore {
 
   /** A posted call failed: the next waited one tells. */
   stick(client: Client, context: Context | null, status: number): void {
-    if (status >= FIRST_FAULT && context !== null) this.suspect(context, status);
+    this.suspect(context, status);
     if (context === null) {
       if (client.posted === 0) client.posted = status;
     } else if (context.posted === 0 && status !== context.fault) context.posted = status; // a fault every call in the context tells, and no other

@@ -5,6 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { bindAll, type Driver } from '../driver/driver.ts';
+import { errorName } from '../driver/errors.ts';
 import { type Device, openDriver, type OpenDriver } from '../driver/devices.ts';
 import { type DriverInfo, type ExecutorMessage, type PassedMessage, STAGE_VARIABLE, type SupervisorMessage, TURNS_VARIABLE, type ZoneRecord } from '../supervisor/messages.ts';
 import { PASSAGE_VARIABLE, PassageEnd, rehearsePassage } from '../passage.ts';
@@ -70,6 +71,7 @@ class Process {
   private printed: Printed | null = null;
   private asserted: Asserted | null = null;
   private turns: Turns | null = null;
+  private isLost = false;
   /** The supervisor has not been told yet that the zone was taken. */
   private adoptedTimer: NodeJS.Timeout | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
@@ -179,6 +181,7 @@ class Process {
     executor.printed = this.printed ??= new Printed(Output.stdout);
     executor.asserted = this.asserted ??= new Asserted();
     executor.onWork = () => this.zone?.wake();
+    executor.onLost = (status) => this.lost(status);
     return new Zone(record, executor, makeHandlers(registerMemoryHandlers), device, this.open.version, {
       clientGone: (id) => {
         this.usageNow();
@@ -219,6 +222,14 @@ class Process {
     log.debug({ client: id }, 'a client came without its socket: it hung up, or this process has as many descriptors as it may have');
     this.sayAdopted();
     say({ type: 'client-gone', id });
+  }
+
+  private lost(status: number): void {
+    if (this.isLost) return;
+    this.isLost = true;
+    this.zone?.abandon(status);
+    this.usageNow();
+    fail('DRIVER_LOST', new Error(`it answers ${errorName(status)} to everything in this process`));
   }
 
   private stop(): void {

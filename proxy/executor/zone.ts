@@ -201,6 +201,12 @@ export class Zone {
     this.finishStop();
   }
 
+  /** The driver does nothing more in this process, which ends, and what clients hold with it: they are told with what the driver says, those that have given it nothing that could
+   *  be why only that they have no device any more. */
+  abandon(status: number): void {
+    for (const client of this.connections.keys()) client.notice(NoticeType.farewell, client.mayHaveFailed() ? status : CUresult.DEVICE_UNAVAILABLE, 0, 0);
+  }
+
   private finishStop(): void {
     if (this.stopping !== null && this.present === 0) {
       const done = this.stopping;

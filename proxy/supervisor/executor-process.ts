@@ -288,7 +288,7 @@ export class ExecutorProcess {
     }
     if (parsed.data.type === 'failed') {
       const { code, message } = parsed.data;
-      this.#condemn(code === 'DRIVER_FAILED' ? new RingfenceError(code, { path: this.#driver, why: message }) : new RingfenceError('EXECUTOR_FAILED', { why: `${message} [${code}]` }));
+      this.#condemn(code === 'DRIVER_FAILED' || code === 'DRIVER_LOST' ? new RingfenceError(code, { path: this.#driver, why: message }) : new RingfenceError('EXECUTOR_FAILED', { why: `${message} [${code}]` }));
     } else if (parsed.data.type === 'ready') {
       if (this.#isReady) {
         this.#condemn(new RingfenceError('EXECUTOR_FAILED', { why: 'it said "ready" twice' }));

@@ -129,4 +129,34 @@ test('the broker dies in mid-call: every client ends with an error, none hangs',
   }
 })
 
+test('a driver that does nothing more in its process after a fault: the zone gets another, though a client stays that never leaves', async () => {
+  const card = await Daemon.start(undefined, { RINGFENCE_STUB_FAULT_SCOPE: 'process' })
+  try {
+    for (const name of ['shared', 'other']) card.zone(name, '128Mi')
+    const hold = async (zone: string): Promise<{ letGo: () => Promise<number | null>; said: () => string }> => {
+      const child = spawn(program('holder'), [], { env: { ...process.env, ...card.env(zone) } })
+      let out = ''
+      let err = ''
+      child.stdout.on('data', (d: Buffer) => (out += d.toString()))
+      child.stderr.on('data', (d: Buffer) => (err += d.toString()))
+      const gone = new Promise<number | null>((done) => child.once('close', done))
+      await until('the holder to speak', () => out.includes('\n'))
+      return { letGo: () => (child.stdin.end(), gone), said: () => err }
+    }
+    const idle = await hold('shared')
+    const neighbour = await hold('other')
+    const faulty = card.in('shared', program('fault'))
+    assert.is(faulty.status, 0, faulty.stderr)
+    const next = card.in('shared', program('sequence'))
+    assert.is(next.status, 0, next.stderr)
+    assert.is(await idle.letGo(), 1)
+    assert.match(idle.said(), /the broker ended this client; .*CUDA_ERROR_DEVICE_UNAVAILABLE\n/)
+    assert.is(await neighbour.letGo(), 0, neighbour.said())
+    assert.match(card.output, /it answers CUDA_ERROR_ILLEGAL_ADDRESS to everything in this process/)
+    assert.is((JSON.parse(card.must('zone', 'show', 'shared', '--json')) as { restarts: number }).restarts, 1)
+  } finally {
+    await card.remove()
+  }
+})
+
 test.run()

@@ -2,7 +2,8 @@
 // executor leaves in order. Faults are the software GPU's, ordered by RINGFENCE_STUB_FAULTS.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CUresult } from '../../proxy/driver/errors.ts'
+import { NoticeType } from '../../idm/hello.ts'
+import { CUresult, errorName } from '../../proxy/driver/errors.ts'
 import { GpuAlloc, GpuCopy, GpuSet, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
 import { TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
@@ -74,7 +75,7 @@ const FAULTS: [string, number[]][] = [
 
 for (const [fault, expected] of FAULTS) {
   test(fault, async () => {
-    const executor = await TestExecutor.start({ env: { RINGFENCE_STUB_FAULTS: fault, RINGFENCE_LOG: 'silent' } })
+    const executor = await TestExecutor.start({ env: { RINGFENCE_STUB_FAULTS: fault } })
     assert.is(executor.failed, null, executor.failed?.message)
     const first = await TestClient.connect(executor.path)
     const seen = await day(first)
@@ -121,20 +122,32 @@ test('an illegal address poisons one client, not the other', async () => {
   assert.equal(executor.exit, { code: 0, signal: null })
 })
 
-test('a device that is lost answers so, and the executor still ends in order', async () => {
-  const executor = await TestExecutor.start({ env: { RINGFENCE_STUB_FAULTS: 'op@4=device-lost', RINGFENCE_LOG: 'silent' } })
-  const client = await TestClient.connect(executor.path)
-  await client.retain()
-  let status = 0
-  if ((await client.call(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: 1 << 20 }))) === 0) {
+// The zone would be of no use to anybody as long as one of its clients stays: nothing is served in such a process, and every new client comes to it.
+for (const [what, env, expected] of [
+  ['a device that is lost', { RINGFENCE_STUB_FAULTS: 'op@4=device-lost' }, CUresult.DEVICE_UNAVAILABLE],
+  ['an illegal address that is the whole process\'s', { RINGFENCE_STUB_FAULTS: 'op@4=illegal-address', RINGFENCE_STUB_FAULT_SCOPE: 'process' }, CUresult.ILLEGAL_ADDRESS],
+] as const)
+  test(`${what}: who has work there is told so, who has none that its device is gone, and the executor ends itself`, async () => {
+    const executor = await TestExecutor.start({ env: { ...env, RINGFENCE_LOG: 'silent' } })
+    const silent = await TestClient.connect(executor.path)
+    await silent.retain()
+    const client = await TestClient.connect(executor.path)
+    await client.retain()
+    await client.must(Message.GPU_ALLOC, words({ [GpuAlloc.bytes]: 1 << 20 }))
     const address = client.replyNumber(0)
+    let status = 0
     for (let i = 0; i < 20 && status === 0; i++) status = await client.call(Message.GPU_SET, fill(address))
-    assert.not.equal(status, 0)
-  }
-  client.close()
-  await executor.until(() => executor.gone.length === 1)
-  await executor.stop()
-  assert.equal(executor.exit, { code: 0, signal: null })
-})
+    assert.is(status, expected)
+    await executor.until(() => executor.exit !== null)
+    assert.is(executor.failed!.code, 'DRIVER_LOST')
+    assert.match(executor.failed!.message, errorName(expected))
+    assert.equal(executor.exit, { code: 1, signal: null })
+    for (const [each, farewell] of [[silent, CUresult.DEVICE_UNAVAILABLE], [client, expected]] as const) {
+      const { type, status: why } = await each.notice()
+      assert.equal([type, why], [NoticeType.farewell, farewell])
+      each.close()
+    }
+    await executor.stop()
+  })
 
 test.run()

@@ -20,6 +20,10 @@ test('an illegal address sticks to its context', () => {
   holds('illegal-address', { RINGFENCE_STUB_FAULTS: 'op@3=illegal-address' })
 })
 
+test('where faults are the process\'s, an illegal address is every context\'s, and no other can be had', () => {
+  holds('whole-process', { RINGFENCE_STUB_FAULTS: 'op@2=illegal-address', RINGFENCE_STUB_FAULT_SCOPE: 'process' })
+})
+
 test('no call fails before the line that says why has been written', () => {
   assert.match(holds('told-first', { RINGFENCE_STUB_FAULTS: 'op@1=illegal-address', RINGFENCE_STUB_LOG: 'error' }), /is poisoned with error 700 /)
 })
@@ -57,6 +61,7 @@ test('without logging nothing is said', () => {
 })
 
 const nonsense: [string, string, RegExp][] = [
+  ['RINGFENCE_STUB_FAULT_SCOPE', 'Process', /context or process/],
   ['RINGFENCE_STUB_MEMORY', '8 gigs', /a size such as 16Gi/],
   ['RINGFENCE_STUB_MEMORY', '1Ki', /between 4Mi and 4Ti/],
   ['RINGFENCE_STUB_MEMORY', '-5G', /a size such as/],

@@ -59,6 +59,25 @@ static void illegal_address(void) { /* op@3=illegal-address */
   OK(cuMemAlloc_v2(&a, 10));
 }
 
+static void whole_process(void) { /* op@2=illegal-address, FAULT_SCOPE=process */
+  CUdeviceptr a = 0, b = 0;
+  CUcontext context = NULL, other = NULL, third = NULL;
+  OK(cuInit(0));
+  OK(cuCtxCreate_v2(&context, 0, 0));
+  OK(cuMemAlloc_v2(&a, 10));
+  OK(cuCtxCreate_v2(&other, 0, 0));
+  OK(cuMemAlloc_v2(&b, 10));
+  OK(cuMemsetD8_v2(b, 1, 10));
+  FAILS(ILLEGAL_ADDRESS, cuMemsetD8_v2(b, 1, 10));
+  OK(cuCtxDestroy_v2(other)); /* no cure */
+  FAILS(ILLEGAL_ADDRESS, cuCtxCreate_v2(&third, 0, 0));
+  FAILS(ILLEGAL_ADDRESS, cuDevicePrimaryCtxRetain(&third, 0));
+  OK(cuCtxSetCurrent(context));
+  FAILS(ILLEGAL_ADDRESS, cuMemsetD8_v2(a, 1, 10));
+  FAILS(ILLEGAL_ADDRESS, cuStreamQuery(NULL));
+  OK(cuCtxDestroy_v2(context));
+}
+
 static int told;
 
 /* The library's lines go out by this, and the one that says which context is poisoned takes its time. */
@@ -185,7 +204,7 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } cases[] = {{"nth-call", nth_call}, {"illegal-address", illegal_address}, {"told-first", told_first}, {"lost", lost},         {"slow", slow},         {"no-device", no_device},
+  } cases[] = {{"nth-call", nth_call}, {"illegal-address", illegal_address}, {"told-first", told_first}, {"whole-process", whole_process}, {"lost", lost}, {"slow", slow}, {"no-device", no_device},
                {"init", init_fails},   {"devices", three_devices},           {"complain", complain}, {"nonsense", nonsense}};
   CHECK(argc == 2);
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
