@@ -10,11 +10,12 @@
  *   slots        slot_count x slot_size: replies                 executor writes state/status/payload, client `sleeping`
  *   chunks       staging_chunks x u32: who owns a staging chunk  client 0 -> 1 (takes), executor 1 -> 0 (done with it)
  *   ring         requests (ring.h)
+ *   holds        RF_HOLDS x struct rf_hold: host functions       the GPU `due`, client `done`
  *   staging      staging_chunks x staging_chunk bytes            whoever the chunk's word says
  *
  * A client that lies about slots or chunks hurts only its own replies and copies: the executor bounds every slot and
  * chunk number it is given by its private geometry, and copies staged bytes only between staging and checked device
- * ranges. A client that truncates the object kills its zone's executor (SIGBUS) and nothing else. */
+ * ranges. One that writes into holds as it pleases lets its own streams go on early, or holds them. A client that truncates the object kills its zone's executor (SIGBUS) and nothing else. */
 #ifndef RINGFENCE_REGION_H
 #define RINGFENCE_REGION_H
 
@@ -36,6 +37,15 @@ struct rf_slot {
     int32_t status;             /*  8 CUresult */
     uint32_t length;            /* 12 bytes of payload */
     uint8_t payload[RF_SLOT_PAYLOAD];
+};
+
+/* What a stream stands at while the client runs a host function. Both words are the GPU's and the client's alone, so that such a function
+ * can begin and end while a call of the driver has the executor wait: drivers wait for a context to be idle where memory or code is
+ * taken back, and may where code is loaded. Numbers grow by one with each use of a hold and are compared with wrapping. */
+#define RF_HOLDS 4096u
+struct rf_hold {
+    _Atomic uint32_t due;       /* 0 the GPU stores the number of the use when the stream has come to it; not after an error */
+    _Atomic uint32_t done;      /* 4 the stream waits until this has reached the number; the executor lets go of who is gone */
 };
 
 struct rf_device_info {
@@ -75,7 +85,8 @@ struct rf_region {
     uint32_t staging_offset;    /*  56 page-aligned */
     uint32_t staging_chunk;     /*  60 bytes, a multiple of the page */
     uint32_t staging_chunks;    /*  64 */
-    uint8_t reserved[60];
+    uint32_t holds_offset;      /*  68 page-aligned; the staging lies right behind */
+    uint8_t reserved[56];
     struct rf_ring_shared ring; /* 128 */
     _Alignas(64) _Atomic uint32_t staging_waiting; /* 384 a client thread sleeps on `staging_epoch` */
     _Atomic uint32_t staging_epoch;                /* 388 futex: the executor adds 1 when it frees a chunk */
@@ -83,6 +94,7 @@ struct rf_region {
 };
 
 _Static_assert(sizeof(struct rf_slot) == RF_SLOT_SIZE, "slot");
+_Static_assert(sizeof(struct rf_hold) == 8, "hold");
 _Static_assert(sizeof(struct rf_device_info) == 1344, "device info");
 _Static_assert(sizeof(struct rf_info) == 128 + 8 * 1344, "info");
 _Static_assert(__builtin_offsetof(struct rf_region, ring) == 128, "ring words");

@@ -16,12 +16,16 @@ export const ATTRIBUTES = 256
 /** struct rf_region */
 export enum Region {
   magic = 8, protocol = 16, tableHash = 20, size = 24, infoOffset = 32, slotsOffset = 36, slotCount = 40,
-  chunksOffset = 44, ringOffset = 48, ringUnits = 52, stagingOffset = 56, stagingChunk = 60, stagingChunks = 64,
+  chunksOffset = 44, ringOffset = 48, ringUnits = 52, stagingOffset = 56, stagingChunk = 60, stagingChunks = 64, holdsOffset = 68,
   tail = 128, core = 132, head = 192, asleep = 256, away = 260, producersWaiting = 320, stagingWaiting = 384, stagingEpoch = 388, printed = 392, bytes = 448,
 }
 
 /** struct rf_slot */
 export enum Slot { state = 0, sleeping = 4, status = 8, length = 12, payload = 16 }
+
+/** struct rf_hold */
+export enum Hold { due = 0, done = 4, bytes = 8 }
+export const HOLDS = 4096
 
 /** struct rf_info */
 export enum Info { driverVersion = 0, deviceCount = 4, windowBase = 8, windowSize = 16, granularity = 24, zone = 32, zoneBytes = 64, hostWindowBase = 96, hostWindowSize = 104, devices = 128 }
@@ -39,7 +43,8 @@ export interface Geometry {
   chunks: number
   ring: number
   ringUnits: number // power of two
-  staging: number
+  holds: number
+  staging: number // right behind the holds
   stagingChunk: number // bytes, multiple of the page
   stagingChunks: number
   size: number
@@ -56,9 +61,10 @@ export function geometry(o: { slotCount: number; ringBytes: number; stagingChunk
   const slots = up(info + INFO_BYTES, PAGE)
   const chunks = slots + o.slotCount * SLOT_SIZE
   const ring = up(chunks + o.stagingChunks * 4, PAGE)
-  const staging = up(ring + o.ringBytes, PAGE)
+  const holds = up(ring + o.ringBytes, PAGE)
+  const staging = holds + HOLDS * Hold.bytes
   return {
-    info, slots, slotCount: o.slotCount, chunks, ring, ringUnits: units, staging,
+    info, slots, slotCount: o.slotCount, chunks, ring, ringUnits: units, holds, staging,
     stagingChunk: o.stagingChunk, stagingChunks: o.stagingChunks, size: staging + o.stagingChunk * o.stagingChunks,
   }
 }
@@ -76,6 +82,7 @@ export function writeHeader(buffer: Buffer, g: Geometry, tableHash: number): voi
   u32(Region.chunksOffset, g.chunks)
   u32(Region.ringOffset, g.ring)
   u32(Region.ringUnits, g.ringUnits)
+  u32(Region.holdsOffset, g.holds)
   u32(Region.stagingOffset, g.staging)
   u32(Region.stagingChunk, g.stagingChunk)
   u32(Region.stagingChunks, g.stagingChunks)

@@ -310,7 +310,7 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     uint8_t *base = (uint8_t *)region;
     uint32_t info = region->info_offset, slots = region->slots_offset, slot_count = region->slot_count;
     uint32_t chunks = region->chunks_offset, ring = region->ring_offset, units = region->ring_units;
-    uint32_t staging = region->staging_offset, chunk = region->staging_chunk, chunk_count = region->staging_chunks;
+    uint32_t holds = region->holds_offset, staging = region->staging_offset, chunk = region->staging_chunk, chunk_count = region->staging_chunks;
     if (region->magic != RF_REGION_MAGIC) return "magic";
     if (region->protocol >> 16 != RF_PROTOCOL_MAJOR || region->table_hash != RF_TABLE_HASH) return "protocol";
     if (region->size != size) return "size";
@@ -318,6 +318,7 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     if (!slot_count || !lies_within(slots, (uint64_t)slot_count * RF_SLOT_SIZE, 8, size)) return "slots";
     if (!chunk_count || !lies_within(chunks, 4ull * chunk_count, 4, size)) return "chunks";
     if (units < 4096 || (units & (units - 1)) || !lies_within(ring, 8ull * units, 8, size)) return "ring";
+    if (!lies_within(holds, RF_HOLDS * sizeof(struct rf_hold), 8, size)) return "holds";
     if (!chunk || chunk % 4096 || !lies_within(staging, (uint64_t)chunk * chunk_count, 4096, size)) return "staging";
     out->region = region;
     /* A quarter is kept for HOST_DONE, 40 bytes each: thousands of host functions can return behind a full ring. */
@@ -328,6 +329,7 @@ static const char *check_region(struct rf_region *region, uint64_t size, struct 
     out->chunks = (_Atomic uint32_t *)(base + chunks);
     out->chunk_count = chunk_count;
     out->chunk_bytes = chunk;
+    out->holds = (struct rf_hold *)(base + holds);
     out->staging = base + staging;
     memcpy(&out->info, base + info, sizeof out->info);
     if (out->info.device_count > RF_DEVICES_MAX) return "device count";

@@ -21,6 +21,7 @@ struct vgpu_connection {
     _Atomic uint32_t *chunks;
     uint32_t chunk_count;
     uint32_t chunk_bytes;
+    struct rf_hold *holds;
     uint8_t *staging;
     int host_window;         /* the host window's addresses are kept free: shared memory is mapped there */
     uint32_t spinners_max;   /* threads that may spin at once: one fewer than cores */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "module.h"
 #include "occupancy.h"
+#include "settings.h"
 #include "stream.h"
 #include "texture.h"
 
@@ -172,6 +173,7 @@ static CUresult submit(const char *call, CUfunction function, const struct order
   struct rf_launch *work = NULL;
   RF_TRY(make(call, function, context, order, &work));
   struct module *const module = work->module;
+  if (RF_UNLIKELY(rf_settings.lazy_loading) && !atomic_exchange(&module->launched, true)) rf_context_drain(context);
   rf_print_flush(context);
   atomic_fetch_add(&context->kernels, 1);
   const struct rf_op op = {.kind = RF_OP_KERNEL, .call = call, .owned = work, .launch = work};

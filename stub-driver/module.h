@@ -32,6 +32,7 @@ struct module_global {
 struct module {
   struct rf_object object;
   unsigned references; /* 1 while it is loaded, and 1 for each launch that is not over */
+  _Atomic bool launched; /* ever, where loading is lazy */
   struct context *context;
   struct image *image;
   struct ptx_instance *instance;

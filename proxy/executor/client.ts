@@ -8,6 +8,7 @@ import { ClientTextures } from './textures/objects.ts';
 import type { Reference } from './textures/references.ts';
 import type { Context, Stream } from './context.ts';
 import type { Executor } from './executor.ts';
+import type { HostCallUnderWay } from './handlers/hostcalls.ts';
 import { ClientGraphs } from './graphs/handlers.ts';
 import { objectList } from './list.ts';
 import type { Wait } from './handlers/waits.ts';
@@ -29,11 +30,12 @@ export class Client implements MemoryClient {
   /** The whole object as words; an empty array once the region is closed. */
   words: Int32Array;
   readonly empty: Int32Array = new Int32Array(0);
-  /** The staging is registered with the driver: done at the first copy that uses it. */
-  pinnedStaging = false;
-  /** Host functions under way: cookie to pinned flag. */
-  readonly hostCalls = new Map<number, { flag: number; number: number }>();
-  hostCallNumber = 0;
+  /** Holds and staging are registered with the driver: done at the first copy or host function that uses them. */
+  pinned = false;
+  /** The holds' device address; 0: the driver did not take them. */
+  holds = 0;
+  /** Host functions under way, by cookie. */
+  readonly hostCalls = new Map<number, HostCallUnderWay>();
   /** Bytes of the executor's pinned slots that its copies hold. */
   slotBytesHeld = 0;
   /** Stream waits (cuStreamWaitValue*) that may not be over. */

@@ -35,7 +35,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
   let round = 0;
   executor.poll(() => {
     // Calls of this client that were under way when it died may still take host flags or make contexts.
-    releaseHostCalls(executor, client);
+    releaseHostCalls(client);
     const busy = isBusy(executor, client);
     if (!busy) {
       if (!client.graphs.end(executor.driver)) return false;
@@ -86,7 +86,7 @@ function letGo(executor: Executor, client: Client, gone: () => void): void {
   client.known.clear();
   const bytes = client.region.shape.size;
   client.words = client.empty;
-  executor.unpinStaging(client, () => {
+  executor.unpinRegion(client, () => {
     client.region.close();
     executor.memory.releaseStaging(bytes);
     executor.usageChanged();

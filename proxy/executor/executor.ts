@@ -11,7 +11,6 @@ import { Context, Event, type SharedEvent, Stream } from './context.ts';
 import { DriverThread } from './driver-thread.ts';
 import { OUT } from './driver-thread-protocol.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
-import { HostFlags } from './hostflags.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
 import { type Asserted, Output, type Printed } from './printed.ts';
 import { PinnedSlots } from './slots.ts';
@@ -25,7 +24,7 @@ const SCRATCH_BYTES = 4096;
 const UNREGISTERED_AT_ONCE = 4096;
 const TEXT_BYTES = RECORD_MAX;
 const STREAM_NON_BLOCKING = 1;
-const REGISTER_PORTABLE = 1;
+const REGISTER_PORTABLE_MAPPED = 3;
 const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 
 /** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. Nor is it told by the end
@@ -62,7 +61,6 @@ export class Executor implements WorkHost, MemoryCore {
   readonly handles = new HandleTable();
   readonly work: Work;
   readonly slots: PinnedSlots;
-  readonly hostFlags: HostFlags;
   memory!: ZoneMemory;
   /** Null: standard output is the process's own (tests). */
   printed: Printed | null = null;
@@ -76,6 +74,9 @@ export class Executor implements WorkHost, MemoryCore {
   /** For out-parameters: 4 KiB at a fixed address. */
   readonly scratchBytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES).fill(0);
   readonly scratch = addressOf(this.scratchBytes);
+  /** For what is asked in the midst of a call that has the other in use. */
+  private readonly out = new BigUint64Array(1);
+  private readonly outAt = addressOf(this.out);
 
   /** Per-thread default streams of all clients. */
   perThreadStreams = 0;
@@ -128,7 +129,6 @@ export class Executor implements WorkHost, MemoryCore {
   constructor(readonly driver: Driver, readonly device: number, public limits: ZoneLimits, private readonly changed: () => void) {
     this.work = new Work(this);
     this.slots = new PinnedSlots(driver, () => this.enter(this.internalContext()));
-    this.hostFlags = new HostFlags(driver, this.scratchBytes, () => this.enter(this.internalContext()));
     for (const id of CREATING) this.creates[id] = 1;
     for (const id of IN_CONTEXT) this.inContext[id] = 1;
     this.destroyContextAsync = asyncCall(driver.cuCtxDestroy_v2);
@@ -388,18 +388,20 @@ export class Executor implements WorkHost, MemoryCore {
 
   // ---- the executor's own use of the driver ----
 
-  /** Registers a client's staging with the driver, for all contexts. Where it cannot be, copies work all the same, slower. */
-  pinStaging(client: Client): void {
-    client.pinnedStaging = true;
+  /** Registers a client's holds and staging with the driver, for all contexts. Where it cannot be, copies work all the same, slower, and host functions do not. */
+  pinRegion(client: Client): void {
+    const { region } = client;
+    client.pinned = true;
     this.enter(this.internalContext());
-    this.driver.cuMemHostRegister_v2(client.region.staging, client.region.stagingBytes, REGISTER_PORTABLE);
+    if (this.driver.cuMemHostRegister_v2(region.holds, region.pinnedBytes, REGISTER_PORTABLE_MAPPED) !== 0) return;
+    if (this.driver.cuMemHostGetDevicePointer_v2(this.outAt, region.holds, 0) === 0) client.holds = Number(this.out[0]);
   }
 
-  /** Takes staging back from the driver, and then calls `then`. */
-  unpinStaging(client: Client, then: () => void): void {
-    if (!client.pinnedStaging) return then();
-    client.pinnedStaging = false;
-    this.unregisterHost(client.region.staging, then);
+  /** Takes them back from the driver, and then calls `then`. */
+  unpinRegion(client: Client, then: () => void): void {
+    if (!client.pinned) return then();
+    client.pinned = false;
+    this.unregisterHost(client.region.holds, then);
   }
 
   /** Takes host memory back from the driver on another thread, because the driver waits for kernels, of other clients too; then calls

@@ -28,9 +28,7 @@ import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
-import { hostDone } from './handlers/hostcalls.ts';
 import { log } from './log.ts';
-import { peekHostDone } from './peek.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
 import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
 import { LONG_AGO } from './times.ts';
@@ -376,7 +374,6 @@ export class Loop {
     }
     for (let i = 0; i < clients.length; i++) {
       const client = clients[i];
-      if (client.stalled && client.hostCalls.size !== 0) peekHostDone(client, (cookie) => hostDone(this.executor, client, cookie));
       // While we were about to sleep. Rare, and so served by way of a sleep that ends at once: of its own it would have no compiled code.
       if (!client.stalled && client.reader.ready()) asked = true;
     }

@@ -71,6 +71,16 @@ export class ClientRegion {
     return this.shape.stagingChunk * this.shape.stagingChunks;
   }
 
+  /** Holds and staging, from `holds` on. */
+  get pinnedBytes(): number {
+    return this.shape.staging - this.shape.holds + this.stagingBytes;
+  }
+
+  /** Native address of the holds, behind which the staging lies. */
+  get holds(): number {
+    return this.base + this.shape.holds;
+  }
+
   /** Native address of the staging. */
   get staging(): number {
     return this.base + this.shape.staging;

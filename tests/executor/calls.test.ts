@@ -3,9 +3,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
+import { Hold, HOLDS } from '../../idm/region.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { TYPE_SHIFT } from '../../proxy/executor/handles.ts'
-import { AllocKind, GpuAlloc, GpuCopy, GpuSet, HandleType, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
+import { AllocKind, GpuAlloc, GpuCopy, GpuSet, HandleType, HostCall, HostDone, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
 import { type Fields, TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
@@ -222,13 +223,19 @@ test('a posted copy gives its chunks back, refused or done', async () => {
   c.close()
 })
 
+/** The first use of the hold of that number. */
+const hostCall = (s: Wide, cookie: number): number[] => words({ [HostCall.stream]: s, [HostCall.cookie]: cookie, [HostCall.hold]: cookie, [HostCall.number]: 1 })
+
 /** Holds a stream back: a host function that the client does not finish until told. */
 async function hold(c: TestClient, s: Wide, cookie: number): Promise<() => void> {
-  c.post(Message.HOST_CALL, words({ 0: s, 2: cookie }))
+  c.post(Message.HOST_CALL, hostCall(s, cookie))
   const notice = await c.notice()
   assert.is(notice.type, NoticeType.hostCall)
   assert.is(notice.cookie, cookie)
-  return () => c.post(Message.HOST_DONE, words({ 0: cookie }))
+  return () => {
+    Atomics.store(c.words, c.holdAt(cookie, Hold.done), 1)
+    c.post(Message.HOST_DONE, words({ [HostDone.cookie]: cookie }))
+  }
 }
 
 test('a host function holds its stream, and who waits for it waits alone', async () => {
@@ -262,7 +269,7 @@ test('a host function holds its stream, and who waits for it waits alone', async
   other.close()
 })
 
-test('work behind a held stream stalls the ring, and the word that frees it is found behind', async () => {
+test('work behind a held stream stalls the ring, and its client lets it go on all the same', async () => {
   const c = await connected()
   const s = await stream(c)
   const e = await event(c)
@@ -276,11 +283,44 @@ test('work behind a held stream stalls the ring, and the word that frees it is f
   c.close()
 })
 
+test('a host function begins and ends without the executor: the GPU says in its hold that it is due, and the client lets it go on', async () => {
+  const c = await connected()
+  const s = await stream(c)
+  const e = await event(c)
+  c.post(Message.HOST_CALL, hostCall(s, 3))
+  c.post(Message.cuEventRecord, [...e, ...s])
+  const waiting = c.write(Message.GPU_SYNC, [SyncScope.event, 0, ...e], 1)
+  const due = (): number => Atomics.load(c.words, c.holdAt(3, Hold.due))
+  for (const end = Date.now() + 30_000; due() !== 1; await new Promise((done) => setImmediate(done))) assert.ok(Date.now() < end, 'it is due')
+  assert.is(c.answered(1, waiting), false)
+  Atomics.store(c.words, c.holdAt(3, Hold.done), 1)
+  assert.is(await c.wait(1, waiting), 0)
+  c.close()
+})
+
+test('a host function that will never be due is told of: its stream or its hold is none', async () => {
+  const c = await connected()
+  const s = await stream(c)
+  const never: [number[], number][] = [
+    [words({ [HostCall.stream]: [77, 77], [HostCall.cookie]: 1, [HostCall.number]: 1 }), CUresult.INVALID_HANDLE],
+    [words({ [HostCall.stream]: s, [HostCall.cookie]: 2, [HostCall.hold]: HOLDS, [HostCall.number]: 1 }), CUresult.INVALID_VALUE],
+  ]
+  for (const [payload, status] of never) {
+    c.post(Message.HOST_CALL, payload)
+    const notice = await c.notice()
+    assert.equal([notice.type, notice.status, notice.cookie], [NoticeType.hostCall, status, payload[HostCall.cookie]])
+    assert.is(await c.call(Message.GPU_SYNC), status, 'the posted error')
+    assert.is(await c.call(Message.HOST_CALL, payload), status)
+    assert.is(c.tryNotice(), null, 'who waited for the answer has it')
+  }
+  c.close()
+})
+
 test('host functions in a row run in order, and one cookie is not used twice at once', async () => {
   const c = await connected()
   const s = await stream(c)
-  for (let i = 1; i <= 20; i++) c.post(Message.HOST_CALL, words({ 0: s, 2: i }))
-  c.post(Message.HOST_CALL, words({ 0: s, 2: 20 }))
+  for (let i = 1; i <= 20; i++) c.post(Message.HOST_CALL, hostCall(s, i))
+  c.post(Message.HOST_CALL, hostCall(s, 20))
   for (let i = 1; i <= 20; i++) {
     assert.is((await c.notice()).cookie, i)
     assert.is(c.tryNotice(), null, 'the next one waits for this one')
@@ -392,7 +432,7 @@ test('one that dies with notices unread is noticed all the same', async () => {
   for (let i = 0; i < 30; i++) {
     const c = await connected()
     const s = await stream(c)
-    c.post(Message.HOST_CALL, words({ 0: s, 2: 5 }))
+    c.post(Message.HOST_CALL, hostCall(s, 5))
     await c.must(Message.PING)
     c.ring()
     await new Promise((done) => setTimeout(done, i % 3))

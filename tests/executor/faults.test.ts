@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
 import { CUresult, errorName } from '../../proxy/driver/errors.ts'
-import { GpuAlloc, GpuCopy, GpuSet, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
+import { GpuAlloc, GpuCopy, GpuSet, HostCall, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
 import { TestClient, type Wide, words } from '../support/client.ts'
 import { TestExecutor } from '../support/executor.ts'
 
@@ -38,7 +38,7 @@ async function day(client: TestClient): Promise<Set<number>> {
     client.post(Message.GPU_COPY, upload(address, round))
     client.post(Message.GPU_SET, fill(address))
     if (event) client.post(Message.cuEventRecord, [...event, ...stream])
-    client.post(Message.HOST_CALL, words({ 0: stream, 2: 100 + round }))
+    client.post(Message.HOST_CALL, words({ [HostCall.stream]: stream, [HostCall.cookie]: 100 + round, [HostCall.hold]: round, [HostCall.number]: 1 }))
     await call(Message.GPU_COPY, download(address))
     client.post(Message.HOST_DONE, words({ 0: 100 + round }))
     await call(Message.GPU_SYNC, [SyncScope.stream, 0, ...stream])

@@ -1,8 +1,6 @@
 // test: timeout 120
 // What a client can write is read once: a second look could see something else, after the first was checked. Every look that the executor
 // takes at its client's ring and staging is seen (watch.c), for every message of the call table and for bulk data of every kind.
-// Left out: a stalled ring, in which words that end host functions are looked for where they stand and found again in their turn (peek.ts).
-// That is a second look by design, at which nothing is checked that the first one settled: the cookie is looked up anew.
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -44,11 +44,13 @@ constant('RF_UNBLOCK_NANOSECONDS', ring.UNBLOCK_MS * 1e6)
 size('rf_region', Region.bytes)
 offsets('rf_region', { magic: Region.magic, protocol: Region.protocol, table_hash: Region.tableHash, size: Region.size, info_offset: Region.infoOffset, slots_offset: Region.slotsOffset,
   slot_count: Region.slotCount, chunks_offset: Region.chunksOffset, ring_offset: Region.ringOffset, ring_units: Region.ringUnits, staging_offset: Region.stagingOffset,
-  staging_chunk: Region.stagingChunk, staging_chunks: Region.stagingChunks, 'ring.tail': Region.tail, 'ring.head': Region.head, 'ring.asleep': Region.asleep, 'ring.away': Region.away, 'ring.core': Region.core,
+  staging_chunk: Region.stagingChunk, staging_chunks: Region.stagingChunks, holds_offset: Region.holdsOffset, 'ring.tail': Region.tail, 'ring.head': Region.head, 'ring.asleep': Region.asleep, 'ring.away': Region.away, 'ring.core': Region.core,
   'ring.producers_waiting': Region.producersWaiting, staging_waiting: Region.stagingWaiting, staging_epoch: Region.stagingEpoch, printed: Region.printed })
 expected.set('sizeof(((struct rf_region *)0)->package_word)', region.PACKAGE_BYTES)
 size('rf_slot', region.SLOT_SIZE)
 offsets('rf_slot', { state: Slot.state, sleeping: Slot.sleeping, status: Slot.status, length: Slot.length, payload: Slot.payload })
+size('rf_hold', region.Hold.bytes)
+offsets('rf_hold', { due: region.Hold.due, done: region.Hold.done })
 size('rf_info', region.INFO_BYTES)
 offsets('rf_info', { driver_version: Info.driverVersion, device_count: Info.deviceCount, window_base: Info.windowBase, window_size: Info.windowSize, granularity: Info.granularity, zone: Info.zone, host_window_base: Info.hostWindowBase, host_window_size: Info.hostWindowSize, devices: Info.devices })
 expected.set('sizeof(((struct rf_info *)0)->zone)', Info.zoneBytes)
@@ -60,6 +62,7 @@ constant('RF_REGION_MAGIC', region.REGION_MAGIC)
 constant('RF_PROTOCOL', region.PROTOCOL)
 constant('RF_SLOT_SIZE', region.SLOT_SIZE)
 constant('RF_SLOT_PAYLOAD', region.SLOT_PAYLOAD)
+constant('RF_HOLDS', region.HOLDS)
 constant('RF_DEVICES_MAX', region.DEVICES_MAX)
 constant('RF_ATTRIBUTES', region.ATTRIBUTES)
 

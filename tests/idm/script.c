@@ -198,7 +198,7 @@ static void structs(void)
     struct rf_notice pinned = { .type = RF_NOTICE_PINNED, .cookie = 9, .offset = 0x10000000001ull, .length = 0x1fffffffffffffull };
     print_struct("notice-pinned", &pinned, sizeof pinned);
     static struct rf_region region = { .magic = RF_REGION_MAGIC, .protocol = RF_PROTOCOL, .table_hash = 0xfedcba98u, .size = 0x9b8000, .info_offset = 4096, .slots_offset = 16384,
-                                       .slot_count = 64, .chunks_offset = 81920, .ring_offset = 86016, .ring_units = 131072, .staging_offset = 1134592, .staging_chunk = 1048576, .staging_chunks = 9 };
+                                       .slot_count = 64, .chunks_offset = 81920, .ring_offset = 86016, .ring_units = 131072, .holds_offset = 1134592, .staging_offset = 1167360, .staging_chunk = 1048576, .staging_chunks = 9 };
     region.size = region.staging_offset + (uint64_t)region.staging_chunk * region.staging_chunks;
     print_struct("region", (uint8_t *)&region + 8, 128 - 8);
 }
@@ -227,8 +227,8 @@ static void read_structs(void)
         } else if (!strcmp(name, "region")) {
             static struct rf_region r;
             unhex((uint8_t *)&r + 8, hex, 120);
-            printf("region %d %" PRIx32 " %" PRIx32 " %" PRIu64 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", r.magic == RF_REGION_MAGIC,
-                   r.protocol, r.table_hash, r.size, r.info_offset, r.slots_offset, r.slot_count, r.chunks_offset, r.ring_offset, r.ring_units, r.staging_offset, r.staging_chunk, r.staging_chunks);
+            printf("region %d %" PRIx32 " %" PRIx32 " %" PRIu64 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", r.magic == RF_REGION_MAGIC,
+                   r.protocol, r.table_hash, r.size, r.info_offset, r.slots_offset, r.slot_count, r.chunks_offset, r.ring_offset, r.ring_units, r.holds_offset, r.staging_offset, r.staging_chunk, r.staging_chunks);
         } else {
             struct rf_notice n;
             unhex(&n, hex, sizeof n);

@@ -55,7 +55,7 @@ for (const name of scripts) {
   })
 }
 
-const geometry: Geometry = { info: 4096, slots: 16384, slotCount: 64, chunks: 81920, ring: 86016, ringUnits: 131072, staging: 1134592, stagingChunk: 1048576, stagingChunks: 9, size: 1134592 + 9 * 1048576 }
+const geometry: Geometry = { info: 4096, slots: 16384, slotCount: 64, chunks: 81920, ring: 86016, ringUnits: 131072, holds: 1134592, staging: 1167360, stagingChunk: 1048576, stagingChunks: 9, size: 1167360 + 9 * 1048576 }
 
 function structs(): string[] {
   const notice = (...a: [NoticeType, number, number, number, number?, number?]) => {
@@ -91,7 +91,7 @@ function readStructs(written: string[]): string[] {
     if (name === 'region') {
       const u = (at: Region) => b.readUInt32LE(at - PACKAGE_BYTES)
       return `region 1 ${x(u(Region.protocol))} ${x(u(Region.tableHash))} ${b.readBigUInt64LE(Region.size - PACKAGE_BYTES)} ` + [Region.infoOffset, Region.slotsOffset, Region.slotCount,
-        Region.chunksOffset, Region.ringOffset, Region.ringUnits, Region.stagingOffset, Region.stagingChunk, Region.stagingChunks].map(u).join(' ')
+        Region.chunksOffset, Region.ringOffset, Region.ringUnits, Region.holdsOffset, Region.stagingOffset, Region.stagingChunk, Region.stagingChunks].map(u).join(' ')
     }
     const n = readNotice(b)!
     return `${name} ${n.type} ${n.status} ${x(n.cookie)} ${x(n.offset)} ${x(n.length)}`

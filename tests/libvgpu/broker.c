@@ -46,7 +46,8 @@
 #define SLOTS_AT 16384u
 #define CHUNKS_AT (SLOTS_AT + SLOTS * RF_SLOT_SIZE)
 #define RING_AT (CHUNKS_AT + 4096u)
-#define STAGING_AT (RING_AT + RING_UNITS * 8)
+#define HOLDS_AT (RING_AT + RING_UNITS * 8)
+#define STAGING_AT (HOLDS_AT + RF_HOLDS * sizeof(struct rf_hold))
 #define SIZE ((uint64_t)STAGING_AT + CHUNK * CHUNKS)
 #define PINNED 64
 
@@ -264,6 +265,7 @@ static void make_region(const char *mode)
     region->chunks_offset = CHUNKS_AT;
     region->ring_offset = RING_AT;
     region->ring_units = strcmp(mode, "badregion") ? RING_UNITS : RING_UNITS - 1;
+    region->holds_offset = HOLDS_AT;
     region->staging_offset = STAGING_AT;
     region->staging_chunk = CHUNK;
     region->staging_chunks = CHUNKS;

@@ -61,6 +61,7 @@ test('without logging nothing is said', () => {
 })
 
 const nonsense: [string, string, RegExp][] = [
+  ['RINGFENCE_STUB_LAZY_LOADING', 'yes', /0 or 1/],
   ['RINGFENCE_STUB_FAULT_SCOPE', 'Process', /context or process/],
   ['RINGFENCE_STUB_MEMORY', '8 gigs', /a size such as 16Gi/],
   ['RINGFENCE_STUB_MEMORY', '1Ki', /between 4Mi and 4Ti/],

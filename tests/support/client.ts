@@ -2,7 +2,7 @@
 // with, and measure it by. Linux only, synchronous where a real client would be, so that a test reads like a program.
 import koffi from 'koffi'
 import { HELLO_BYTES, HELLO_MAGIC, NOTICE_BYTES, WELCOME_BYTES } from '../../idm/hello.ts'
-import { DeviceInfo, type Geometry, Info, PACKAGE_BYTES, PROTOCOL, Region, Slot, SLOT_SIZE } from '../../idm/region.ts'
+import { DeviceInfo, type Geometry, Hold, Info, PACKAGE_BYTES, PROTOCOL, Region, Slot, SLOT_SIZE } from '../../idm/region.ts'
 import { ClaimStatus, RECORD_HEADER, RecordWord, RingWriter, SLOT_POSTED, wordAt } from '../../idm/ring.ts'
 import { Message, MESSAGES, TABLE_HASH } from '../../proxy/generated/messages.ts'
 
@@ -176,7 +176,7 @@ export class TestClient {
     const u32 = (at: number) => this.words[wordAt(at)] >>> 0
     this.geometry = {
       info: u32(Region.infoOffset), slots: u32(Region.slotsOffset), slotCount: u32(Region.slotCount), chunks: u32(Region.chunksOffset),
-      ring: u32(Region.ringOffset), ringUnits: u32(Region.ringUnits), staging: u32(Region.stagingOffset),
+      ring: u32(Region.ringOffset), ringUnits: u32(Region.ringUnits), holds: u32(Region.holdsOffset), staging: u32(Region.stagingOffset),
       stagingChunk: u32(Region.stagingChunk), stagingChunks: u32(Region.stagingChunks), size,
     }
     this.writer = new RingWriter(this.words, this.geometry)
@@ -280,6 +280,11 @@ export class TestClient {
   }
 
   /** The staging as bytes. */
+  /** Word index of a hold's word. */
+  holdAt(hold: number, word: Hold): number {
+    return wordAt(this.geometry.holds + hold * Hold.bytes + word)
+  }
+
   get staging(): Uint8Array {
     const at = this.geometry.staging - PACKAGE_BYTES
     return this.bytes.subarray(at, at + this.geometry.stagingChunk * this.geometry.stagingChunks)

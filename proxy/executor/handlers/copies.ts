@@ -194,7 +194,7 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
     case Place.staging: {
       const region = v.client.region;
       if (base + span > region.stagingBytes) return CUresult.INVALID_VALUE;
-      if (!v.client.pinnedStaging) v.executor.pinStaging(v.client);
+      if (!v.client.pinned) v.executor.pinRegion(v.client);
       // Registering may have changed the driver's current context.
       v.enter(v.context);
       e.base = region.staging + base;
