@@ -192,7 +192,7 @@ export class Work {
         // In the event's own context: none at all may be current, or another client's, whose errors a driver then reports here.
         this.host.enter(first.context!.native);
         const status = this.host.driver.cuEventQuery(first.event);
-        if (status === CUresult.NOT_READY) break;
+        if (status === CUresult.NOT_READY || (status !== 0 && this.goesOn(first))) break;
         queue.shift();
         this.finish(first, status);
         ended++;
@@ -208,6 +208,12 @@ export class Work {
       }
     }
     return ended;
+  }
+
+  /** Whether a batch is under way all the same, though its event answered with an error: what it works on is not to be given away before. */
+  private goesOn(batch: Batch): boolean {
+    const { stream } = batch;
+    return batch.owned && stream !== null && !stream.destroyed && this.host.driver.cuStreamQuery(stream.native) === CUresult.NOT_READY;
   }
 
   private batch(context: Context): Batch {

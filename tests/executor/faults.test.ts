@@ -67,6 +67,7 @@ const FAULTS: [string, number[]][] = [
   ['cuMemsetD8Async@2+=1', []],
   ['cuStreamWaitValue32@1+=801', [CUresult.NOT_SUPPORTED]],
   ['cuEventQuery@5=1', []],
+  ['cuEventQuery@1+=1', [CUresult.INVALID_VALUE]],
   ['cuMemCreate@1+=2', [CUresult.OUT_OF_MEMORY]],
   ['cuMemMap@1+=2', []],
   ['cuMemSetAccess@1+=2', []],
@@ -75,7 +76,7 @@ const FAULTS: [string, number[]][] = [
 
 for (const [fault, expected] of FAULTS) {
   test(fault, async () => {
-    const executor = await TestExecutor.start({ env: { RINGFENCE_STUB_FAULTS: fault } })
+    const executor = await TestExecutor.start({ env: { RINGFENCE_STUB_FAULTS: fault, RINGFENCE_LOG: 'silent', RINGFENCE_STUB_INLINE: '0' } })
     assert.is(executor.failed, null, executor.failed?.message)
     const first = await TestClient.connect(executor.path)
     const seen = await day(first)

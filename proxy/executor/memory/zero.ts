@@ -73,7 +73,9 @@ export class Zeroer {
     if (this.marks.length > 0) this.enter();
     while (this.marks.length > 0) {
       const event = this.marks[0];
-      const status = event === 0 ? this.core.driver.cuStreamQuery(this.stream) : this.core.driver.cuEventQuery(event);
+      let status = event === 0 ? CUresult.UNKNOWN : this.core.driver.cuEventQuery(event);
+      // No event, or none that tells.
+      if (status !== 0 && status !== CUresult.NOT_READY) status = this.core.driver.cuStreamQuery(this.stream);
       if (status === CUresult.NOT_READY) return false;
       this.marks.shift();
       if (event !== 0) this.events.push(event);
