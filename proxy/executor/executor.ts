@@ -13,7 +13,7 @@ import { OUT } from './driver-thread-protocol.ts';
 import { HandleTable, TYPES_MAX } from './handles.ts';
 import type { MemoryCore, ZoneMemory } from './memory/types.ts';
 import { type Asserted, Output, type Printed } from './printed.ts';
-import { PinnedSlots } from './slots.ts';
+import { pinned, PinnedSlots } from './slots.ts';
 import { futexWake } from './system.ts';
 import { ZoneGraphs } from './graphs/handlers.ts';
 import { Utilization } from './utilization.ts';
@@ -393,7 +393,7 @@ export class Executor implements WorkHost, MemoryCore {
     const { region } = client;
     client.pinned = true;
     this.enter(this.internalContext());
-    if (this.driver.cuMemHostRegister_v2(region.holds, region.pinnedBytes, REGISTER_PORTABLE_MAPPED) !== 0) return;
+    if (!pinned(this.driver.cuMemHostRegister_v2(region.holds, region.pinnedBytes, REGISTER_PORTABLE_MAPPED))) return;
     if (this.driver.cuMemHostGetDevicePointer_v2(this.outAt, region.holds, 0) === 0) client.holds = Number(this.out[0]);
   }
 

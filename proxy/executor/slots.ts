@@ -7,11 +7,23 @@
  */
 import { RECORD_MAX } from '../../idm/ring.ts';
 import { addressOf, type Driver } from '../driver/driver.ts';
+import { errorName } from '../driver/errors.ts';
+import { log } from './log.ts';
 
 const SMALL_BYTES = 1024;
 const BLOCK_BYTES = 1 << 20;
 const PAGE = 4096;
 const REGISTER_PORTABLE = 1;
+
+let told = false;
+
+/** Whether the driver has taken memory that copies work without, only slower: who wonders why finds it in the log, once. */
+export function pinned(status: number): boolean {
+  if (status === 0 || told) return status === 0;
+  told = true;
+  log.warn({ status: errorName(status) }, 'the driver does not pin the memory that clients\' bytes pass through: copies are slow, and host functions are refused; look at the limit of locked memory (ulimit -l, LimitMEMLOCK)');
+  return false;
+}
 
 /** Bytes of slots that one client may hold. */
 export const HELD_MAX = 4 << 20;
@@ -49,7 +61,7 @@ class Pool {
     const address = addressOf(raw) + skip;
     this.enter();
     // Where the driver cannot pin, the memory still works: its copies are slower.
-    this.driver.cuMemHostRegister_v2(address, BLOCK_BYTES, REGISTER_PORTABLE);
+    pinned(this.driver.cuMemHostRegister_v2(address, BLOCK_BYTES, REGISTER_PORTABLE));
     const first = this.blocks.length * this.perBlock;
     this.blocks.push({ bytes: raw.subarray(skip, skip + BLOCK_BYTES), address });
     for (let index = first + this.perBlock - 1; index >= first; index--) this.free.push(index);
