@@ -66,7 +66,7 @@ export function zoneText(zone: ZoneView): string {
     ['staging', `${both(usage.staging)} of ${both(limits.staging)}`],
     ['calls', String(usage.calls)],
     ['refused', `${usage.refused} (by a limit)`],
-    ['restarts', exit === null ? String(zone.restarts) : `${zone.restarts}, last ${exit.at}: ${exit.signal ?? `status ${exit.code}`}`],
+    ['restarts', exit === null ? String(zone.restarts) : `${zone.restarts}, last ${exit.at}: ${exit.why ?? exit.signal ?? `status ${exit.code}`}`],
   ];
   return rows.map(([name, value]) => `${name!.padEnd(12)}${value}`).join('\n');
 }

@@ -54,6 +54,8 @@ export interface ReadyInfo {
 export interface ExitInfo {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** What it said, or what we ended it for; null: it ended without a word. */
+  readonly why: string | null;
 }
 
 type Later = Exclude<ExecutorMessage, { type: 'ready' | 'failed' | 'rehearsed' }>;
@@ -141,7 +143,7 @@ export class ExecutorProcess {
         this.#closePassage();
         sweepSharedMemory(this.pid);
         this.#rejectReady(this.#failure ?? new RingfenceError('EXECUTOR_FAILED', { why: why ?? `it ended with ${describeExit({ code, signal })} before it was ready` }));
-        resolve({ code, signal });
+        resolve({ code, signal, why: this.#failure?.message ?? null });
       };
       this.#child.on('exit', (code, signal) => gone(code, signal));
       this.#child.on('error', (error) => {
@@ -316,7 +318,7 @@ export class ExecutorProcess {
   }
 }
 
-export function describeExit({ code, signal }: ExitInfo): string {
+export function describeExit({ code, signal }: Pick<ExitInfo, 'code' | 'signal'>): string {
   if (signal) return `signal ${signal}`;
   return code === null ? 'no status' : `status ${code}`;
 }

@@ -153,7 +153,10 @@ test('a driver that does nothing more in its process after a fault: the zone get
     assert.match(idle.said(), /the broker ended this client; .*CUDA_ERROR_DEVICE_UNAVAILABLE\n/)
     assert.is(await neighbour.letGo(), 0, neighbour.said())
     assert.match(card.output, /it answers CUDA_ERROR_ILLEGAL_ADDRESS to everything in this process/)
-    assert.is((JSON.parse(card.must('zone', 'show', 'shared', '--json')) as { restarts: number }).restarts, 1)
+    const { restarts, lastExit } = JSON.parse(card.must('zone', 'show', 'shared', '--json')) as { restarts: number; lastExit: { why: string } }
+    assert.is(restarts, 1)
+    assert.match(lastExit.why, /of no use any more to an executor: it answers CUDA_ERROR_ILLEGAL_ADDRESS to everything/)
+    assert.match(card.must('zone', 'show', 'shared'), /restarts +1, last .*: the driver .* answers CUDA_ERROR_ILLEGAL_ADDRESS/)
   } finally {
     await card.remove()
   }

@@ -95,6 +95,7 @@ test('an executor killed: usage reset, recorded, its objects swept, the next cli
   assert.equal([usage.memory, usage.clients, usage.allocations, state], [0, 0, 0, 'idle']);
   assert.is(usage.memoryPeak, MiB);
   assert.is(lastExit!.signal, 'SIGKILL');
+  assert.is(lastExit!.why, null);
   assert.not.ok(existsSync(`/dev/shm/ringfence-${pid}-left`));
   const next = new Client(a.socket);
   assert.is.not(await next.ask('who'), `a ${pid}`);
