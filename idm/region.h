@@ -15,7 +15,9 @@
  *
  * A client that lies about slots or chunks hurts only its own replies and copies: the executor bounds every slot and
  * chunk number it is given by its private geometry, and copies staged bytes only between staging and checked device
- * ranges. One that writes into holds as it pleases lets its own streams go on early, or holds them. A client that truncates the object kills its zone's executor (SIGBUS) and nothing else. */
+ * ranges. One that writes into holds as it pleases lets its own streams go on early, or keeps them standing: after it has hung up
+ * too, as long as its process lives and does nothing else. A client that truncates the object kills its zone's executor (SIGBUS)
+ * and nothing else. */
 #ifndef RINGFENCE_REGION_H
 #define RINGFENCE_REGION_H
 

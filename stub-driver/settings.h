@@ -20,7 +20,7 @@ struct rf_settings {
   uint64_t latency_ns;     /* added to each copy */
   uint64_t kernel_timeout_ns; /* kernels that run longer are ended; 0: none is */
   int threads;             /* that a kernel's blocks run on */
-  bool lazy_loading;       /* the first launch of a function waits until its context is idle */
+  bool lazy_loading;       /* the first launch of a module waits until its context is idle */
   bool process_faults;     /* a fault poisons all contexts of the process, later ones too, and not its own alone */
   int capability;          /* compute capability, x 10: 80, 90 or 100 */
   unsigned checks;         /* enum ptx_check bits: what kernels are looked over for */
