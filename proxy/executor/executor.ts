@@ -27,13 +27,13 @@ const STREAM_NON_BLOCKING = 1;
 const REGISTER_PORTABLE_MAPPED = 3;
 const LEGACY_STREAM = 1; // CU_STREAM_LEGACY
 
-/** Calls that make something: an earlier posted error is not told in their place, or what they made would be lost. Nor is it told by the end
+/** Calls that make something, or give the client something to do: an earlier posted error is not told in their place, or that would be lost. Nor is it told by the end
  *  of a context, which is done, and mostly another's; nor to the library itself when it fetches what kernels have printed, which would be lost, and the error with it. */
 const CREATING = [
   Message.CTX_PRIMARY_RETAIN, Message.CTX_PRIMARY_RESET, Message.CTX_CREATE, Message.CTX_DESTROY, Message.GPU_ALLOC, Message.HOST_ALLOC, Message.IPC_OPEN, Message.EVENT_OPEN, Message.ADDRESS_RESERVE, Message.MEM_CREATE,
   Message.MEM_RETAIN, Message.MEM_IMPORT, Message.POOL_CREATE, Message.POOL_IMPORT, Message.POOL_TAKE, Message.ARRAY_CREATE, Message.MIPMAP_CREATE, Message.MIPMAP_LEVEL, Message.cuStreamCreate,
   Message.cuStreamCreateWithPriority, Message.cuEventCreate, Message.IMAGE_OPEN, Message.MODULE_LOAD, Message.LIBRARY_LOAD, Message.LINK_CREATE, Message.TEXTURE_CREATE, Message.TEXREF_CREATE, Message.GRAPH_MAKE,
-  Message.PRINT_READ,
+  Message.PRINT_READ, Message.HOST_CALL,
 ];
 
 /** Of these, and of what else takes a context's resources, none is to be had in a context that a kernel has poisoned. Work given to it the

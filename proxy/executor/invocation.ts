@@ -101,6 +101,8 @@ export class Invocation implements MemoryInvocation {
   message = 0;
   /** Nobody waits: reply words go nowhere, and the status sticks to the context. */
   posted = false;
+  /** All the same somebody waits until it is accepted, and is told why it is not. */
+  accepted = false;
   slot = 0;
   ticket = 0;
   /** Bytes of the request's payload; at least the message's fixed part. */

@@ -541,6 +541,7 @@ export class Loop {
       v.perThread = (batch[at + RecordWord.flags] & FLAG_PER_THREAD) !== 0;
       // Served as if nobody waited; who does wait is told whether it was accepted.
       const accepted = slot !== SLOT_POSTED && (batch[at + RecordWord.flags] & FLAG_ACCEPT) !== 0;
+      v.accepted = accepted;
       if (accepted && WAITED[call] !== 0) throw new RingViolation(`${MESSAGES[call].name} must be waited for`);
       v.posted = slot === SLOT_POSTED || accepted;
       v.slot = v.posted ? -1 : slot;

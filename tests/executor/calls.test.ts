@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
 import { Hold, HOLDS } from '../../idm/region.ts'
+import { FLAG_ACCEPT } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
 import { TYPE_SHIFT } from '../../proxy/executor/handles.ts'
 import { AllocKind, GpuAlloc, GpuCopy, GpuSet, HandleType, HostCall, HostDone, Message, Place, SyncScope } from '../../proxy/generated/messages.ts'
@@ -313,6 +314,21 @@ test('a host function that will never be due is told of: its stream or its hold 
     assert.is(await c.call(Message.HOST_CALL, payload), status)
     assert.is(c.tryNotice(), null, 'who waited for the answer has it')
   }
+  c.close()
+})
+
+test('a host function that is waited for until it is accepted is not answered with an earlier error: its client would forget it', async () => {
+  const c = await connected()
+  const s = await stream(c)
+  c.post(Message.GPU_SET, words({ [GpuSet.address]: 77, [GpuSet.width]: 1, [GpuSet.rows]: 1, [GpuSet.element]: 1 }))
+  assert.is(await c.call(Message.HOST_CALL, hostCall(s, 4), { flags: FLAG_ACCEPT }), 0)
+  assert.is((await c.notice()).cookie, 4)
+  Atomics.store(c.words, c.holdAt(4, Hold.done), 1)
+  assert.is(await c.call(Message.GPU_SYNC), CUresult.INVALID_VALUE)
+  const none = words({ [HostCall.stream]: [77, 77], [HostCall.cookie]: 5, [HostCall.number]: 1 })
+  assert.is(await c.call(Message.HOST_CALL, none, { flags: FLAG_ACCEPT }), CUresult.INVALID_HANDLE)
+  await c.must(Message.PING)
+  assert.is(c.tryNotice(), null, 'who has heard the answer needs no notice')
   c.close()
 })
 

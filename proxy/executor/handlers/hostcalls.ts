@@ -36,8 +36,8 @@ function call(v: Invocation): number {
   const cookie = high * HIGH + low;
   if (client.hostCalls.has(cookie)) return CUresult.INVALID_VALUE;
   const status = begin(v, low, high, cookie);
-  // Who did not wait for the answer waits for its function to be due.
-  if (status !== 0 && v.posted) client.notice(NoticeType.hostCall, status, low, high);
+  // Who does not hear the answer waits for its function to be due.
+  if (status !== 0 && v.posted && !v.accepted) client.notice(NoticeType.hostCall, status, low, high);
   return status;
 }
 
