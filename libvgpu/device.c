@@ -213,8 +213,9 @@ CUresult vgpu_cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice p
 
 CUresult vgpu_cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attrib, CUdevice srcDevice, CUdevice dstDevice)
 {
-    if (!value || (int)attrib < 1 || (int)attrib > CU_DEVICE_P2P_ATTRIBUTE_ONLY_PARTIAL_NATIVE_ATOMIC_SUPPORTED) return CUDA_ERROR_INVALID_VALUE;
+    if (!value) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_device(srcDevice) || !vgpu_device(dstDevice) || srcDevice == dstDevice) return CUDA_ERROR_INVALID_DEVICE;
+    if ((int)attrib < 1 || (int)attrib > CU_DEVICE_P2P_ATTRIBUTE_ONLY_PARTIAL_NATIVE_ATOMIC_SUPPORTED) return CUDA_ERROR_INVALID_VALUE;
     *value = 0;
     return CUDA_SUCCESS;
 }

@@ -82,7 +82,12 @@ CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
     CUresult unsafe = vgpu_capture_unsafe();
     if (unsafe != CUDA_SUCCESS) return unsafe;
     const unsigned all = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
-    if (!pp || bytesize == 0 || bytesize > SIZE_MAX / 2 || (Flags & ~all)) return CUDA_ERROR_INVALID_VALUE;
+    if (!pp || bytesize > SIZE_MAX / 2 || (Flags & ~all)) return CUDA_ERROR_INVALID_VALUE;
+    if (bytesize == 0) {
+        CUresult state = vgpu_context_working(NULL);
+        if (state == CUDA_SUCCESS) *pp = NULL;
+        return state;
+    }
     struct rf_HOST_ALLOC_reply object;
     CUresult error = make_object(bytesize, Flags, &object);
     if (error != CUDA_SUCCESS) return error;
@@ -93,7 +98,7 @@ CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
         return error;
     }
     struct vgpu_host_range range = {.start = at, .end = at + bytesize, .shared_start = at, .shared_end = at + bytesize, .id = object.id,
-                                    .gpu = object.address, .flags = Flags};
+                                    .gpu = object.address, .flags = Flags | CU_MEMHOSTALLOC_DEVICEMAP};
     describe(&range);
     if (vgpu_ranges_add(&range) != 0) {
         vgpu_object_unmap(range.id, bytesize, at);
@@ -104,9 +109,9 @@ CUresult vgpu_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
     return CUDA_SUCCESS;
 }
 
-CUresult vgpu_cuMemAllocHost_v2(void **pp, size_t bytesize) { return vgpu_cuMemHostAlloc(pp, bytesize, 0); }
+CUresult vgpu_cuMemAllocHost_v2(void **pp, size_t bytesize) { return bytesize ? vgpu_cuMemHostAlloc(pp, bytesize, 0) : CUDA_ERROR_INVALID_VALUE; }
 
-CUresult vgpu_cuMemAllocHost(void **pp, unsigned int bytesize) { return vgpu_cuMemHostAlloc(pp, bytesize, 0); }
+CUresult vgpu_cuMemAllocHost(void **pp, unsigned int bytesize) { return vgpu_cuMemAllocHost_v2(pp, bytesize); }
 
 CUresult vgpu_cuMemFreeHost(void *p)
 {
@@ -221,7 +226,8 @@ CUresult vgpu_cuMemHostUnregister(void *p)
     if (unsafe != CUDA_SUCCESS) return unsafe;
     struct vgpu_host_range range;
     if (!p) return CUDA_ERROR_INVALID_VALUE;
-    if (!vgpu_ranges_find((uintptr_t)p, &range) || range.start != (uintptr_t)p || !range.registered) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+    if (!vgpu_ranges_find((uintptr_t)p, &range)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+    if (range.start != (uintptr_t)p || !range.registered) return CUDA_ERROR_INVALID_VALUE;
     if (!vgpu_ranges_remove(range.start, &range)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
     if (!range.id) return CUDA_SUCCESS;
     CUresult error = free_object(range.id, 1); /* answered when no copy uses the pages any more; they go when it is freed */

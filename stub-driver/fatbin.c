@@ -5,6 +5,7 @@
  * capability 8.0 and executes PTX only, so the PTX of the highest architecture up to that is taken, else the lowest
  * there is: it may still be executed.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,15 @@ void *rf_texts_pack(const struct rf_texts *texts, size_t *size) {
   return packed;
 }
 
+/* As NVIDIA's driver (590.48) looks at a text: one with anything else in front, .target say, is no PTX to it. */
+static bool begins_as_ptx(const char *text, size_t length) {
+  static const char *const beginnings[] = {".version", "//", "/*"};
+  while (length && isspace((unsigned char)*text)) text++, length--;
+  for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+    if (length >= strlen(beginnings[i]) && !memcmp(text, beginnings[i], strlen(beginnings[i]))) return true;
+  return false;
+}
+
 CUresult rf_texts_find(const void *data, size_t size, const char *name, struct rf_texts *texts, char *log) {
   *texts = (struct rf_texts){0};
   log[0] = '\0';
@@ -243,6 +253,8 @@ CUresult rf_texts_find(const void *data, size_t size, const char *name, struct r
   else if (magic == ELF_MAGIC)
     result = refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
                     "this is machine code (a cubin); the software GPU executes PTX: load PTX, or a fat binary that holds some");
+  else if (!begins_as_ptx(data, size ? strnlen(data, size) : strlen(data)))
+    result = refuse(log, CUDA_ERROR_INVALID_IMAGE, "this is neither PTX, which begins with .version or a comment, nor a fat binary nor machine code");
   else if (!rf_texts_add(texts, data, size ? strnlen(data, size) : strlen(data), name))
     result = CUDA_ERROR_OUT_OF_MEMORY;
   if (result) rf_texts_free(texts);

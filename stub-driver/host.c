@@ -41,14 +41,18 @@ static CUresult allocate(struct context *context, enum rf_range_kind kind, size_
 CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags) {
   RF_ENTER_CONTEXT(context);
   RF_TRY(rf_capture_unsafe());
-  if (Flags & ~7u) return CUDA_ERROR_INVALID_VALUE;
-  return allocate(context, RF_RANGE_PINNED, bytesize, Flags, pp);
+  if (!pp || Flags & ~7u) return CUDA_ERROR_INVALID_VALUE;
+  if (!bytesize) {
+    *pp = NULL;
+    return CUDA_SUCCESS;
+  }
+  return allocate(context, RF_RANGE_PINNED, bytesize, Flags | CU_MEMHOSTALLOC_DEVICEMAP, pp); /* with unified addressing all of it is */
 }
 
 CUresult cuMemAllocHost_v2(void **pp, size_t bytesize) {
   RF_ENTER_CONTEXT(context);
   RF_TRY(rf_capture_unsafe());
-  return allocate(context, RF_RANGE_PINNED, bytesize, 0, pp);
+  return allocate(context, RF_RANGE_PINNED, bytesize, CU_MEMHOSTALLOC_DEVICEMAP, pp);
 }
 
 CUresult cuMemAllocHost(void **pp, unsigned int bytesize) { return cuMemAllocHost_v2(pp, bytesize); }
@@ -94,7 +98,8 @@ CUresult cuMemHostUnregister(void *p) {
   if (!p) return CUDA_ERROR_INVALID_VALUE;
   struct context *const context = rf_context_or_null();
   if (context) rf_context_drain(context);
-  if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was)) return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  if (!rf_range_remove((uint64_t)(uintptr_t)p, KIND(RF_RANGE_REGISTERED), &was))
+    return rf_range_find((uint64_t)(uintptr_t)p, &was) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
   rf_kernels_await_range(was.id);
   return CUDA_SUCCESS;
 }
@@ -114,7 +119,7 @@ CUresult cuMemHostGetFlags(unsigned int *pFlags, void *p) {
   (void)context;
   struct rf_range range;
   if (!pFlags || !rf_range_find((uint64_t)(uintptr_t)p, &range) || range.kind != RF_RANGE_PINNED) return CUDA_ERROR_INVALID_VALUE;
-  *pFlags = range.flags; /* as they were given, though with unified addressing all of it is mapped */
+  *pFlags = range.flags;
   return CUDA_SUCCESS;
 }
 

@@ -234,7 +234,6 @@ CUresult rf_image_load(const void *data, size_t size, const char *name, unsigned
   struct rf_texts texts;
   char log[RF_JIT_LOG] = "";
   RF_TRY(rf_jit_read(count, options, values, &jit));
-  if (!*(const char *)data) return CUDA_ERROR_INVALID_IMAGE; /* an empty text is no PTX */
   CUresult result = rf_texts_find(data, size, name, &texts, log);
   if (!result && jit.max_registers) texts.max_registers = jit.max_registers;
   if (!result) result = rf_image_of(&texts, image, log);

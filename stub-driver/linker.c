@@ -87,7 +87,10 @@ static CUresult add(struct linker *linker, CUjitInputType type, const void *data
   CUresult result;
   switch (type) {
     case CU_JIT_INPUT_PTX:
-    case CU_JIT_INPUT_FATBINARY: result = rf_texts_find(data, size, name, &texts, log); break;
+    case CU_JIT_INPUT_FATBINARY:
+      result = rf_texts_find(data, size, name, &texts, log);
+      if (type == CU_JIT_INPUT_PTX && result == CUDA_ERROR_INVALID_IMAGE) result = CUDA_ERROR_INVALID_PTX; /* what it is, is said */
+      break;
     case CU_JIT_INPUT_OBJECT: result = rf_texts_of_object(data, size, name, &texts, log); break;
     case CU_JIT_INPUT_LIBRARY: result = rf_texts_of_library(data, size, name, &texts, log); break;
     default: result = refuse_type(type, name, log); break;

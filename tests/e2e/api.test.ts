@@ -16,6 +16,7 @@ const PROGRAMS: [string, ...string[]][] = [
   ['mapped'],
   ['streams'],
   ['faults'],
+  ['measured'],
   ['copies', '1'],
   ['copies', '20261121'],
   ['process', 'fork'],

@@ -1,7 +1,7 @@
 /* code.c - modules, libraries, linking, launches, occupancy. */
 #include "rows.h"
 
-static const char not_ptx[] = "this is no code of any kind, and long enough to be read as a header of one";
+static const char not_ptx[] = ".version 7.0 and then no code of any kind, and long enough to be read as a header of one";
 
 void rows_module(void)
 {

@@ -155,7 +155,7 @@ void rows_device(void)
     E(INVALID_DEVICE, cuDeviceGetP2PAttribute(&number, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, 0));
     E(INVALID_DEVICE, cuDeviceGetP2PAttribute(&number, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, beyond));
     E(INVALID_VALUE, cuDeviceGetP2PAttribute(NULL, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, 0));
-    E(INVALID_VALUE, cuDeviceGetP2PAttribute(&number, (CUdevice_P2PAttribute)0, 0, 0));
+    E(INVALID_DEVICE, cuDeviceGetP2PAttribute(&number, (CUdevice_P2PAttribute)0, 0, 0)); /* one device, which comes first */
     E(INVALID_VALUE, cuDeviceGetTexture1DLinearMaxWidth(NULL, CU_AD_FORMAT_FLOAT, 1, 0));
     E(INVALID_VALUE, cuDeviceGetTexture1DLinearMaxWidth(&size, CU_AD_FORMAT_FLOAT, 3, 0));
     E(INVALID_VALUE, cuDeviceGetTexture1DLinearMaxWidth(&size, (CUarray_format)0x77, 1, 0));

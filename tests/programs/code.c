@@ -354,7 +354,8 @@ static void bad_images(void)
     CUlibrary library;
     static const uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
     static const uint32_t fatbin[8] = {0xba55ed50, 0x00100001, 0, 0};
-    CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, "this is no code"));
+    CU_FAILS(CUDA_ERROR_INVALID_IMAGE, cuModuleLoadData(&module, "this is no code"));
+    CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, HEAD "this is no code"));
     CU_FAILS(CUDA_ERROR_INVALID_IMAGE, cuModuleLoadData(&module, ""));
     CU_FAILS(CUDA_ERROR_INVALID_PTX, cuLibraryLoadData(&library, HEAD ".visible .entry k() { frobnicate; }", NULL, NULL, 0, NULL, NULL, 0));
     CU_FAILS(CUDA_ERROR_NO_BINARY_FOR_GPU, cuModuleLoadData(&module, elf));
@@ -384,7 +385,7 @@ static void bad_images(void)
     CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadDataEx(&module, HEAD ".visible .entry k() { frobnicate; }", 5, options, values));
     TRUE_OR_DIE(strstr(error, "frobnicate") && (uintptr_t)values[3] == strlen(error) && (uintptr_t)values[1] == strlen(info));
     void *cut[] = {tiny, (void *)(uintptr_t)sizeof tiny};
-    CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadDataEx(&module, "nonsense", 2, options + 2, cut));
+    CU_FAILS(CUDA_ERROR_INVALID_PTX, cuModuleLoadDataEx(&module, ".version nonsense", 2, options + 2, cut));
     TRUE_OR_DIE(strlen(tiny) == 7);
     CUjit_option unknown = (CUjit_option)1000;
     CU_FAILS(CUDA_ERROR_INVALID_VALUE, cuModuleLoadDataEx(&module, text, 1, &unknown, values));

@@ -456,7 +456,8 @@ static void images(void) {
   CHECK(strstr(errors, "frobnicate") && strstr(errors, "7"));
   CHECK((size_t)values[1] == strlen(errors) && info[0] == '\0' && (size_t)values[3] == 0);
   CHECK(cuModuleLoadData(&refused, "") != CUDA_SUCCESS);
-  CHECK(cuModuleLoadData(&refused, "this is no PTX") == CUDA_ERROR_INVALID_PTX);
+  CHECK(cuModuleLoadData(&refused, "this is no PTX") == CUDA_ERROR_INVALID_IMAGE);
+  CHECK(cuModuleLoadData(&refused, ".version 7.0 but no PTX") == CUDA_ERROR_INVALID_PTX);
 }
 
 static void linking(void) {
