@@ -94,7 +94,7 @@ export const MESSAGES: Message[] = [
   message('IPC_CLOSE', 'waited', 'address:address', '', ''),
   message('EVENT_SHARE', 'waited', 'event:handle(event)', 'token0:u64 token1:u64 token2:u64 token3:u64', 'the handle of an event for other clients of the zone'),
   message('EVENT_OPEN', 'waited', 'token0:u64 token1:u64 token2:u64 token3:u64', 'event:handle(event)', 'another name for an event of another client', 'INVALID_VALUE INVALID_CONTEXT'),
-  message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 callback:u32 hold:u32 number:u32 pad:u32', '', 'let the stream stand at use `number` of a hold (region.h), send RF_NOTICE_HOST_CALL when it gets here or never will; callback 1: told of errors (cuStreamAddCallback)', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
+  message('HOST_CALL', 'posted', 'stream:handle(stream) cookie:u64 hold:u32 number:u32', '', 'let the stream stand at use `number` of a hold (region.h), send RF_NOTICE_HOST_CALL when it gets here or never will', 'INVALID_VALUE OUT_OF_MEMORY NOT_SUPPORTED'),
   message('HOST_DONE', 'posted', 'cookie:u64', '', 'the host function returned, and its hold says so'),
   message('THREAD_GONE', 'posted', 'gone:u32 pad:u32', '', "a client thread ended: its per-thread default streams go"),
   message('ADDRESS_RESERVE', 'waited', 'size:u64 alignment:u64 hint:address flags:u64', 'address:address', '', 'OUT_OF_MEMORY NOT_SUPPORTED'),

@@ -235,7 +235,6 @@ static CUresult launch(unsigned abi, CUstream stream, CUhostFn function, CUstrea
     request->cookie = mine.cookie;
     request->hold = mine.hold;
     request->number = mine.number;
-    request->callback = callback != NULL;
     error = vgpu_post(&call);
     if (error != CUDA_SUCCESS) forget(mine.cookie);
     return error;

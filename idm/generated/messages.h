@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define RF_TABLE_HASH 0xe6c6cea0u
+#define RF_TABLE_HASH 0x656ae4c6u
 
 enum rf_message {
     RF_PING = 1,
@@ -403,16 +403,14 @@ struct rf_EVENT_OPEN_reply {
 };
 _Static_assert(sizeof(struct rf_EVENT_OPEN_reply) == 8, "rf_EVENT_OPEN_reply");
 
-/* HOST_CALL: let the stream stand at use `number` of a hold (region.h), send RF_NOTICE_HOST_CALL when it gets here or never will; callback 1: told of errors (cuStreamAddCallback) */
+/* HOST_CALL: let the stream stand at use `number` of a hold (region.h), send RF_NOTICE_HOST_CALL when it gets here or never will */
 struct rf_HOST_CALL {
     uint64_t stream;
     uint64_t cookie;
-    uint32_t callback;
     uint32_t hold;
     uint32_t number;
-    uint32_t pad;
 };
-_Static_assert(sizeof(struct rf_HOST_CALL) == 32, "rf_HOST_CALL");
+_Static_assert(sizeof(struct rf_HOST_CALL) == 24, "rf_HOST_CALL");
 
 /* HOST_DONE: the host function returned, and its hold says so */
 struct rf_HOST_DONE {
