@@ -230,6 +230,12 @@ static bool begins_as_ptx(const char *text, size_t length) {
   return false;
 }
 
+static CUresult from_text(const char *text, size_t length, const char *name, struct rf_texts *texts, char *log) {
+  if (!begins_as_ptx(text, length))
+    return refuse(log, CUDA_ERROR_INVALID_IMAGE, "this is neither PTX, which begins with .version or a comment, nor a fat binary nor machine code");
+  return rf_texts_add(texts, text, length, name) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 CUresult rf_texts_find(const void *data, size_t size, const char *name, struct rf_texts *texts, char *log) {
   *texts = (struct rf_texts){0};
   log[0] = '\0';
@@ -253,10 +259,8 @@ CUresult rf_texts_find(const void *data, size_t size, const char *name, struct r
   else if (magic == ELF_MAGIC)
     result = refuse(log, CUDA_ERROR_NO_BINARY_FOR_GPU,
                     "this is machine code (a cubin); the software GPU executes PTX: load PTX, or a fat binary that holds some");
-  else if (!begins_as_ptx(data, size ? strnlen(data, size) : strlen(data)))
-    result = refuse(log, CUDA_ERROR_INVALID_IMAGE, "this is neither PTX, which begins with .version or a comment, nor a fat binary nor machine code");
-  else if (!rf_texts_add(texts, data, size ? strnlen(data, size) : strlen(data), name))
-    result = CUDA_ERROR_OUT_OF_MEMORY;
+  else
+    result = from_text(data, size ? strnlen(data, size) : strlen(data), name, texts, log);
   if (result) rf_texts_free(texts);
   return result;
 }

@@ -107,14 +107,6 @@ static bool read_checks(unsigned *checks) {
   return true;
 }
 
-/* Whether kernels are loaded when they are first launched, as if that took the whole context. */
-static bool read_lazy_loading(bool *lazy) {
-  const char *const text = getenv("RINGFENCE_STUB_LAZY_LOADING");
-  if (!text || !*text || !strcmp(text, "0")) return true;
-  *lazy = true;
-  return !strcmp(text, "1") || refuse("RINGFENCE_STUB_LAZY_LOADING", text, "0 or 1");
-}
-
 /* How far a fault of one context reaches. */
 static bool read_fault_scope(bool *process) {
   const char *const text = getenv("RINGFENCE_STUB_FAULT_SCOPE");
@@ -173,7 +165,11 @@ bool rf_settings_read(void) {
   if (!read_number("RINGFENCE_STUB_THREADS", 1, 64, "a number of threads, 1 to 64", &threads)) return false;
   s->threads = (int)threads;
 
-  if (!read_checks(&s->checks) || !read_capability(&s->capability) || !read_fault_scope(&s->process_faults) || !read_lazy_loading(&s->lazy_loading)) return false;
+  if (!read_checks(&s->checks) || !read_capability(&s->capability) || !read_fault_scope(&s->process_faults)) return false;
+
+  long lazy = 0;
+  if (!read_number("RINGFENCE_STUB_LAZY_LOADING", 0, 1, "0 or 1", &lazy)) return false;
+  s->lazy_loading = lazy != 0;
 
   const char *const faults = getenv("RINGFENCE_STUB_FAULTS");
   if (faults && *faults && !rf_faults_parse(faults))
