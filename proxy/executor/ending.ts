@@ -34,7 +34,7 @@ export function endClient(executor: Executor, client: Client, gone: () => void):
   let kernelsAt = performance.now();
   let round = 0;
   executor.poll(() => {
-    // Calls of this client that were under way when it died may still take host flags or make contexts.
+    // Calls of this client that were under way when it died may still begin host functions or make contexts.
     releaseHostCalls(client);
     const busy = isBusy(executor, client);
     if (!busy) {

@@ -98,7 +98,7 @@ export class Executor implements WorkHost, MemoryCore {
   /** Called when something is to be polled: the loop may be asleep. */
   onWork: () => void = () => undefined;
 
-  /** Called when the driver answers everything in this process with an error, and which: this process is to end. */
+  /** Called once, when the driver answers everything in this process with an error, and which: this process is to end. */
   onLost: (status: number) => void = () => undefined;
 
   /** Result of the last failed preparation (makePerThread). */
@@ -627,10 +627,10 @@ export class Executor implements WorkHost, MemoryCore {
     if (this.examining) return;
     this.examining = true;
     this.poll(() => {
-      this.examining = false;
       this.enter(this.internalContext());
       const status = this.driver.cuStreamQuery(0);
-      if (status !== CUresult.SUCCESS && status !== CUresult.NOT_READY) this.onLost(status);
+      this.examining = status !== CUresult.SUCCESS && status !== CUresult.NOT_READY; // there is nothing to ask again
+      if (this.examining) this.onLost(status);
       return true;
     });
   }

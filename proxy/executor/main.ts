@@ -71,7 +71,6 @@ class Process {
   private printed: Printed | null = null;
   private asserted: Asserted | null = null;
   private turns: Turns | null = null;
-  private isLost = false;
   /** The supervisor has not been told yet that the zone was taken. */
   private adoptedTimer: NodeJS.Timeout | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
@@ -225,8 +224,6 @@ class Process {
   }
 
   private lost(status: number): void {
-    if (this.isLost) return;
-    this.isLost = true;
     this.zone?.abandon(status);
     this.usageNow();
     fail('DRIVER_LOST', new Error(`it answers ${errorName(status)} to everything in this process`));
