@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { writeWelcome } from '../../idm/hello.ts'
 import { run } from '../support/cc.ts'
 import { Daemon, sleep, until } from '../support/daemon.ts'
+import { hold } from '../support/holder.ts'
 import { libraries, program } from '../support/programs.ts'
 
 const lines = (text: string) => text.split('\n').filter((line) => line.includes('ringfence'))
@@ -43,16 +44,11 @@ test('a wrong token, and none, are refused with a sentence; the right one works'
 })
 
 test('one client too many is refused, and let in when the first is gone', async () => {
-  const holder = spawn(program('holder'), [], { env: { ...process.env, ...daemon.env('narrow') } })
-  let said = ''
-  holder.stdout.on('data', (d: Buffer) => (said += d.toString()))
-  await until('the holder to speak', () => said.includes('\n'))
+  const holder = await hold(daemon, 'narrow')
   const second = daemon.in('narrow', program('sequence'))
   assert.is(second.status, 1)
   assert.match(second.stderr, /client/)
-  const gone = new Promise((done) => holder.once('exit', done))
-  holder.stdin.end()
-  await gone
+  await holder.end()
   await daemon.empty('narrow')
   const third = daemon.in('narrow', program('sequence'))
   assert.is(third.status, 0, third.stderr)
@@ -133,25 +129,15 @@ test('a driver that does nothing more in its process after a fault: the zone get
   const card = await Daemon.start(undefined, { RINGFENCE_STUB_FAULT_SCOPE: 'process' })
   try {
     for (const name of ['shared', 'other']) card.zone(name, '128Mi')
-    const hold = async (zone: string): Promise<{ letGo: () => Promise<number | null>; said: () => string }> => {
-      const child = spawn(program('holder'), [], { env: { ...process.env, ...card.env(zone) } })
-      let out = ''
-      let err = ''
-      child.stdout.on('data', (d: Buffer) => (out += d.toString()))
-      child.stderr.on('data', (d: Buffer) => (err += d.toString()))
-      const gone = new Promise<number | null>((done) => child.once('close', done))
-      await until('the holder to speak', () => out.includes('\n'))
-      return { letGo: () => (child.stdin.end(), gone), said: () => err }
-    }
-    const idle = await hold('shared')
-    const neighbour = await hold('other')
-    const faulty = card.in('shared', program('fault'))
+    const idle = await hold(card, 'shared')
+    const neighbour = await hold(card, 'other')
+    const faulty = card.in('shared', program('faults'), ['alone'])
     assert.is(faulty.status, 0, faulty.stderr)
     const next = card.in('shared', program('sequence'))
     assert.is(next.status, 0, next.stderr)
-    assert.is(await idle.letGo(), 1)
+    assert.is(await idle.end(), 1)
     assert.match(idle.said(), /the broker ended this client; .*CUDA_ERROR_DEVICE_UNAVAILABLE\n/)
-    assert.is(await neighbour.letGo(), 0, neighbour.said())
+    assert.is(await neighbour.end(), 0, neighbour.said())
     assert.match(card.output, /it answers CUDA_ERROR_ILLEGAL_ADDRESS to everything in this process/)
     const { restarts, lastExit } = JSON.parse(card.must('zone', 'show', 'shared', '--json')) as { restarts: number; lastExit: { why: string } }
     assert.is(restarts, 1)

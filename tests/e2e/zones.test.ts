@@ -1,9 +1,10 @@
 // What one zone can do to another, and what its quota lets it have: handles and addresses of others are refused, freed
 // memory is zero for the next owner, the quota holds to the byte, and a killed executor hurts its own zone alone.
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Daemon, sharedObjects, until } from '../support/daemon.ts'
+import { hold } from '../support/holder.ts'
 import { program } from '../support/programs.ts'
 
 let daemon: Daemon
@@ -14,18 +15,8 @@ test.before(async () => {
 })
 test.after(() => daemon.remove())
 
-/** Starts holder in a zone and returns what it printed. */
-async function hold(zone: string): Promise<{ child: ChildProcessWithoutNullStreams; words: string[]; end: () => Promise<number | null> }> {
-  const child = spawn(program('holder'), [], { env: { ...process.env, ...daemon.env(zone) } })
-  let said = ''
-  child.stdout.on('data', (d: Buffer) => (said += d.toString()))
-  const gone = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
-  await until('the holder to speak', () => said.includes('\n') || child.exitCode !== null)
-  return { child, words: said.trim().split(' '), end: () => (child.stdin.end(), gone) }
-}
-
 test('another zone\'s address, stream, event and context are refused', async () => {
-  const holder = await hold('alice')
+  const holder = await hold(daemon, 'alice')
   assert.is(holder.words.length, 4)
   const intruder = daemon.in('bob', program('intruder'), holder.words)
   assert.is(intruder.status, 0, intruder.stdout + intruder.stderr)
@@ -33,7 +24,7 @@ test('another zone\'s address, stream, event and context are refused', async () 
 })
 
 test('another client of the same zone cannot use them either', async () => {
-  const holder = await hold('alice')
+  const holder = await hold(daemon, 'alice')
   const intruder = daemon.in('alice', program('intruder'), [...holder.words, 'same-zone'])
   assert.is(intruder.status, 0, intruder.stdout + intruder.stderr)
   assert.is(await holder.end(), 0)
@@ -70,8 +61,8 @@ test('clients of a zone that allocate at the same time never exceed its quota', 
 })
 
 test('an executor killed with SIGKILL: its zone recovers, the other never notices', async () => {
-  const holder = await hold('alice')
-  const bystander = await hold('bob')
+  const holder = await hold(daemon, 'alice')
+  const bystander = await hold(daemon, 'bob')
   const show = JSON.parse(daemon.must('zone', 'show', 'alice', '--json')) as { executor: { pid: number } | null }
   assert.ok(show.executor, 'the zone has an executor')
   process.kill(show.executor.pid, 'SIGKILL')

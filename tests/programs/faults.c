@@ -70,9 +70,32 @@ static void behind_it(void)
     }
 }
 
-int main(void)
+/* "alone": the faulty context is the only one, as with a driver that has the whole process fail. Its calls say so, one after the other, and it ends by itself. */
+static void alone(void)
+{
+    CUcontext context;
+    CUmodule module;
+    CUdeviceptr memory;
+    CU(cuCtxCreate_v2(&context, 0, 0));
+    CU(cuModuleLoadData(&module, ptx));
+    CU(cuModuleGetFunction(&fails, module, "fails"));
+    CU(cuMemAlloc_v2(&memory, 4096));
+    CU(cuLaunchKernel(fails, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
+    CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuCtxSynchronize());
+    CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuMemsetD8_v2(memory, 7, 4096));
+    for (int i = 0; i < 100; i++) {
+        usleep(1000);
+        CU_FAILS(CUDA_ERROR_ILLEGAL_ADDRESS, cuMemAlloc_v2(&memory, 4096));
+    }
+}
+
+int main(int argc, char **argv)
 {
     CU(cuInit(0));
+    if (argc > 1 && strcmp(argv[1], "alone") == 0) {
+        alone();
+        return 0;
+    }
     beside_another();
     behind_it();
     return 0;
