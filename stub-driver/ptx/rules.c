@@ -74,6 +74,7 @@ static const struct {
 
 static bool begins(const struct decoder *d, const char *words) {
     const struct opcode *o = &d->s->opcode;
+    if (words[0] != o->name[0]) return false; /* nearly all */
     size_t length = strcspn(words, ".");
     if (o->name_length != length || memcmp(o->name, words, length) != 0) return false;
     for (uint32_t i = 0; *(words += length); i++, length = strcspn(words, ".")) {

@@ -199,6 +199,7 @@ static const struct {
 
 /* The length of `words` when the opcode is these words, or begins with them; 0 when it does not. */
 static size_t begins_with(const struct opcode *opcode, const char *words) {
+    if (words[0] != opcode->name[0]) return 0; /* nearly all of them, and all are asked for each instruction of a text */
     size_t length = strcspn(words, "."), n = length;
     if (length != opcode->name_length || memcmp(words, opcode->name, length) != 0) return 0;
     for (uint32_t i = 0; words[n]; i++) {

@@ -14,7 +14,7 @@ const struct ptx_type_info ptx_types[T_COUNT] = {
 };
 
 enum ptx_type ptx_type_named(const char *name, int length) {
-    for (int i = 1; i < T_COUNT; i++)
-        if (strlen(ptx_types[i].name) == (size_t)length && memcmp(ptx_types[i].name, name, (size_t)length) == 0) return (enum ptx_type)i;
+    for (int i = 1; i < T_COUNT && length > 0; i++)
+        if (ptx_types[i].name[0] == name[0] && strlen(ptx_types[i].name) == (size_t)length && memcmp(ptx_types[i].name, name, (size_t)length) == 0) return (enum ptx_type)i;
     return T_NONE;
 }
