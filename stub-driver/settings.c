@@ -167,6 +167,8 @@ bool rf_settings_read(void) {
 
   if (!read_checks(&s->checks) || !read_capability(&s->capability) || !read_fault_scope(&s->process_faults)) return false;
 
+  const char *const loading = getenv("CUDA_MODULE_LOADING"); /* the driver's own, and what it does not know it ignores */
+  s->eager_modules = loading && !strcmp(loading, "EAGER");
   long lazy = 0;
   if (!read_number("RINGFENCE_STUB_LAZY_LOADING", 0, 1, "0 or 1", &lazy)) return false;
   s->lazy_loading = lazy != 0;

@@ -20,6 +20,7 @@ struct rf_settings {
   uint64_t latency_ns;     /* added to each copy */
   uint64_t kernel_timeout_ns; /* kernels that run longer are ended; 0: none is */
   int threads;             /* that a kernel's blocks run on */
+  bool eager_modules;      /* what cuModuleGetLoadingMode says: programs of the runtime load all their code at once, or each piece when it is wanted */
   bool lazy_loading;       /* the first launch of a module waits until its context is idle */
   bool process_faults;     /* a fault poisons all contexts of the process, later ones too, and not its own alone */
   int capability;          /* compute capability, x 10: 80, 90 or 100 */

@@ -45,6 +45,12 @@ test('devices, their memory and their name', () => {
   holds('no-device', { RINGFENCE_STUB_DEVICES: '0' })
 })
 
+test('how code is loaded is said as NVIDIA\'s driver says it', () => {
+  holds('lazily', {})
+  holds('lazily', { CUDA_MODULE_LOADING: 'whatever' })
+  holds('eagerly', { CUDA_MODULE_LOADING: 'EAGER' })
+})
+
 test('an access outside names the call, the address and the nearest allocation', () => {
   const result = faults(['complain'], { RINGFENCE_STUB_LOG: 'error' })
   assert.is(result.status, 0, result.stderr)

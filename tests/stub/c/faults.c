@@ -185,6 +185,16 @@ static void three_devices(void) { /* DEVICES=3, MEMORY=16Mi, NAME */
   CHECK(device == 2);
 }
 
+/* CUDA_MODULE_LOADING: how much of its code a program of the runtime loads when it starts. */
+static CUmoduleLoadingMode loading(void) {
+  CUmoduleLoadingMode mode = 0;
+  OK(cuInit(0));
+  OK(cuModuleGetLoadingMode(&mode));
+  return mode;
+}
+static void lazily(void) { CHECK(loading() == CU_MODULE_LAZY_LOADING); }
+static void eagerly(void) { CHECK(loading() == CU_MODULE_EAGER_LOADING); }
+
 static void complain(void) { /* LOG=error: the message is the test's to read */
   CUdeviceptr a = 0;
   uint8_t bytes[64] = {0};
@@ -205,7 +215,8 @@ int main(int argc, char **argv) {
     const char *name;
     void (*run)(void);
   } cases[] = {{"nth-call", nth_call}, {"illegal-address", illegal_address}, {"told-first", told_first}, {"whole-process", whole_process}, {"lost", lost}, {"slow", slow}, {"no-device", no_device},
-               {"init", init_fails},   {"devices", three_devices},           {"complain", complain}, {"nonsense", nonsense}};
+               {"init", init_fails},   {"devices", three_devices},           {"complain", complain}, {"nonsense", nonsense},
+               {"lazily", lazily},     {"eagerly", eagerly}};
   CHECK(argc == 2);
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     if (!strcmp(argv[1], cases[i].name)) {
