@@ -16,8 +16,9 @@ void refuse(struct decoder *d, enum ptx_status status, const char *format, ...) 
     int n = snprintf(name, sizeof name, "%.*s", (int)(d->s->opcode.name_length < 40 ? d->s->opcode.name_length : 40), d->s->opcode.name);
     for (uint32_t i = 0; i < d->s->opcode.count && n < 120; i++)
         n += snprintf(name + n, sizeof name - (size_t)n, ".%.*s", (int)(d->s->opcode.words[i].length < 40 ? d->s->opcode.words[i].length : 40), d->s->opcode.words[i].text);
-    d->loader->unit_name = d->module->units[d->f->unit]->name;
-    loader_error(d->loader, status, d->s->line, "instruction '%s': %s", name, text);
+    const struct unit *const unit = d->module->units[d->f->unit];
+    d->loader->unit_name = unit->name;
+    loader_error(d->loader, wrong_in(unit, status), d->s->line, "instruction '%s': %s", name, text);
     longjmp(d->give_up, 1);
 }
 

@@ -12,8 +12,9 @@ void loader_error(struct loader *loader, enum ptx_status status, uint32_t line, 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    int n = snprintf(whole, sizeof whole, "%s, line %u: %s: %s\n", loader->unit_name, line,
-                     status == PTX_UNSUPPORTED || status == PTX_NEWER ? "not supported" : status == PTX_UNRESOLVED ? "unresolved" : "error", text);
+    int n = snprintf(whole, sizeof whole, "%s, line %u: %s: %s%s\n", loader->unit_name, line,
+                     status == PTX_UNSUPPORTED || status == PTX_NEWER ? "not supported" : status == PTX_UNRESOLVED ? "unresolved" : "error", text,
+                     status == PTX_NEWER ? " (the text is of a later .version than 9.0, up to which this engine knows PTX)" : "");
     if (loader->log && loader->log_used < loader->log_size) {
         size_t room = loader->log_size - loader->log_used - 1;
         size_t length = (size_t)n < sizeof whole ? (size_t)n : sizeof whole - 1;
@@ -30,7 +31,7 @@ _Noreturn void fail(struct parser *parser, enum ptx_status status, const char *f
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    loader_error(parser->loader, status, parser->token.line, "%s", text);
+    loader_error(parser->loader, wrong_in(parser->unit, status), parser->token.line, "%s", text);
     longjmp(parser->give_up, 1);
 }
 
@@ -637,10 +638,11 @@ static void version(struct parser *parser) {
     if (parser->token.kind != TOKEN_FLOAT64) fail(parser, PTX_INVALID, ".version wants a number such as 9.0");
     memcpy(&value, &parser->token.integer, 8);
     const unsigned tenths = value < 100 ? (unsigned)(value * 10 + 0.5) : 1000;
-    if (tenths > 90) fail(parser, PTX_NEWER, ".version %.1f; this engine knows PTX up to 9.0", value);
+    if (tenths >= 100) fail(parser, PTX_NEWER, ".version %.1f", value);
     if (value * 10 - tenths > 1e-6 || tenths - value * 10 > 1e-6 || !version_exists(tenths)) fail(parser, PTX_INVALID, "there is no .version %g", value);
     parser->has_version = true;
     parser->version = tenths;
+    parser->unit->newer = tenths > PTX_KNOWN;
     next(parser);
 }
 

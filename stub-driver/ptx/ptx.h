@@ -22,11 +22,13 @@ struct ptx_module;
 struct ptx_instance;
 struct ptx_kernel;
 
+#define PTX_KNOWN 90 /* the PTX version, x 10, that the engine knows all of; later ones of the same 9 are taken for what is known of them */
+
 enum ptx_status {
     PTX_OK = 0,
     PTX_INVALID,     /* the text is not valid PTX; the log says where and why */
     PTX_UNSUPPORTED, /* valid, but uses what this engine does not implement; the log names it */
-    PTX_NEWER,       /* of a version that this engine does not know */
+    PTX_NEWER,       /* of a later version than PTX_KNOWN, and something in it is not known: it may be valid there */
     PTX_UNRESOLVED,  /* an .extern symbol that no text defines */
     PTX_NO_MEMORY,
 };

@@ -169,6 +169,7 @@ struct function {
 
 struct unit {
     const char *name;
+    bool newer; /* than PTX_KNOWN */
     struct symbol *symbols, *last_symbol;
     struct function *functions, *last_function;
     struct symbol *hash[256];
@@ -190,6 +191,9 @@ struct loader {
     const char *unit_name;
     uint32_t checks; /* enum ptx_check */
 };
+
+/* What is wrong with a text in which something is: in one of a later version it may be right. */
+static inline enum ptx_status wrong_in(const struct unit *unit, enum ptx_status status) { return unit->newer && status == PTX_INVALID ? PTX_NEWER : status; }
 
 /* Adds a line to the log and makes the load fail. The first status stays. */
 void loader_error(struct loader *loader, enum ptx_status status, uint32_t line, const char *format, ...) __attribute__((format(printf, 4, 5)));

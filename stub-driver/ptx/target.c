@@ -21,7 +21,8 @@ unsigned target_version(const char *number) {
     return 0;
 }
 
+/* Of 9.1 to 9.9 those that do not exist yet will. */
 bool version_exists(unsigned version) {
-    static const uint8_t last[] = {[1] = 5, [2] = 3, [3] = 2, [4] = 3, [5] = 1, [6] = 5, [7] = 8, [8] = 8, [9] = 0};
+    static const uint8_t last[] = {[1] = 5, [2] = 3, [3] = 2, [4] = 3, [5] = 1, [6] = 5, [7] = 8, [8] = 8, [9] = 9};
     return version / 10 >= 1 && version / 10 < sizeof last && version % 10 <= last[version / 10];
 }

@@ -8,7 +8,8 @@ int main(void) {
     const char *pattern, *operands, *section, *note, *last = "", *name, *reason;
     printf("# PTX on the software GPU\n\n"
            "Written by `tests/ptx/describe.c` from the instruction table (`stub-driver/ptx/instructions.def`); do not edit. PTX ISA 3.1 to 9.0,\n"
-           "64-bit addresses. What is not listed is refused when a module is loaded, with a log that names line and instruction.\n\n"
+           "64-bit addresses. What is not listed is refused when a module is loaded, with a log that names line and instruction. A text of a later version (9.1 is\n"
+           "CUDA 13.1's) runs as long as it needs nothing new, and otherwise answers `CUDA_ERROR_UNSUPPORTED_PTX_VERSION`.\n\n"
            "`{.x,.y}`: one of them must stand. `[.x,.y]`: one may stand. Every listed spelling is executed. Words may stand in another order where ptxas\n"
            "takes it so; what ptxas refuses beyond these patterns is refused too (`stub-driver/ptx/rules.c`), save that features of one architecture (`sm_90a`,\n"
            "`sm_100a`, `sm_120a`) are taken for every target from their version on.\n\n"

@@ -27,7 +27,9 @@ static void refused(const char *body, enum ptx_status status, const char *words)
 }
 
 #define HEAD ".version 8.0\n.target sm_80\n.address_size 64\n"
-#define KERNEL(body) HEAD ".visible .entry k(.param .u64 a) {\n.reg .pred %p<4>; .reg .b16 %h<4>; .reg .b32 %r<8>; .reg .b64 %d<8>; .reg .f32 %f<4>;\n" body "\nret;\n}\n"
+#define KERNEL(body) HEAD ENTRY(body)
+#define LATER(body) ".version 9.1\n.target sm_80\n.address_size 64\n" ENTRY(body)
+#define ENTRY(body) ".visible .entry k(.param .u64 a) {\n.reg .pred %p<4>; .reg .b16 %h<4>; .reg .b32 %r<8>; .reg .b64 %d<8>; .reg .f32 %f<4>;\n" body "\nret;\n}\n"
 
 static double seconds(void) {
     struct timespec t;
@@ -105,7 +107,15 @@ int main(int argc, char **argv) {
 
     refused("", PTX_INVALID, ".version");
     refused("hello", PTX_INVALID, ".version");
-    refused(".version 9.9\n.target sm_80\n", PTX_NEWER, ".version 9.9");
+    refused(".version 10.0\n.target sm_80\n", PTX_NEWER, "not supported: .version 10.0 (the text is of a later .version than 9.0");
+    /* A text of a later version runs as far as it is known, and what is not known may be right. */
+    p = program_load(LATER("brkpt;"));
+    expect_fault("k", 32, PTX_FAULT_TRAP, "trap", ARGS(&a));
+    program_free(&p);
+    refused(LATER("frobnicate.u32 %r1, %r2;"), PTX_NEWER, "instruction 'frobnicate.u32' is unknown (the text is of a later .version than 9.0");
+    refused(LATER("add.u32 %r1, %r2, %d3;"), PTX_NEWER, "where .u32 is needed (the text is of a later .version");
+    refused(LATER("add.u33 %r1, %r2, %r3;"), PTX_UNSUPPORTED, "'add.u33': this form is not known");
+    refused(".version 9.3\n.target sm_199\n", PTX_NEWER, "no .target 'sm_199'");
     refused(".version 7.0\n.target sm_80\n.address_size 32\n", PTX_UNSUPPORTED, ".address_size");
     refused(KERNEL("frobnicate.u32 %r1, %r2;"), PTX_INVALID, "line 6: error: instruction 'frobnicate.u32' is unknown");
     refused(KERNEL("add.u33 %r1, %r2, %r3;"), PTX_UNSUPPORTED, "'add.u33': this form is not known");
