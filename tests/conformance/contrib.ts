@@ -1,8 +1,8 @@
-// Clients that Debian packages outside main (contrib and non-free: NVIDIA's toolkit 11.8 and what is built with it), fetched by
-// `npm run conformance -- --fetch` (0.8 GB, most of it nvidia-cuda-dev, for libcudadevrt.a) and unpacked under build/contrib: never installed, so that no driver of NVIDIA's comes to
+// Clients that Debian packages outside main (contrib and non-free: NVIDIA's toolkit 11.8 and what is built with it), and npm's, fetched by
+// `npm run conformance -- --fetch` (0.8 GB, most of it nvidia-cuda-dev, for libcudadevrt.a, and 0.15 GB) and unpacked under build/contrib: never installed, so that no driver of NVIDIA's comes to
 // stand before ours, and with lists of apt's own. CI fetches none of it: what needs it is *long*.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../support/cc.ts'
 
@@ -12,11 +12,22 @@ const debs = join(folder, 'debs')
 /** What the packages hold: CONTRIB/usr/lib and so on. */
 export const CONTRIB = join(folder, 'root')
 export const LIBRARIES = join(CONTRIB, 'usr/lib/x86_64-linux-gnu')
-export const NEEDS = "Debian's contrib and non-free: `npm run conformance -- --fetch`"
+export const FETCH = '`npm run conformance -- --fetch`'
+export const NEEDS = `Debian's contrib and non-free: ${FETCH}`
 
 const PACKAGES = ['libnvvm4', 'libcudart11.0', 'libnvrtc11.2', 'libnvrtc-builtins11.8', 'nvidia-cuda-dev']
 
-/** Version of an unpacked package; null: it is not there. */
+/** Where npm's packages are. Without what they would install of themselves: a package for every kind of machine, 0.7 GB. */
+export const NODE = join(folder, 'node')
+const NODE_PACKAGES = ['node-llama-cpp', '@node-llama-cpp/linux-x64', '@node-llama-cpp/linux-x64-cuda'].map((name) => ({ name, version: '3.22.1' }))
+
+/** Version of one of those; null: it is not there. */
+export function fetched(name: string): string | null {
+  const file = join(NODE, 'node_modules', name, 'package.json')
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version : null
+}
+
+/** Version of an unpacked package of Debian's; null: it is not there. */
 export function unpacked(name: string): string | null {
   const file = existsSync(debs) ? readdirSync(debs).find((entry) => entry.startsWith(`${name}_`) && entry.endsWith('.deb')) : undefined
   return file === undefined ? null : decodeURIComponent(file.split('_')[1]!)
@@ -24,11 +35,19 @@ export function unpacked(name: string): string | null {
 
 function must(command: string, words: string[], cwd: string): void {
   const { status, error } = spawnSync(command, words, { cwd, stdio: 'inherit' })
-  if (status !== 0) throw new Error(`${command} ${words.slice(0, 3).join(' ')} failed (${error?.message ?? `status ${status}`}): is there an apt, a dpkg and a network?`)
+  if (status !== 0) throw new Error(`${command} ${words.slice(0, 3).join(' ')} failed (${error?.message ?? `status ${status}`}): is there an apt, a dpkg, an npm and a network?`)
 }
 
 /** Fetches and unpacks what is not there yet. */
 export function fetch(): void {
+  fetchDebian()
+  if (NODE_PACKAGES.every(({ name, version }) => fetched(name) === version)) return
+  mkdirSync(NODE, { recursive: true })
+  writeFileSync(join(NODE, 'package.json'), '{ "private": true }\n') // or npm would look for one further up
+  must('npm', ['install', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', ...NODE_PACKAGES.map(({ name, version }) => `${name}@${version}`)], NODE)
+}
+
+function fetchDebian(): void {
   for (const part of ['debs', 'root', 'lists/partial', 'cache/archives/partial', 'parts']) mkdirSync(join(folder, part), { recursive: true })
   writeFileSync(join(folder, 'parts/contrib.sources'), 'Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main contrib non-free\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n')
   const options = ['Dir::Etc::sourcelist=/dev/null', `Dir::Etc::sourceparts=${join(folder, 'parts')}`, `Dir::State::lists=${join(folder, 'lists')}`, `Dir::Cache=${join(folder, 'cache')}`, 'APT::Sandbox::User=root'].flatMap((option) => ['-o', option])

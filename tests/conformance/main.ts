@@ -30,7 +30,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 function write(): void {
   const lines = [
     '<!-- Written by `npm run conformance`. Do not edit. -->', '# Conformance', '',
-    "Programs and test suites of others, as Debian packages them, run unmodified in a zone of 2 GiB on the software GPU. `npm run conformance` runs them",
+    "Programs and test suites of others, as Debian and npm package them, run unmodified in a zone of 2 GiB on the software GPU. `npm run conformance` runs them",
     'and writes this page; CI runs all but those marked *long* and fails when a number falls (`tests/conformance/record.json`).', '',
     '| client | version | passed | failed | skipped | what it does |', '| --- | --- | --- | --- | --- | --- |',
   ]
