@@ -103,9 +103,16 @@ static struct rf_cudart_kept **find(CUcontext context, const void *key)
 
 static void changed(void) { atomic_fetch_add_explicit(&storage_generation, 1, memory_order_release); }
 
+/* NULL is the calling thread's current context, and so is -1 (seen of a runtime: github.com/lupinemachines/lupine/issues/427). */
+static CUresult context_of(CUcontext *context)
+{
+    if (*context == (CUcontext)(uintptr_t)-1) *context = NULL;
+    return rf_cudart_context(context);
+}
+
 static CUresult storage_put(CUcontext context, void *key, void *value, destructor *end)
 {
-    CUresult error = rf_cudart_context(&context);
+    CUresult error = context_of(&context);
     if (error != CUDA_SUCCESS) return error;
     pthread_mutex_lock(&storage_lock);
     struct rf_cudart_kept **at = find(context, key);
@@ -126,7 +133,7 @@ static CUresult storage_put(CUcontext context, void *key, void *value, destructo
 
 static CUresult storage_delete(CUcontext context, void *key)
 {
-    CUresult error = rf_cudart_context(&context);
+    CUresult error = context_of(&context);
     if (error != CUDA_SUCCESS) return error;
     pthread_mutex_lock(&storage_lock);
     struct rf_cudart_kept **at = find(context, key), *gone = *at;
@@ -148,7 +155,7 @@ static CUresult storage_get(void **value, CUcontext context, void *key)
         void *key, *value;
     } last;
     if (!value) return CUDA_ERROR_INVALID_VALUE;
-    CUresult error = rf_cudart_context(&context);
+    CUresult error = context_of(&context);
     if (error != CUDA_SUCCESS) return error;
     if (last.generation == atomic_load_explicit(&storage_generation, memory_order_acquire) && last.context == context && last.key == key) {
         *value = last.value;

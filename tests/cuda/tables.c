@@ -198,6 +198,7 @@ static void *other_thread(void *context)
 {
     void *value;
     CU_FAILS(CUDA_ERROR_INVALID_CONTEXT, get(&value, NULL, &a));
+    CU_FAILS(CUDA_ERROR_INVALID_CONTEXT, get(&value, (CUcontext)-1, &a));
     CU(get(&value, context, &a));
     TRUE_OR_DIE(value == &b);
     CU(cuCtxSetCurrent(context));
@@ -221,7 +222,7 @@ static void storage(CUcontext primary)
     CU_FAILS(CUDA_ERROR_INVALID_HANDLE, get(&value, NULL, &a));
     CU(put(NULL, &a, &b, end));
     for (int i = 0; i < 3; i++) {
-        CU(get(&value, i == 1 ? primary : NULL, &a));
+        CU(get(&value, i == 1 ? primary : i == 2 ? (CUcontext)-1 : NULL, &a));
         TRUE_OR_DIE(value == &b);
     }
     pthread_t thread;
