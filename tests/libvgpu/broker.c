@@ -12,6 +12,7 @@
  *        badregion        a region whose ring is no power of two
  *        small            a region that is smaller than the welcome says
  *        window           a window where something is mapped already (page 0x10000 up, in the middle of the client's program)
+ *        restless         serves as an executor does that has other zones: see serve_others
  *        die=N            serves N waited calls and exits without answering the next
  *        mute=N           serves N waited calls, then answers nothing, and exits half a second later
  *        farewell=N       after N waited calls says farewell with CUDA_ERROR_OUT_OF_MEMORY
@@ -56,6 +57,7 @@ static struct rf_region *region;
 static int client, object;
 static uint64_t next_address = WINDOW;
 static struct { uint8_t *bytes; uint64_t size; } pinned[PINNED];
+static int restless;
 static int limit = -1, at_limit; /* waited calls to serve; what to do then: 'd', 'm', 'f' or 'l' */
 
 #define DIE(...) do { fprintf(stderr, "broker: " __VA_ARGS__); fputc('\n', stderr); _exit(1); } while (0)
@@ -82,6 +84,21 @@ static void notice(uint32_t type, int32_t status, uint64_t cookie, uint64_t offs
     send_with(&n, sizeof n, descriptor);
 }
 
+/* Between a call and its answer: says that it serves others, or does no more, and wakes who waits for the answer before there is one, up to
+ * three times, asleep or not. */
+static void serve_others(struct rf_slot *slot)
+{
+    static uint32_t drawn = 1;
+    drawn = drawn * 1664525 + 1013904223;
+    atomic_store(&region->ring.away, drawn >> 31);
+    for (uint32_t n = drawn >> 29 & 3; n > 0; n--) {
+        for (int i = 0; i < 20 && !atomic_load(&slot->sleeping); i++) usleep(10);
+        wake(&slot->state);
+        if (drawn >> (20 + n) & 1) usleep(300); /* longer than it spins */
+        atomic_store(&region->ring.away, drawn >> (24 + n) & 1);
+    }
+}
+
 static void reply(const struct rf_record *record, int status, const void *payload, uint32_t bytes)
 {
     if (record->slot == RF_SLOT_POSTED) return;
@@ -93,6 +110,7 @@ static void reply(const struct rf_record *record, int status, const void *payloa
         _exit(0);
     }
     struct rf_slot *slot = (struct rf_slot *)(base + SLOTS_AT) + record->slot;
+    if (restless) serve_others(slot);
     slot->status = status;
     slot->length = bytes;
     if (bytes) memcpy(slot->payload, payload, bytes);
@@ -322,6 +340,7 @@ int main(int argc, char **argv)
     int without = welcome.status != 0 || !strcmp(mode, "noregion") || !strcmp(mode, "garbage");
     send_with(&welcome, sizeof welcome, without ? -1 : object);
     if (welcome.status != 0) return 0;
+    restless = !strcmp(mode, "restless");
     const char *number = strchr(mode, '=');
     if (number) {
         limit = atoi(number + 1);

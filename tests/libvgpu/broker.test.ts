@@ -82,6 +82,10 @@ for (const [name, sanitizer, seeds, rounds] of VARIANTS) {
   for (const seed of seeds)
     test(`${name}: random copies, seed ${seed}`, async () => fine(await against('serve', build('copies', sanitizer), [String(seed), rounds], { sanitizer })))
   test(`${name}: more threads than reply slots`, async () => fine(await against('serve', build('threads', sanitizer), ['work', '24', '20'], { sanitizer })))
+  test(`${name}: an executor with other zones, that wakes early and late`, async () => {
+    fine(await against('restless', build('copies', sanitizer), [String(seeds[0]), '60'], { sanitizer }))
+    fine(await against('restless', build('threads', sanitizer), ['work', '24', '4'], { sanitizer }))
+  })
   test(`${name}: threads that come and go`, async () => fine(await against('serve', build('threads', sanitizer), ['come-and-go', '200'], { sanitizer })))
   test(`${name}: cancelled threads`, async () => fine(await against('serve', build('threads', sanitizer), ['cancel'], { sanitizer })))
   test(`${name}: the broker killed under 16 busy threads`, () => killUnder(sanitizer, 16))
