@@ -7,6 +7,7 @@ import { copies } from './copy.ts'
 import { engine } from './engine.ts'
 import { fresh } from './fresh.ts'
 import { idle } from './idle.ts'
+import { infer } from './infer.ts'
 import { live } from './live.ts'
 import { message } from './message.ts'
 import { mix } from './mix.ts'
@@ -17,4 +18,4 @@ import { threads } from './threads.ts'
 import { query, waited } from './waited.ts'
 import { zones } from './zones.ts'
 
-export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, fresh, mix, rest, zones, engine]
+export const MEASUREMENTS: Measurement[] = [waited, query, message, idle, launch, record, set, cached, alloc, ...copies, ...curvesOfCopies, threads, live, connect, fresh, mix, infer, rest, zones, engine]
