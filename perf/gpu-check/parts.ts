@@ -74,7 +74,7 @@ export async function factsPart(root: string, sides: Sides, quick: boolean): Pro
 
 const MEASUREMENTS = [
   'waited', 'query', 'idle', 'launch', 'record', 'set', 'cached', 'alloc', 'h2d-pageable', 'd2h-pageable', 'h2d-pinned', 'd2h-pinned',
-  'sizes-h2d-pinned', 'sizes-d2h-pinned', 'streams-h2d', 'streams-d2h', 'threads', 'connect', 'mix', 'rest',
+  'sizes-h2d-pinned', 'sizes-d2h-pinned', 'streams-h2d', 'streams-d2h', 'threads', 'connect', 'mix', 'infer', 'rest',
 ]
 const QUICK_MEASUREMENTS = ['launch', 'h2d-pinned']
 

@@ -1,4 +1,4 @@
-// llama.cpp's CUDA backend, as npm ships it: built with CUDA 13.1, its kernels' PTX for capability 7.5 to 8.9 in a library of 150 MB.
+// llama.cpp's CUDA backend, as npm ships it: built with CUDA 13.1, machine code and PTX of its kernels in a library of 150 MB.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
