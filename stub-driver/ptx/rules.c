@@ -72,24 +72,10 @@ static const struct {
     {"discard", 1, 128, 128, 1},   {"applypriority", 1, 128, 128, 1},  {"fence", 1, 128, 128, 1},  {"cp.async.bulk", 2, 0, 0xfffffff0, 16},
 };
 
-static bool begins(const struct decoder *d, const char *words) {
-    const struct opcode *o = &d->s->opcode;
-    if (words[0] != o->name[0]) return false; /* nearly all */
-    size_t length = strcspn(words, ".");
-    if (o->name_length != length || memcmp(o->name, words, length) != 0) return false;
-    for (uint32_t i = 0; *(words += length); i++, length = strcspn(words, ".")) {
-        words++;
-        length = strcspn(words, ".");
-        if (i >= o->count || o->words[i].length != length || memcmp(o->words[i].text, words, length) != 0) return false;
-        if (!words[length]) break;
-    }
-    return true;
-}
-
 void check_rules(struct decoder *d) {
     const struct statement *s = d->s;
     const enum row_kind kind = s->match.row->kind;
-    const bool reads_special = kind == KIND_MOV || kind == KIND_MOV128 || begins(d, "mov") || (kind == KIND_CVT && strncmp(s->match.row->key, "cvt.%0.%1", 9) == 0);
+    const bool reads_special = kind == KIND_MOV || kind == KIND_MOV128 || opcode_begins(&s->opcode, "mov") || (kind == KIND_CVT && strncmp(s->match.row->key, "cvt.%0.%1", 9) == 0);
     const bool names_variable = kind == KIND_MOV || kind == KIND_MOV128 || kind == KIND_CALL || kind == KIND_RANK || kind == KIND_ISTYPEP || (kind == KIND_CVTA && !has(d, "to"));
     const bool discards = kind == KIND_ATOM || kind == KIND_MBARRIER || kind == KIND_CALL;
     for (uint32_t i = 0; i < s->operand_count; i++) {
@@ -104,7 +90,7 @@ void check_rules(struct decoder *d) {
             if (has(d, spaces[i].word) && s->operands[1].symbol->definition->space != spaces[i].space) refuse(d, PTX_INVALID, "'%s' is not in .%s", s->operands[1].symbol->name, spaces[i].word);
     }
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        if (begins(d, ranges[i].words) && !has(d, "mask") && !has(d, "red") && !has(d, "warp") && !(kind == KIND_TENSOR || kind == KIND_TENSORMAP))
+        if (opcode_begins(&s->opcode, ranges[i].words) && !has(d, "mask") && !has(d, "red") && !has(d, "warp") && !(kind == KIND_TENSOR || kind == KIND_TENSORMAP))
             in_range(d, ranges[i].operand, ranges[i].low, ranges[i].high, ranges[i].step);
     if (kind == KIND_LD || kind == KIND_ST) memory_words(d);
     if (kind == KIND_ATOM) apart(d, has(d, "L2::cache_hint") ? "L2::cache_hint" : NULL, first_of(d, shared_spaces));

@@ -197,8 +197,7 @@ static const struct {
 #include "requirements.def"
 };
 
-/* The length of `words` when the opcode is these words, or begins with them; 0 when it does not. */
-static size_t begins_with(const struct opcode *opcode, const char *words) {
+size_t opcode_begins(const struct opcode *opcode, const char *words) {
     if (words[0] != opcode->name[0]) return 0; /* nearly all of them, and all are asked for each instruction of a text */
     size_t length = strcspn(words, "."), n = length;
     if (length != opcode->name_length || memcmp(words, opcode->name, length) != 0) return 0;
@@ -220,7 +219,7 @@ struct requirement table_requirement(const struct opcode *opcode) {
     struct requirement r = {0};
     size_t longest = 0, gone = 0;
     for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
-        size_t n = begins_with(opcode, requirements[i].words);
+        size_t n = opcode_begins(opcode, requirements[i].words);
         if (requirements[i].gone && n) {
             gone = n;
             r.gone_version = requirements[i].version;

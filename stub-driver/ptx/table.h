@@ -59,6 +59,8 @@ struct requirement {
 };
 struct requirement table_requirement(const struct opcode *opcode);
 
+/* The length of `words` ("cp.async") when the opcode is these words, or begins with them; 0 when it does not. */
+size_t opcode_begins(const struct opcode *opcode, const char *words);
 bool opcode_has(const struct opcode *opcode, const char *word);
 /* The word that group n holds, of the table's own text, which goes on behind it; NULL when it holds none. */
 const char *match_word(const struct row_match *match, unsigned group);
