@@ -7,14 +7,14 @@
 void loader_error(struct loader *loader, enum ptx_status status, uint32_t line, const char *format, ...) {
     if (loader->status == PTX_OK) loader->status = status;
     if (loader->errors++ >= MAX_ERRORS) return;
-    char text[512], whole[768];
+    char text[512], newer[96] = "", whole[768];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (status == PTX_NEWER) snprintf(newer, sizeof newer, " (the text is of a later .version than %u.%u, up to which this engine knows PTX)", PTX_KNOWN / 10, PTX_KNOWN % 10);
     int n = snprintf(whole, sizeof whole, "%s, line %u: %s: %s%s\n", loader->unit_name, line,
-                     status == PTX_UNSUPPORTED || status == PTX_NEWER ? "not supported" : status == PTX_UNRESOLVED ? "unresolved" : "error", text,
-                     status == PTX_NEWER ? " (the text is of a later .version than 9.0, up to which this engine knows PTX)" : "");
+                     status == PTX_UNSUPPORTED || status == PTX_NEWER ? "not supported" : status == PTX_UNRESOLVED ? "unresolved" : "error", text, newer);
     if (loader->log && loader->log_used < loader->log_size) {
         size_t room = loader->log_size - loader->log_used - 1;
         size_t length = (size_t)n < sizeof whole ? (size_t)n : sizeof whole - 1;

@@ -1,5 +1,5 @@
 // `npm run conformance [-- PART-OF-A-NAME...]`: runs the clients that are installed, each in a zone, and writes docs/CONFORMANCE.md
-// and record.json; `-- --fetch` first fetches what Debian packages outside main (contrib.ts). A client that was not run keeps what the record says of it.
+// and record.json; `-- --fetch` first fetches what Debian packages outside main, and npm (contrib.ts). A client that was not run keeps what the record says of it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../support/cc.ts'

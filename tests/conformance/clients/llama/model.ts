@@ -15,7 +15,7 @@ const FORMATS = {
 } as const
 export type Format = Exclude<keyof typeof FORMATS, 'F32'>
 
-/** A normal number of half precision; those that are drawn here are none of the subnormal ones' concern. */
+/** A number's bits in half precision, cut off: drawn at random, it need not be rounded. */
 function half(value: number): number {
   const bits = new Uint32Array(new Float32Array([value]).buffer)[0]!
   const exponent = ((bits >>> 23) & 255) - 112, sign = (bits >>> 16) & 0x8000
