@@ -186,7 +186,7 @@ static void consume(int bell, struct rf_ring_reader *reader)
 {
     static uint8_t batch[65536] __attribute__((aligned(8)));
     static uint32_t next[THREADS_MAX];
-    uint64_t want = (uint64_t)threads * records, taken = 0, bytes_taken = 0, unblocked = 0, slept = 0, start = now_nanoseconds();
+    uint64_t want = (uint64_t)threads * records, taken = 0, bytes_taken = 0, unblocked = 0, slept = 0, rests = 0, start = now_nanoseconds();
     uint32_t idle = 0, takes = 0;
     while (taken < want) {
         int wake;
@@ -203,6 +203,7 @@ static void consume(int bell, struct rf_ring_reader *reader)
                 unblocked++;
                 continue;
             }
+            if (eager && (++rests & 63) == 0) usleep(200); /* else the two may go in step for good, a record at a time, and the ring is never full */
             atomic_store_explicit(&ring.shared->asleep, 1, memory_order_seq_cst);
             if (!rf_ring_ready(reader)) {
                 struct pollfd p = { .fd = bell, .events = POLLIN };
