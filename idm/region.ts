@@ -17,7 +17,7 @@ export const ATTRIBUTES = 256
 export enum Region {
   magic = 8, protocol = 16, tableHash = 20, size = 24, infoOffset = 32, slotsOffset = 36, slotCount = 40,
   chunksOffset = 44, ringOffset = 48, ringUnits = 52, stagingOffset = 56, stagingChunk = 60, stagingChunks = 64, holdsOffset = 68,
-  tail = 128, core = 132, head = 192, asleep = 256, away = 260, producersWaiting = 320, stagingWaiting = 384, stagingEpoch = 388, printed = 392, bytes = 448,
+  tail = 128, core = 132, head = 192, asleep = 256, away = 260, servedOn = 264, producersWaiting = 320, stagingWaiting = 384, stagingEpoch = 388, printed = 392, bytes = 448,
 }
 
 /** struct rf_slot */

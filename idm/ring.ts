@@ -49,6 +49,7 @@ export class RingReader {
   private readonly asleepWord = wordAt(Region.asleep)
   private readonly coreWord = wordAt(Region.core)
   private readonly awayWord = wordAt(Region.away)
+  private readonly servedOnWord = wordAt(Region.servedOn)
   private readonly waitingWord = wordAt(Region.producersWaiting)
   private readonly unblockMs: number
   /** What the shared head says, and how many units it may lag behind: see ring.h. */
@@ -141,6 +142,11 @@ export class RingReader {
   /** A hint for who waits: we serve others for a while, or we are back. */
   setAway(away: boolean): void {
     this.words[this.awayWord] = away ? 1 : 0
+  }
+
+  /** A hint for who waits: the core that we run on. */
+  runsOn(core: number): void {
+    this.words[this.servedOnWord] = core + 1
   }
 
   /** Awake again: no doorbell needed. */

@@ -235,6 +235,7 @@ static CUresult launch(unsigned abi, CUstream stream, CUhostFn function, CUstrea
     request->cookie = mine.cookie;
     request->hold = mine.hold;
     request->number = mine.number;
+    vgpu_thread.launched = 1;
     error = vgpu_post(&call);
     if (error != CUDA_SUCCESS) forget(mine.cookie);
     return error;

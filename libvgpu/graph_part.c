@@ -7,6 +7,7 @@
 #include "call.h"
 #include "function.h"
 #include "objects.h"
+#include "thread.h"
 
 enum { KERNEL, SET, COPY, EMPTY, CONDITIONAL };
 
@@ -320,6 +321,7 @@ CUresult vgpu_part_launch(const struct vgpu_part *part, CUstream stream, unsigne
     struct rf_GRAPH_LAUNCH *request = call.payload;
     request->graph = part->handle;
     request->stream = VGPU_WIRE(stream);
+    vgpu_thread.launched = 1;
     return vgpu_post(&call);
 }
 

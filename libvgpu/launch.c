@@ -144,6 +144,7 @@ CUresult vgpu_launch(unsigned abi, CUfunction f, struct vgpu_order *order)
     if (__builtin_expect(!shared_fits(order), 0) && (vgpu_function_refresh(order->function) != CUDA_SUCCESS || !shared_fits(order))) return refused(CUDA_ERROR_INVALID_VALUE);
     CUresult taken = CUDA_SUCCESS;
     if (graph_capturing() && captured(abi, f, order, &taken)) return taken;
+    vgpu_thread.launched = 1;
     int waits = order->cooperative || __builtin_expect(!vgpu_sure_stream(order->stream), 0);
     if (__builtin_expect(order->attribute_count != 0, 0)) {
         CUresult error = vgpu_launch_attributes(order->attributes, order->attribute_count, &waits);

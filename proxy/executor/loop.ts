@@ -30,7 +30,7 @@ import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
-import { drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
+import { currentCore, drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
 import { LONG_AGO } from './times.ts';
 import type { Turns } from './turns.ts';
 
@@ -305,7 +305,7 @@ export class Loop {
     // Not sooner: the core that our client leaves is halted, for some 60 us, unless the next executor waits for it already.
     this.setAway(true);
     if (!this.turns.take(left)) return false;
-    this.turns.makeRoom(asking.reader.sleptOn());
+    if (this.turns.makeRoom(asking.reader.sleptOn())) this.sayCore();
     this.setAway(false);
     // It gets going while we do, and finds its answer, or looks for it.
     asking.wakeEarly();
@@ -446,6 +446,7 @@ export class Loop {
       const { reader } = clients[i];
       if (!soon && !(reader.peek() && reader.nextSlot() === SLOT_POSTED)) return;
       if (now >= this.staysUntil && this.turns.makeRoom(reader.sleptOn())) {
+        this.sayCore();
         // The other cores are not idle: who waits for one so long had better stay.
         const took = performance.now() - now;
         if (took > MOVE_LONG_MS) this.staysUntil = now + took * STAY_TIMES;
@@ -468,8 +469,16 @@ export class Loop {
     return any;
   }
 
+  /** Tells clients on which core we are: there they had better not look for an answer. */
+  private sayCore(): void {
+    const { clients } = this.executor;
+    const core = currentCore();
+    for (let i = 0; i < clients.length; i++) clients[i].reader.runsOn(core);
+  }
+
   private allAwake(): void {
     const { clients } = this.executor;
+    this.sayCore();
     for (let i = 0; i < clients.length; i++) clients[i].reader.awake();
   }
 

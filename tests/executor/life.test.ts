@@ -1,10 +1,13 @@
 // The executor's own life: ready, adopted, limits that change, idle, stop, and every way in which it must not go on.
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { NoticeType } from '../../idm/hello.ts'
-import { RECORD_HEADER, UNBLOCK_MS } from '../../idm/ring.ts'
+import { Region } from '../../idm/region.ts'
+import { RECORD_HEADER, UNBLOCK_MS, wordAt } from '../../idm/ring.ts'
 import { CUresult } from '../../proxy/driver/errors.ts'
+import { allowedCores } from '../../proxy/executor/system.ts'
 import { GpuAlloc, Message } from '../../proxy/generated/messages.ts'
 import { TestClient } from '../support/client.ts'
 import { roomy, root, TestExecutor } from '../support/executor.ts'
@@ -49,6 +52,21 @@ test('with no client for the linger time it says so, and serves on if one comes 
   assert.is(await second.call(Message.PING), 0)
   second.close()
   await executor.until(() => executor.idle === 2)
+  await executor.stop()
+})
+
+test('clients are told on which core it woke', async () => {
+  const executor = await TestExecutor.start()
+  const c = await TestClient.connect(executor.path)
+  for (const core of [...allowedCores(), ...allowedCores()]) {
+    execFileSync('taskset', ['-p', '-c', String(core), String(executor.child.pid)], { stdio: 'ignore' })
+    // A call that finds it awake wakes it on no core; one of these finds it asleep.
+    for (const end = Date.now() + 20_000; c.words[wordAt(Region.servedOn)] !== core + 1; await new Promise((done) => setTimeout(done, 5))) {
+      assert.ok(Date.now() < end, `${c.words[wordAt(Region.servedOn)]} when it runs on ${core}`)
+      assert.is(await c.call(Message.PING), 0)
+    }
+  }
+  c.close()
   await executor.stop()
 })
 

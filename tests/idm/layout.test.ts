@@ -44,7 +44,7 @@ constant('RF_UNBLOCK_NANOSECONDS', ring.UNBLOCK_MS * 1e6)
 size('rf_region', Region.bytes)
 offsets('rf_region', { magic: Region.magic, protocol: Region.protocol, table_hash: Region.tableHash, size: Region.size, info_offset: Region.infoOffset, slots_offset: Region.slotsOffset,
   slot_count: Region.slotCount, chunks_offset: Region.chunksOffset, ring_offset: Region.ringOffset, ring_units: Region.ringUnits, staging_offset: Region.stagingOffset,
-  staging_chunk: Region.stagingChunk, staging_chunks: Region.stagingChunks, holds_offset: Region.holdsOffset, 'ring.tail': Region.tail, 'ring.head': Region.head, 'ring.asleep': Region.asleep, 'ring.away': Region.away, 'ring.core': Region.core,
+  staging_chunk: Region.stagingChunk, staging_chunks: Region.stagingChunks, holds_offset: Region.holdsOffset, 'ring.tail': Region.tail, 'ring.head': Region.head, 'ring.asleep': Region.asleep, 'ring.away': Region.away, 'ring.served_on': Region.servedOn, 'ring.core': Region.core,
   'ring.producers_waiting': Region.producersWaiting, staging_waiting: Region.stagingWaiting, staging_epoch: Region.stagingEpoch, printed: Region.printed })
 expected.set('sizeof(((struct rf_region *)0)->package_word)', region.PACKAGE_BYTES)
 size('rf_slot', region.SLOT_SIZE)

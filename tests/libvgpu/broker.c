@@ -84,13 +84,14 @@ static void notice(uint32_t type, int32_t status, uint64_t cookie, uint64_t offs
     send_with(&n, sizeof n, descriptor);
 }
 
-/* Between a call and its answer: says that it serves others, or does no more, and wakes who waits for the answer before there is one, up to
- * three times, asleep or not. */
+/* Between a call and its answer: says that it serves others, or does no more, and now here, now there; and wakes who waits for the answer before
+ * there is one, up to three times, asleep or not. */
 static void serve_others(struct rf_slot *slot)
 {
     static uint32_t drawn = 1;
     drawn = drawn * 1664525 + 1013904223;
     atomic_store(&region->ring.away, drawn >> 31);
+    atomic_store(&region->ring.served_on, drawn >> 8 & 3); /* not known, the first or the second core, or one that two cores do not have */
     for (uint32_t n = drawn >> 29 & 3; n > 0; n--) {
         for (int i = 0; i < 20 && !atomic_load(&slot->sleeping); i++) usleep(10);
         wake(&slot->state);
