@@ -669,8 +669,11 @@ export class Executor implements WorkHost, MemoryCore {
     } else if (context.posted === 0 && status !== context.fault) context.posted = status; // a fault every call in the context tells, and no other
   }
 
-  wakeClients(): void {
-    for (let i = 0; i < this.wakeCount; i++) futexWake(this.wakes[i]);
+  /** Wakes those who sleep for what was answered; how many. */
+  wakeClients(): number {
+    const count = this.wakeCount;
+    for (let i = 0; i < count; i++) futexWake(this.wakes[i]);
     this.wakeCount = 0;
+    return count;
   }
 }

@@ -30,7 +30,7 @@ import type { Executor } from './executor.ts';
 import type { HandlerTable } from './handlers/table.ts';
 import { log } from './log.ts';
 import { AGAIN, DEFERRED, Invocation, STALLED } from './invocation.ts';
-import { currentCore, drainBells, futexWake, HUNG_UP, loopDescriptor, Naps } from './system.ts';
+import { currentCore, drainBells, futexWake, HUNG_UP, loopDescriptor, Naps, yieldCore } from './system.ts';
 import { LONG_AGO } from './times.ts';
 import type { Turns } from './turns.ts';
 
@@ -59,7 +59,8 @@ const DUE_LATE_MS = 0.3;
 const VAIN_MAX = 2;
 const PROBE_EVERY = 16;
 const JUMP_MS = 0.7;
-/** Moving to a core that others use (which takes as long as the scheduler leaves it to them: a halted virtual CPU is there within 0.3 ms) is not tried again for so many times as long as it took. */
+/** Moving to a core that others use (which takes as long as the scheduler leaves it to them: a halted virtual CPU is there within 0.3 ms), or leaving them ours, is not tried again
+ *  for so many times as long as it took. */
 const MOVE_LONG_MS = 1;
 const STAY_TIMES = 256;
 /** A lost core is taken for crowded for so many times as long as it was lost, at most so many ms. */
@@ -68,11 +69,12 @@ const CROWDED_MAX_MS = 20;
 const SLEEP_MIN_US = 20;
 const SLEEP_MAX_US = 500;
 const SLEEP_NEAR_US = 100;
-/** In the last quarter and the last sixteenth of the way to when a lone copy is due naps are short: it may end sooner than those before it. */
+/** In the last quarter and the last sixteenth of the way to when work is due naps are short: it may end sooner than what was before it. */
 const NEAR = 1 / 4;
 const NEAREST = 1 / 16;
-/** Microseconds of sleep per millisecond of waiting. */
+/** Microseconds of sleep per millisecond of waiting; and until the time that the last waits took, at which many are over and few before. */
 const SLEEP_SHARE = 15;
+const SLEEP_SHARE_BEFORE = 30;
 /** Without a turn of libuv at most. In a crowd each is hundreds of pages of cold code, and tells the supervisor that we are busy (crowd.ts forgets it after a second). */
 const SLICE_MS = 25;
 const CROWDED_SLICE_MS = 500;
@@ -104,12 +106,17 @@ export class Loop {
   private crowdedUntil = LONG_AGO;
   /** No moving to another core before. */
   private staysUntil = LONG_AGO;
+  /** No leaving our core to others before. */
+  private holdsUntil = LONG_AGO;
   /** By the supervisor's word: more zones are busy than there are cores for. */
   private crowded = false;
   /** Our turn is over, and still in our hands until we queue for the next one. */
   private over = false;
   /** In a crowd: our clients know that others have the turn. */
   private away = false;
+  /** Since our last work we have slept for what is under way; and how long that took, the last two times (ms). */
+  private napped = false;
+  private readonly waits = new Float64Array(2);
   /** In a crowd: when we last served, in our turn or out of it. */
   private served = LONG_AGO;
   /** The longest time without a turn of libuv; 0: never sleeps in any other way. */
@@ -216,14 +223,18 @@ export class Loop {
       for (let i = clients.length - 1; i >= 0; i--) did += this.serve(clients[i]);
       work.close();
       if (work.pending) {
-        did += work.pollAll();
+        const ended = work.pollAll();
+        if (ended !== 0 && this.napped) this.learn();
+        did += ended;
         // What finishing started belongs to this turn.
         work.close();
       }
-      executor.wakeClients();
+      const woke = executor.wakeClients();
       if (this.hungUp()) return this.schedule();
       if (did !== 0) {
         worked = true;
+        if (this.napped && woke !== 0) this.letRun();
+        this.napped = false;
         if (quiet !== 0) {
           // Work came while spinning: that pays, and about so much of it is enough.
           this.spin = Math.min(SPIN_MAX_MS, SPIN_MIN_MS + 2 * (last - this.lastWork));
@@ -383,6 +394,7 @@ export class Loop {
     const left = slice - (now - this.turned);
     if (work.pending || stalled || asked) {
       const most = asked ? 0 : SLEEP_MAX_US;
+      this.napped = work.pending;
       return this.sleep(Math.min(most, Math.max(SLEEP_MIN_US, this.nap(now, stalled ? 0 : work.due())), this.sliceMs * 1000), left);
     }
     if (spun && this.restedAfter !== this.lastWork) {
@@ -396,15 +408,24 @@ export class Loop {
   }
 
   /**
-   * For how many microseconds to leave the GPU alone; `due`: when a lone copy will be done (ms), 0: not known. Half the way to then, again and again,
-   * less where it may have ended; and what it is late counts alone. Else in proportion to how long there has been nothing: what takes 10 ms ends at
-   * most 2 % late, whoever waits long wakes us seldom.
+   * For how many microseconds to leave the GPU alone; `copied`: when a lone copy will be done (ms), 0: not known. Half the way to then, again and again,
+   * less where it may have ended; and what it is late counts alone. Other work is expected to take what the shorter of the last two waits took, which
+   * a program that does the same again and again makes true; but it may be something else, so that at most a share of how long there has been nothing
+   * is slept: what takes 10 ms ends at most 2 % late, 3 % if those before took longer, and whoever waits long wakes us seldom.
    */
-  private nap(now: number, due: number): number {
-    if (due === 0) return (now - this.lastWork) * SLEEP_SHARE;
+  private nap(now: number, copied: number): number {
+    const usual = this.crowded ? 0 : Math.min(this.waits[0], this.waits[1]);
+    const due = copied === 0 ? this.lastWork + usual : copied;
     if (now >= due) return (now - due) * SLEEP_SHARE;
     const left = (due - now) / (due - this.lastWork);
-    return Math.min((due - now) * 500, left < NEAREST ? SLEEP_MIN_US : left < NEAR ? SLEEP_NEAR_US : SLEEP_MAX_US);
+    const most = left < NEAREST ? SLEEP_MIN_US : left < NEAR ? SLEEP_NEAR_US : SLEEP_MAX_US;
+    return Math.min((due - now) * 500, most, copied === 0 ? (now - this.lastWork) * SLEEP_SHARE_BEFORE : most);
+  }
+
+  /** What we slept for is done: how long it took. */
+  private learn(): void {
+    this.waits[0] = this.waits[1];
+    this.waits[1] = performance.now() - this.lastWork;
   }
 
   /** Sleeps for so long, unless somebody rings or libuv has something to do; `left`: ms until libuv must have its turn. */
@@ -467,6 +488,21 @@ export class Loop {
     let any = false;
     for (let i = 0; i < clients.length; i++) if (drainBells(clients[i].fd) === HUNG_UP) any = true;
     return any;
+  }
+
+  /**
+   * To a client that we woke after a wait which we slept through ourselves. It may be queued behind us on our core, beside an idle one: Linux takes a halted virtual
+   * CPU for one that is not to be had, and does not let who was woken interrupt us, who have slept as well. Where it runs elsewhere this returns at once.
+   * Others may run instead, for milliseconds: when they did, and a client elsewhere has asked meanwhile, it is not done again for a while.
+   */
+  private letRun(): void {
+    const now = performance.now();
+    if (this.crowded || now < this.holdsUntil) return;
+    yieldCore();
+    const took = performance.now() - now;
+    if (took < MOVE_LONG_MS) return;
+    const asking = this.asking();
+    if (asking !== null && asking.reader.sleptOn() !== currentCore()) this.holdsUntil = now + took * STAY_TIMES;
   }
 
   /** Tells clients on which core we are: there they had better not look for an answer. */

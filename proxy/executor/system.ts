@@ -17,6 +17,7 @@ const strnlenCall = libc.func('size_t strnlen(uintptr_t text, size_t most)');
 const memcpyCall = libc.func('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t bytes)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)');
 const mmapCall = libc.func('uintptr_t mmap(uintptr_t address, size_t bytes, int protection, int flags, int fd, int64_t offset)');
+const yieldCall = libc.func('int sched_yield()');
 const getcpuCall = libc.func('int sched_getcpu()');
 const getaffinityCall = libc.func('int sched_getaffinity(int thread, size_t bytes, uintptr_t mask)');
 const setaffinityCall = libc.func('int sched_setaffinity(int thread, size_t bytes, uintptr_t mask)');
@@ -56,6 +57,11 @@ export function allowedCores(): number[] {
   coreMask.fill(0);
   if (getaffinityCall(0, coreMask.length, coreMaskAddress) < 0) return [];
   return [...coreMask.keys()].flatMap((byte) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (coreMask[byte] & (1 << bit)) !== 0).map((bit) => byte * 8 + bit));
+}
+
+/** Lets others have the core. */
+export function yieldCore(): void {
+  yieldCall();
 }
 
 /** The core that the calling thread runs on now. */
