@@ -90,7 +90,8 @@ const create = zone.command('create')
   .description('make a zone')
   .argument('<name>', 'lower-case letters, digits, "-" and "_"')
   .addOption(runDirOption())
-  .requiredOption('--memory <size>', 'device memory of all its clients together: 16Gi, 4G, 512Mi, 1073741824', size);
+  // Required, which commander would look at before it looks for options that it does not know: a mistyped --memory is to be named.
+  .option('--memory <size>', 'device memory of all its clients together: 16Gi, 4G, 512Mi, 1073741824', size);
 for (const option of limitOptions()) {
   const name = option.attributeName() as keyof typeof DEFAULT_LIMITS;
   option.description += ` (default: ${name === 'staging' ? formatSize(DEFAULT_LIMITS[name]) : DEFAULT_LIMITS[name]})`;
@@ -101,7 +102,8 @@ create
   .addOption(new Option('--uid <n>', 'the user that owns the zone\'s socket (default: the daemon\'s)').argParser(whole(0, 0xffff_fffe)))
   .addOption(new Option('--token <token>', 'a secret that clients must also give, in RINGFENCE_TOKEN').argParser(word))
   .addOption(jsonOption())
-  .action(async (name: string, flags: Common & LimitFlags & { memory: number; device: number; uid?: number; token?: string }) => {
+  .action(async (name: string, flags: Common & LimitFlags & { memory?: number; device: number; uid?: number; token?: string }) => {
+    if (flags.memory === undefined) return create.error("error: required option '--memory <size>' not specified");
     const made = await apiOf(flags).create({ name, memory: flags.memory, limits: pickLimits(flags), device: flags.device, uid: flags.uid ?? null, token: flags.token ?? null });
     print(flags, made, `zone ${made.name}: ${formatSize(made.limits.memory)}, socket ${made.socket}`);
   });

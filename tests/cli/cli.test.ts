@@ -88,6 +88,7 @@ test('wrong usage is status 2 and names the flag and the fix', async () => {
     [['zone', 'create', 'a', '--memory', '1G', '--staging', '1ZB'], /--staging/],
     [['zone', 'create', '--memory', '1G'], /name/],
     [['zone', 'create', 'a', '--memory', '1G', '--memroy', '2G'], /--memroy[^]*--memory/],
+    [['zone', 'create', 'a', '--memroy', '2G'], /--memroy[^]*--memory/],
     [['zone', 'set', 'a'], /--memory/],
     [['serve', '--log-level', 'loud'], /--log-level.*loud[^]*debug/],
     [['serve', '--pool', '-1'], /--pool/],
