@@ -316,7 +316,8 @@ export class Loop {
     // Not sooner: the core that our client leaves is halted, for some 60 us, unless the next executor waits for it already.
     this.setAway(true);
     if (!this.turns.take(left)) return false;
-    if (this.turns.makeRoom(asking.reader.sleptOn())) this.sayCore();
+    this.turns.makeRoom(asking.reader.sleptOn());
+    this.sayCore();
     this.setAway(false);
     // It gets going while we do, and finds its answer, or looks for it.
     asking.wakeEarly();
