@@ -6,9 +6,9 @@
  * Waiting: spin for about what a sleep and a wake-up cost (a short call's reply comes within microseconds), or as long as the GPU has lately taken
  * (one mean for what lies behind a launch and one for what does not: an input's copy is not to be slept for because the step after it takes milliseconds),
  * then sleep on the slot's state word. Spinning is rationed: never more threads than cores less one,
- * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell, for this call or just before it, sleeps at once: Linux takes a
- * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. So does whoever waits for the GPU on the core
- * where the executor last woke (`served_on`; for other calls it is moved away from there, see rung() in proxy/executor/loop.ts, and they come too often to sleep), and whoever learns that
+ * because a spinner that takes the executor's core waits for itself. Whoever had to ring the doorbell sleeps at once: Linux takes a
+ * byte on a socket for a sign that its writer is about to sleep, and wakes the reader on the writer's own core. So does whoever waits for the GPU on the
+ * core where the executor last woke, if no other thread waits (`served_on`; for other calls it is moved away from there, see rung() in proxy/executor/loop.ts, and they come too often to sleep), and whoever learns that
  * the executor serves other zones for a while (`away`): their clients want the core. When its turn comes it wakes the client before it has the answer,
  * and the client looks for it awake. */
 #include "call.h"
@@ -34,7 +34,6 @@
 #define SPIN_LONG 3000u      /* ns: spin when that takes longer than SPIN_MAX anyway */
 #define SAMPLE_MAX 200000u   /* ns: one long wait must not end spinning for the next dozen short ones */
 #define SPIN_EARLY 200000u   /* ns: woken by an executor at the beginning of its turn, whose first call takes as long as its caches are cold */
-#define RUNG_LATELY 100000u  /* ns: an executor that was rung is awake by then */
 #define FIRST_LOOKS 48       /* looks before the clock is read at all: about a microsecond */
 #define YIELD_AFTER 10000u   /* ns: from here on let others have the core between looks */
 
@@ -178,7 +177,6 @@ void vgpu_send(struct vgpu_call *call)
     if (__builtin_expect(status == RF_COMMIT_QUIET, 1)) return;
     if (status == RF_COMMIT_DOORBELL) {
         call->no_spin = 1;
-        if (!call->slot) vgpu_thread.rang = vgpu_nanoseconds();
         say_core();
         vgpu_doorbell();
     } else vgpu_fail(VGPU_ERROR_BROKER_GONE, "a thread of this process stood still in mid-call for so long that the broker gave its call up");
@@ -243,18 +241,11 @@ static int woken_early(struct vgpu_call *call)
     return answered(call);
 }
 
-/* Whether this thread has just rung for a call that it did not wait for: the executor may be queued behind it. */
-static int rang_lately(struct vgpu_thread *thread)
+/* Whether nobody but this call's thread waits, on the core where the executor last woke. With others the executor is kept busy, on whichever core it finds. */
+static int alone_on_executors_core(const struct vgpu_call *call)
 {
-    if (__builtin_expect(thread->rang == 0, 1)) return 0;
-    uint64_t since = vgpu_nanoseconds() - thread->rang;
-    thread->rang = 0;
-    return since < RUNG_LATELY;
-}
-
-static int on_executors_core(void)
-{
-    return atomic_load_explicit(&vgpu.ring.shared->served_on, memory_order_relaxed) == (uint32_t)sched_getcpu() + 1;
+    return atomic_load_explicit(&taken[call->slot_index / 64], memory_order_relaxed) == 1ull << call->slot_index % 64 &&
+           atomic_load_explicit(&vgpu.ring.shared->served_on, memory_order_relaxed) == (uint32_t)sched_getcpu() + 1;
 }
 
 /* Returns CUDA_SUCCESS when the reply is there, else the state's error. */
@@ -265,7 +256,6 @@ static CUresult await(struct vgpu_call *call)
     uint32_t *mean = &thread->gpu_latency[thread->launched];
     if (waits_for_gpu) thread->launched = 0;
     rf_ring_fetch_ahead(&vgpu.ring, &thread->fetched);
-    if (rang_lately(thread)) call->no_spin = 1;
     /* A hot executor answers in less time than the clock's readings and the spinners' count would add. */
     for (int i = 0; i < FIRST_LOOKS && !call->no_spin; i++) {
         if (answered(call)) {
@@ -277,7 +267,7 @@ static CUresult await(struct vgpu_call *call)
     uint64_t start = vgpu_nanoseconds();
     uint32_t budget = SPIN_SHORT;
     if (waits_for_gpu) {
-        if (on_executors_core()) call->no_spin = 1;
+        if (alone_on_executors_core(call)) call->no_spin = 1;
         budget = *mean > SPIN_MAX ? SPIN_LONG : 2 * *mean + SPIN_LEAST;
         if (budget > SPIN_MAX) budget = SPIN_MAX;
     }

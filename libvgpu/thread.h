@@ -17,7 +17,6 @@ struct vgpu_thread {
     uint32_t depth, room;
     uint32_t gpu_latency[2];      /* ns, running means of the time until calls that wait for the GPU are answered: [1] of those behind a launch */
     int launched;                 /* has launched something since it last waited for the GPU */
-    uint64_t rang;                /* when it rang the doorbell for a call that it did not wait for, if it has not waited since; 0: not */
     int in_callback;              /* runs a host function: CUDA calls are not permitted */
 };
 
