@@ -14,8 +14,8 @@
  *   asleep             both          both        consumer sets 1 before it sleeps; the producer that turns it to 0 rings the doorbell
  *   away               consumer      producers   1: the consumer is awake and serves others for a while. Only a hint: a producer that waits
  *                                                for an answer does better to sleep than to look for it
- *   served_on          consumer      producers   1 + the core on which the consumer last woke up; 0: not known. Only a hint: a producer on that very core does
- *                                                better to sleep for an answer than to look for it
+ *   served_on          consumer      producers   1 + the core on which the consumer last woke up, or to which it moved; 0: not known. Only a hint: a producer
+ *                                                that waits there, with no other to keep the consumer busy, does better to sleep for an answer than to look for it
  *   producers_waiting  both          both        futex: producers set 1 and sleep while it is 1; the consumer, when it has moved
  *                                                `head`, turns it to 0 and wakes all of them
  *
