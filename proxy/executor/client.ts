@@ -1,7 +1,7 @@
 /**
  * One client: a process of the tenant that has loaded libvgpu. Its region, its ring's cursor, its contexts.
  */
-import { PACKAGE_BYTES, Region, Slot, SLOT_SIZE } from '../../idm/region.ts';
+import { Region, Slot, SLOT_SIZE } from '../../idm/region.ts';
 import { RingReader, wordAt } from '../../idm/ring.ts';
 import { ClientCode } from './code/objects.ts';
 import { ClientTextures } from './textures/objects.ts';
@@ -16,6 +16,7 @@ import { BusyTimes } from './utilization.ts';
 import type { ClientMemory, MemoryClient } from './memory/types.ts';
 import { type Output, OUTPUT_MAX } from './printed.ts';
 import type { ClientRegion } from './region.ts';
+import type { PinnedSlots } from './slots.ts';
 import { futexWake, send, Sent } from './system.ts';
 
 const PAYLOAD_WORDS = (SLOT_SIZE - Slot.payload) >> 2;
@@ -102,10 +103,10 @@ export class Client implements MemoryClient {
     this.words[this.slots + slot * (SLOT_SIZE >> 2) + (Slot.payload >> 2) + off] = value;
   }
 
-  /** Writes bytes at the start of a reply slot's payload. */
-  slotBytes(slot: number, bytes: Uint8Array): void {
+  /** Writes the first `bytes` of pinned slot `from` at the start of a reply slot's payload. */
+  replySlot(slot: number, slots: PinnedSlots, from: number, bytes: number): void {
     if (slot < 0 || this.dead) return;
-    this.region.bytes.set(bytes, this.region.shape.slots - PACKAGE_BYTES + slot * SLOT_SIZE + Slot.payload);
+    slots.get(from, this.words, this.slots + slot * (SLOT_SIZE >> 2) + (Slot.payload >> 2), bytes);
   }
 
   /** Publishes a reply; returns the native address of the futex word if the client sleeps on it, else 0. */

@@ -2,6 +2,7 @@
  * A client's contexts, streams and events as the executor knows them: the driver's values and the work that is under way.
  */
 import type { Client } from './client.ts';
+import { Stack } from './list.ts';
 import { Queue } from './pending.ts';
 
 /** One stream of the driver. The legacy default stream of a context and per-thread streams have one too. */
@@ -69,7 +70,7 @@ export class Context {
   /** A stream of the executor's, for endWaits; 0: not made. */
   rescue = 0;
   /** Idle driver events of this context, for batches. */
-  readonly spareEvents: number[] = [];
+  readonly spareEvents = new Stack<number>();
   /** Calls that wait while the driver makes this context. */
   waiting: ((status: number) => void)[] | null = null;
   /** Polls of the client's own events and of its streams: it is not destroyed before they end. */

@@ -586,10 +586,6 @@ export class Executor implements WorkHost, MemoryCore {
     this.slots.release(slot, client);
   }
 
-  slotView(slot: number, bytes: number): Uint8Array {
-    return this.slots.view(slot, bytes);
-  }
-
   // ---- answers ----
 
   /** Notes what no context recovers from. */

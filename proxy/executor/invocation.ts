@@ -182,6 +182,11 @@ export class Invocation implements MemoryInvocation {
     target.set(new Uint8Array(this.words.buffer, this.words.byteOffset + from, bytes), at);
   }
 
+  /** Copies `bytes` of the payload, from word `off` on, to a pinned slot. */
+  slotPut(slot: number, off: number, bytes: number): void {
+    this.executor.slots.put(slot, this.words, this.base + off, bytes);
+  }
+
   /** Copies `words` words of the payload, from word `off` on, to word `to` of `target`. */
   copyWords(target: Int32Array, off: number, words: number, to = 0): void {
     const from = this.base + off;
@@ -386,10 +391,10 @@ export class Invocation implements MemoryInvocation {
     if (row >= 0) this.executor.unregister(row);
   }
 
-  /** Replies with these bytes. */
-  replyWith(bytes: Uint8Array): void {
-    this.client.slotBytes(this.slot, bytes);
-    this.replied = bytes.length;
+  /** Replies with the first `bytes` of a pinned slot. */
+  replySlot(slot: number, bytes: number): void {
+    this.client.replySlot(this.slot, this.executor.slots, slot, bytes);
+    this.replied = bytes;
   }
 
   /** Replies `bytes` of the scratch. */

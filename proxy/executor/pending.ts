@@ -28,7 +28,8 @@ export class Step {
 export class Batch {
   next: Batch | null = null;
   context: Context | null = null;
-  event = 0;
+  /** The driver's; null: none yet. Not 0, for V8 keeps a field that has only been a number as one, and makes an object of it each time it is asked for. */
+  event: number | null = null;
   /** False: the client's own event, which stays the client's. */
   owned = true;
   /** The stream that it was recorded on, and how much that had been given by then. */

@@ -11,6 +11,8 @@ import { errorName } from '../driver/errors.ts';
 import { log } from './log.ts';
 
 const SMALL_BYTES = 1024;
+/** Up to here bytes are copied a word at a time: views of both sides cost more, and are objects for V8 to collect. */
+const LOOP_BYTES = 512;
 const BLOCK_BYTES = 1 << 20;
 const PAGE = 4096;
 const REGISTER_PORTABLE = 1;
@@ -28,8 +30,19 @@ export function pinned(status: number): boolean {
 /** Bytes of slots that one client may hold. */
 export const HELD_MAX = 4 << 20;
 
+/** Copies `bytes` bytes from word `at` of `from` to word `to` of `target`; what the last word has beyond them is not told. */
+function copyBytes(target: Int32Array, to: number, from: Int32Array, at: number, bytes: number): void {
+  if (bytes > LOOP_BYTES) {
+    new Uint8Array(target.buffer, target.byteOffset + to * 4, bytes).set(new Uint8Array(from.buffer, from.byteOffset + at * 4, bytes));
+    return;
+  }
+  const words = bytes >> 2;
+  for (let i = 0; i < words; i++) target[to + i] = from[at + i];
+  if ((bytes & 3) !== 0) target[to + words] = from[at + words] & ((1 << ((bytes & 3) << 3)) - 1);
+}
+
 class Pool {
-  private readonly blocks: { bytes: Buffer; address: number }[] = [];
+  private readonly blocks: { words: Int32Array; address: number }[] = [];
   private readonly free: number[] = [];
   private readonly perBlock: number;
 
@@ -50,9 +63,12 @@ class Pool {
     return this.blocks[(index / this.perBlock) | 0].address + (index % this.perBlock) * this.slotBytes;
   }
 
-  view(index: number, bytes: number): Uint8Array {
-    const from = (index % this.perBlock) * this.slotBytes;
-    return this.blocks[(index / this.perBlock) | 0].bytes.subarray(from, from + bytes);
+  put(index: number, from: Int32Array, at: number, bytes: number): void {
+    copyBytes(this.blocks[(index / this.perBlock) | 0].words, (index % this.perBlock) * (this.slotBytes >> 2), from, at, bytes);
+  }
+
+  get(index: number, target: Int32Array, to: number, bytes: number): void {
+    copyBytes(target, to, this.blocks[(index / this.perBlock) | 0].words, (index % this.perBlock) * (this.slotBytes >> 2), bytes);
   }
 
   private grow(): void {
@@ -63,7 +79,7 @@ class Pool {
     // Where the driver cannot pin, the memory still works: its copies are slower.
     pinned(this.driver.cuMemHostRegister_v2(address, BLOCK_BYTES, REGISTER_PORTABLE));
     const first = this.blocks.length * this.perBlock;
-    this.blocks.push({ bytes: raw.subarray(skip, skip + BLOCK_BYTES), address });
+    this.blocks.push({ words: new Int32Array(raw.buffer, raw.byteOffset + skip, BLOCK_BYTES >> 2), address });
     for (let index = first + this.perBlock - 1; index >= first; index--) this.free.push(index);
   }
 }
@@ -98,9 +114,14 @@ export class PinnedSlots {
     return this.pool(slot).address(slot >> 1);
   }
 
-  /** Its first bytes. */
-  view(slot: number, bytes: number): Uint8Array {
-    return this.pool(slot).view(slot >> 1, bytes);
+  /** Fills its first `bytes` from word `at` of `from`. */
+  put(slot: number, from: Int32Array, at: number, bytes: number): void {
+    this.pool(slot).put(slot >> 1, from, at, bytes);
+  }
+
+  /** Copies its first `bytes` to word `to` of `target`, and zeroes to the end of the last word. */
+  get(slot: number, target: Int32Array, to: number, bytes: number): void {
+    this.pool(slot).get(slot >> 1, target, to, bytes);
   }
 
   private pool(slot: number): Pool {

@@ -7,8 +7,9 @@ import type { Driver } from '../driver/driver.ts';
 import { CUresult } from '../driver/errors.ts';
 import type { Client } from './client.ts';
 import type { Context, Stream } from './context.ts';
-import { objectList } from './list.ts';
+import { objectList, Stack } from './list.ts';
 import { Batch, Queue, Step, StepKind } from './pending.ts';
+import type { PinnedSlots } from './slots.ts';
 
 const EVENT_DISABLE_TIMING = 2;
 const SPARE_EVENTS_MAX = 64;
@@ -28,16 +29,16 @@ export interface WorkHost {
   /** A number of the scratch. */
   scratch64(): number;
   answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void;
+  readonly slots: PinnedSlots;
   releaseSlot(slot: number, client: Client): void;
-  slotView(slot: number, bytes: number): Uint8Array;
 }
 
 export class Work {
-  private readonly opened = objectList<Stream>();
-  private readonly queues = objectList<Queue>();
+  private readonly opened = new Stack<Stream>();
+  private readonly queues = new Stack<Queue>();
   private polls = objectList<() => boolean>();
-  private readonly spareBatches = objectList<Batch>();
-  private readonly spareSteps = objectList<Step>();
+  private readonly spareBatches = new Stack<Batch>();
+  private readonly spareSteps = new Stack<Step>();
   /** Bytes a millisecond of large copies to the device and from it, as lately seen; 0: not seen yet. */
   private readonly rates = new Float64Array(2);
 
@@ -54,7 +55,7 @@ export class Work {
   /** When the only thing under way, a large copy, will probably be done (ms, performance.now); 0: nobody knows. */
   due(): number {
     if (this.queues.length !== 1 || this.polls.length !== 0) return 0;
-    const batch = this.queues[0].first!;
+    const batch = this.queues.at(0).first!;
     const rate = this.rates[batch.toDevice ? 1 : 0];
     return batch.bytes === 0 || rate === 0 ? 0 : batch.began + batch.bytes / rate;
   }
@@ -132,9 +133,9 @@ export class Work {
 
   /** End of a turn: records one event behind what each stream was given. */
   close(): void {
-    if (this.opened.length === 0) return; // most turns; setting a length leaves compiled code
+    if (this.opened.length === 0) return;
     for (let i = 0; i < this.opened.length; i++) {
-      const stream = this.opened[i];
+      const stream = this.opened.at(i);
       const queue = stream.queue;
       const batch = queue.open!;
       queue.open = null;
@@ -144,7 +145,7 @@ export class Work {
       // The legacy stream is the current context's, and other clients' calls have been served since.
       this.host.enter(stream.context.native);
       let status = this.takeEvent(batch);
-      if (status === 0) status = this.host.driver.cuEventRecord(batch.event, stream.native);
+      if (status === 0) status = this.host.driver.cuEventRecord(batch.event!, stream.native);
       if (status !== 0) this.withoutEvent(stream, batch, status);
       else {
         if (batch.bytes !== 0) batch.began = performance.now();
@@ -154,14 +155,14 @@ export class Work {
         if (queue.at < 0) this.watch(queue);
       }
     }
-    this.opened.length = 0;
+    this.opened.clear();
   }
 
   /** No event could be had: what the batch stands for may be under way all the same, so it is finished when the stream is idle. */
   private withoutEvent(stream: Stream, batch: Batch, status: number): void {
     const { driver } = this.host;
-    if (batch.event !== 0) driver.cuEventDestroy_v2(batch.event);
-    batch.event = 0;
+    if (batch.event !== null) driver.cuEventDestroy_v2(batch.event);
+    batch.event = null;
     stream.context.eventWaits++;
     this.poll(() => {
       this.host.enter(stream.context.native);
@@ -174,12 +175,13 @@ export class Work {
 
   /** Closes one stream's batch now: before work that must not be waited for together with what came before. */
   closeStream(stream: Stream): void {
-    const at = this.opened.indexOf(stream);
-    if (at < 0) return;
-    const others = this.opened.splice(0, this.opened.length);
+    if (stream.queue.open === null) return;
+    const others: Stream[] = [];
+    for (let i = 0; i < this.opened.length; i++) if (this.opened.at(i) !== stream) others.push(this.opened.at(i));
+    this.opened.clear();
     this.opened.push(stream);
     this.close();
-    for (const other of others) if (other !== stream) this.opened.push(other);
+    for (const other of others) this.opened.push(other);
   }
 
   /** Finishes what has completed. Returns how many batches and polls ended. */
@@ -187,11 +189,11 @@ export class Work {
     let ended = 0;
     const queues = this.queues;
     for (let i = queues.length - 1; i >= 0; i--) {
-      const queue = queues[i];
+      const queue = queues.at(i);
       for (let first = queue.first; first !== null; first = queue.first) {
         // In the event's own context: none at all may be current, or another client's, whose errors a driver then reports here.
         this.host.enter(first.context!.native);
-        const status = this.host.driver.cuEventQuery(first.event);
+        const status = this.host.driver.cuEventQuery(first.event!);
         if (status === CUresult.NOT_READY || (status !== 0 && this.goesOn(first))) break;
         queue.shift();
         this.finish(first, status);
@@ -220,7 +222,7 @@ export class Work {
     const batch = this.spareBatches.pop() ?? new Batch();
     batch.context = context;
     batch.owned = true;
-    batch.event = 0;
+    batch.event = null;
     return batch;
   }
 
@@ -232,7 +234,7 @@ export class Work {
   private unwatch(queue: Queue): void {
     const last = this.queues.pop()!;
     if (last !== queue) {
-      this.queues[queue.at] = last;
+      this.queues.set(queue.at, last);
       last.at = queue.at;
     }
     queue.at = -1;
@@ -254,7 +256,7 @@ export class Work {
     const host = this.host;
     const context = batch.context!;
     if (!batch.owned) context.eventWaits--;
-    else if (batch.event !== 0 && context.legacy !== null) {
+    else if (batch.event !== null && context.legacy !== null) {
       if (context.spareEvents.length < SPARE_EVENTS_MAX) context.spareEvents.push(batch.event);
       else host.driver.cuEventDestroy_v2(batch.event);
     }
@@ -273,7 +275,7 @@ export class Work {
       switch (step.kind) {
         case StepKind.reply:
           client!.unanswered--;
-          if (status === 0 && step.bytes !== 0) client!.slotBytes(step.a, host.slotView(step.from, step.bytes));
+          if (status === 0 && step.bytes !== 0) client!.replySlot(step.a, host.slots, step.from, step.bytes);
           host.answer(client!, step.context, step.a, step.b, status, status === 0 ? step.bytes : 0, false);
           step.bytes = 0;
           break;

@@ -134,7 +134,7 @@ function afterItsWork(executor: Executor, context: Context, streams: Stream[], d
       }
       // In steps, for there may be very much of it; who is dead gives all of it back in one sum.
       if (!client.dead && memory.next().done !== true) return false;
-      context.spareEvents.length = 0;
+      context.spareEvents.clear();
       executor.destroyContext(native, (status) => {
         context.native = 0;
         context.rescue = 0;

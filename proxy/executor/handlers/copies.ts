@@ -107,7 +107,7 @@ function copy(v: Invocation): number {
 function finishNow(v: Invocation, status: number, first: number, count: number, inlineReply: boolean): number {
   v.found!.done = v.found!.marked = v.found!.given;
   if (count !== 0) v.client.freeChunks(first, count);
-  if (inlineReply && status === 0) v.replyWith(v.executor.slots.view(slot, target.span));
+  if (inlineReply && status === 0) v.replySlot(slot, target.span);
   if (slot >= 0) v.executor.releaseSlot(slot, v.client);
   return status;
 }
@@ -215,7 +215,7 @@ function end(v: Invocation, e: End, at: number, width: number, rows: number, dep
       slot = v.executor.slots.take(span, v.client);
       if (slot < 0) return AGAIN;
       v.enter(v.context);
-      if (!write) v.copyTo(v.executor.slots.view(slot, span), 0, REQUEST_WORDS, span);
+      if (!write) v.slotPut(slot, REQUEST_WORDS, span);
       e.base = v.executor.slots.address(slot);
       // The payload begins at the box's first byte.
       return start === 0 ? CUresult.SUCCESS : CUresult.INVALID_VALUE;
