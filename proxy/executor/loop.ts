@@ -43,6 +43,9 @@ export const TURN_MS = 2;
 const WATCH_LOOKS = 16;
 /** Records after which the clock is looked at. */
 const LOOK_EVERY = 1024;
+/** In our turn: rounds after which it is (a power of two), less one, and records. Each look is a number on V8's heap, whose collection every process of a crowd pays for. */
+const TURN_LOOK_MASK = 3;
+const TURN_LOOK_RECORDS = 32;
 /** Spinning: when it does not pay; at least, when it does; at most; and while the GPU works. */
 const SPIN_NONE_MS = 0.003;
 const SPIN_MIN_MS = 0.02;
@@ -232,17 +235,17 @@ export class Loop {
       const woke = executor.wakeClients();
       if (this.hungUp()) return this.schedule();
       if (did !== 0) {
-        worked = true;
         if (this.napped && woke !== 0) this.letRun();
         this.napped = false;
         if (quiet !== 0) {
           // Work came while spinning: that pays, and about so much of it is enough.
-          this.spin = Math.min(SPIN_MAX_MS, SPIN_MIN_MS + 2 * (last - this.lastWork));
+          this.spin = worked ? SPIN_MIN_MS : Math.min(SPIN_MAX_MS, SPIN_MIN_MS + 2 * (last - this.lastWork));
           this.vain = 0;
           quiet = 0;
         }
+        worked = true;
         since += did;
-        if (this.turns.mine) {
+        if (this.turns.mine && ((rounds & TURN_LOOK_MASK) === TURN_LOOK_MASK || since >= TURN_LOOK_RECORDS || this.invocation.bulky || this.turns.begins)) {
           this.lastWork = performance.now();
           if (this.turns.isOver(this.lastWork) && (!work.pending || this.turns.overBy(this.lastWork) > TURN_PENDING_MS)) {
             this.over = this.asksAgain();
@@ -259,17 +262,15 @@ export class Loop {
         if (last - start > this.turnMs && !this.turns.mine) return this.schedule();
         continue;
       }
-      if (worked) {
-        worked = false;
-        last = performance.now();
-        this.lastWork = last;
-        continue;
-      }
       const mayStay = this.spins && (!this.crowded || this.turns.mine);
-      if (!work.pending && mayStay) this.watch();
+      if (!work.pending && mayStay && quiet !== 0) this.watch();
       if ((++quiet & 7) !== 0 && mayStay) continue;
       const now = performance.now();
-      if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
+      if (worked) {
+        // It ended some looks ago: who asks again at once costs no look at the clock.
+        worked = false;
+        this.lastWork = now;
+      } else if (now - last > JUMP_MS) this.crowdedUntil = now + Math.min(CROWDED_MAX_MS, (now - last) * CROWDED_TIMES);
       last = now;
       if (this.mayRest(now)) {
         if (!this.rest()) return;

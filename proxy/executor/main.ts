@@ -71,6 +71,8 @@ class Process {
   private printed: Printed | null = null;
   private asserted: Asserted | null = null;
   private turns: Turns | null = null;
+  /** A function of its own: one made in usageSoon would have V8 allocate for each call of that, timer or none. */
+  private readonly usageDue = (): void => this.usageNow();
   /** The supervisor has not been told yet that the zone was taken. */
   private adoptedTimer: NodeJS.Timeout | null = null;
   /** What the supervisor said while the rehearsal is coming to its end. */
@@ -240,7 +242,7 @@ class Process {
   }
 
   private usageSoon(): void {
-    this.usageTimer ??= setTimeout(() => this.usageNow(), USAGE_EVERY_MS);
+    this.usageTimer ??= setTimeout(this.usageDue, USAGE_EVERY_MS);
   }
 
   private usageNow(): void {

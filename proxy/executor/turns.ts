@@ -148,7 +148,12 @@ export class Turns {
     this.lane = -1;
   }
 
-  /** After each batch: whether the turn is over. Time counts from the second one on: until then the client was asleep, waiting for the first. */
+  /** Our turn may be over, or begin, with any batch: isOver() is to be asked after each. */
+  get begins(): boolean {
+    return this.batches < 2 || this.brief;
+  }
+
+  /** After a batch: whether the turn is over. Time counts from the second one on: until then the client was asleep, waiting for the first. */
   isOver(now: number): boolean {
     if (this.batches < 2) {
       this.batches++;
