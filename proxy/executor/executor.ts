@@ -582,10 +582,6 @@ export class Executor implements WorkHost, MemoryCore {
     return this.driver.cuStreamDestroy_v2(stream.native);
   }
 
-  releaseSlot(slot: number, client: Client): void {
-    this.slots.release(slot, client);
-  }
-
   // ---- answers ----
 
   /** Notes what no context recovers from. */

@@ -30,7 +30,7 @@ export function pinned(status: number): boolean {
 /** Bytes of slots that one client may hold. */
 export const HELD_MAX = 4 << 20;
 
-/** Copies `bytes` bytes from word `at` of `from` to word `to` of `target`; what the last word has beyond them is not told. */
+/** Copies `bytes` bytes from word `at` of `from` to word `to` of `target`; what the last word of `from` has beyond them stays there. */
 function copyBytes(target: Int32Array, to: number, from: Int32Array, at: number, bytes: number): void {
   if (bytes > LOOP_BYTES) {
     new Uint8Array(target.buffer, target.byteOffset + to * 4, bytes).set(new Uint8Array(from.buffer, from.byteOffset + at * 4, bytes));
@@ -119,7 +119,7 @@ export class PinnedSlots {
     this.pool(slot).put(slot >> 1, from, at, bytes);
   }
 
-  /** Copies its first `bytes` to word `to` of `target`, and zeroes to the end of the last word. */
+  /** Copies its first `bytes` to word `to` of `target`; nothing else of it. */
   get(slot: number, target: Int32Array, to: number, bytes: number): void {
     this.pool(slot).get(slot >> 1, target, to, bytes);
   }

@@ -30,7 +30,6 @@ export interface WorkHost {
   scratch64(): number;
   answer(client: Client, context: Context | null, slot: number, ticket: number, status: number, bytes: number, creates: boolean): void;
   readonly slots: PinnedSlots;
-  releaseSlot(slot: number, client: Client): void;
 }
 
 export class Work {
@@ -284,7 +283,7 @@ export class Work {
           if (status !== 0 && step.context!.posted === 0) step.context!.posted = status;
           break;
         case StepKind.slot:
-          host.releaseSlot(step.a, client!);
+          host.slots.release(step.a, client!);
           break;
         case StepKind.call: {
           const run = step.run!;

@@ -71,7 +71,7 @@ function copy(v: Invocation): number {
   const status = submit(v);
   if (status === AGAIN) return AGAIN;
   if (status !== 0) {
-    if (slot >= 0) v.executor.releaseSlot(slot, v.client);
+    if (slot >= 0) v.executor.slots.release(slot, v.client);
     // The client must not starve for chunks because a copy was refused.
     if (count !== 0) v.client.freeChunks(first, count);
     return status;
@@ -108,7 +108,7 @@ function finishNow(v: Invocation, status: number, first: number, count: number, 
   v.found!.done = v.found!.marked = v.found!.given;
   if (count !== 0) v.client.freeChunks(first, count);
   if (inlineReply && status === 0) v.replySlot(slot, target.span);
-  if (slot >= 0) v.executor.releaseSlot(slot, v.client);
+  if (slot >= 0) v.executor.slots.release(slot, v.client);
   return status;
 }
 
